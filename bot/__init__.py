@@ -1,0 +1,1 @@
+"""Confidant: a private AI companion in end-to-end-encrypted Matrix rooms."""

@@ -1,0 +1,137 @@
+"""Who may do what: deciding what a message is, as pure functions over values."""
+
+import re
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import lru_cache
+
+from bot.command import Command, Line, split
+from bot.config import Config
+from bot.messages import Room, RoomKind, RoomMessage
+
+INPUT_LIMIT = 16 * 1024  # bytes of one message (SEC-02)
+
+
+class Refusal(StrEnum):
+    """Why a message is not obeyed; goes into the audit log."""
+
+    UNLISTED = "unlisted"
+    UNENCRYPTED_ROOM = "unencrypted room"
+    UNENCRYPTED_MESSAGE = "unencrypted message"
+    TOO_LONG = "too long"
+    TOO_FAST = "too fast"
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """Not for the bot: leaves no trace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """For the bot, and not obeyed."""
+
+    why: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A command; `command` is None when the name is nobody's."""
+
+    line: Line
+    command: Command | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """Something to answer."""
+
+
+Intent = Ignore | Refuse | Run | Chat
+
+
+def allowed(user_id: str, config: Config) -> bool:
+    """Whether this person is listed, as a user or as an operator."""
+    patterns = (*config.access.users, *config.access.operators)
+    return any(_pattern(one).fullmatch(user_id) for one in patterns)
+
+
+@lru_cache(maxsize=1024)
+def _pattern(glob: str) -> re.Pattern[str]:
+    """A glob such as `@*:example.org` for whole user ids; a star in the name crosses no colon."""
+    name, colon, server = glob.partition(":")
+    return re.compile(_wild(name, "[^:]*") + colon + _wild(server, ".*"), re.DOTALL)
+
+
+def _wild(glob: str, star: str) -> str:
+    return star.join(re.escape(part) for part in glob.split("*"))
+
+
+def intent(
+    message: RoomMessage,
+    room: Room,
+    *,
+    config: Config,
+    commands: Sequence[Command],
+    addressed: bool,
+) -> Intent:
+    """What a message is; `addressed` says that it mentions the bot or answers it."""
+    line = split(message.body, prefix=config.service.command_prefix)
+    command = next((one for one in commands if line and one.name == line.name), None)
+    shared = room.kind is RoomKind.SHARED
+    if shared and not addressed and command is None:
+        return Ignore()
+    refusal = _refusal(message, room, config)
+    if refusal is not None:
+        return Refuse(refusal)
+    if line is not None and (command is not None or not shared):
+        return Run(line, command)
+    return Chat()
+
+
+def _refusal(message: RoomMessage, room: Room, config: Config) -> Refusal | None:
+    if not allowed(message.sender, config):
+        return Refusal.UNLISTED
+    if room.encrypted and not message.encrypted:
+        return Refusal.UNENCRYPTED_MESSAGE
+    if config.privacy.encrypted_rooms_only and not room.encrypted:
+        return Refusal.UNENCRYPTED_ROOM
+    if len(message.body.encode()) > INPUT_LIMIT:
+        return Refusal.TOO_LONG
+    return None
+
+
+class Pace:
+    """How many messages each person sent in the last minute."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._per_minute = per_minute
+        self._sent: dict[str, deque[datetime]] = {}
+
+    def admits(self, user_id: str, now: datetime) -> bool:
+        """Count one message now and say whether it is within the limit."""
+        times = self._sent.setdefault(user_id, deque())
+        while times and now - times[0] > timedelta(minutes=1):
+            times.popleft()
+        if len(times) >= self._per_minute:
+            return False
+        times.append(now)
+        return True
+
+
+class Once:
+    """Things that are said to the same person or room only once in a while."""
+
+    def __init__(self) -> None:
+        self._until: dict[tuple[str, ...], datetime] = {}
+
+    def may(self, *key: str, now: datetime, every: timedelta = timedelta(days=1)) -> bool:
+        """Whether this may be said now; asking counts as having said it."""
+        self._until = {one: until for one, until in self._until.items() if now < until}
+        if key in self._until:
+            return False
+        self._until[key] = now + every
+        return True

@@ -1,0 +1,154 @@
+"""The composition root: opens every part, wires them, runs until told to stop."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+
+from bot.assistant import Assistant
+from bot.audit_feed import AuditFeed
+from bot.commands import COMMANDS
+from bot.config import Config
+from bot.demo.model import serve_demo_model
+from bot.dispatcher import Dispatcher
+from bot.errors import ConfigError
+from bot.gateway import Gateway
+from bot.handler import Handler
+from bot.jobs import Job, ticking
+from bot.journal import BOT, Journal
+from bot.matrix.client import MatrixClient, open_client
+from bot.messages import Action, Effect, Unfinished
+from bot.privacy import BUILTIN
+from bot.tasks import task_group
+from storage import MasterKey, Storage, open_storage
+
+log = logging.getLogger(__name__)
+
+DRAIN = 20.0  # seconds that a stop waits for what is being answered
+KEPT = timedelta(days=30)  # how long finished event ids are kept against redelivery
+AUDIT_ROOM = "audit.room"
+
+Ready = Callable[[str, str], None]
+
+
+def utc_now() -> datetime:
+    """The time now, in UTC."""
+    return datetime.now(UTC)
+
+
+async def run(config: Config, *, stop: asyncio.Event, ready: Ready) -> None:
+    """Run the bot until `stop` is set; `ready(user_id, device_id)` once it syncs.
+
+    Raises BotError with one sentence when it can't start or go on.
+    """
+    async with AsyncExitStack() as stack:
+        master_key = MasterKey.load(
+            config.storage.master_key.get_secret_value(), config.storage.path
+        )
+        storage = await stack.enter_async_context(open_storage(config.storage.path, master_key))
+        gateway = await _gateway(config, stack)
+        client = await stack.enter_async_context(
+            open_client(
+                config.homeserver,
+                data=config.storage.path,
+                master_key=master_key,
+                rooms=storage.rooms,
+                share_keys_with=config.privacy.share_keys_with,
+                device_name="Confidant",
+            )
+        )
+        await _Bot(config, storage, gateway, client).serve(stop, ready)
+
+
+async def _gateway(config: Config, stack: AsyncExitStack) -> Gateway:
+    base_url = config.gateway.base_url
+    if base_url == BUILTIN:
+        base_url = await stack.enter_async_context(serve_demo_model())
+    gateway = Gateway(config.gateway, base_url=base_url)
+    stack.push_async_callback(gateway.close)
+    return gateway
+
+
+class _Bot:
+    """The running parts, from the first sync to the drain."""
+
+    def __init__(
+        self, config: Config, storage: Storage, gateway: Gateway, client: MatrixClient
+    ) -> None:
+        self._config = config
+        self._storage = storage
+        self._gateway = gateway
+        self._client = client
+        self._journal = Journal(storage.audit_log, now=utc_now)
+
+    async def serve(self, stop: asyncio.Event, ready: Ready) -> None:
+        audit_room = await self._audit_room()
+        feed = AuditFeed(self._storage, self._client.sender, audit_room)
+        async with task_group() as tasks:
+            handler = self._handler(audit_room)
+            dispatcher = Dispatcher(handler.handle, self._storage.inbox, tasks)
+            await self._journal.record(Effect(Action.BOT_STARTED), actor=BOT)
+            dispatcher.enqueue(await self._left_over())
+            syncing = tasks.create_task(self._sync(dispatcher, ready), name="sync")
+            posting = tasks.create_task(feed.run(), name="audit feed")
+            async with ticking(self._jobs(), self._storage, now=utc_now):
+                await stop.wait()
+            syncing.cancel()
+            if not await dispatcher.drain(DRAIN):
+                log.warning("some answers were not finished; they follow after the next start")
+            await self._journal.record(Effect(Action.BOT_STOPPED), actor=BOT)
+            posting.cancel()
+            dispatcher.cancel()
+
+    def _handler(self, audit_room: str) -> Handler:
+        return Handler(
+            config=self._config,
+            messenger=self._client.sender,
+            fetch=self._client.fetch,
+            storage=self._storage,
+            assistant=Assistant(self._gateway, self._config, now=utc_now),
+            commands=COMMANDS,
+            audit_room=audit_room,
+            now=utc_now,
+        )
+
+    async def _sync(self, dispatcher: Dispatcher, ready: Ready) -> None:
+        async def is_ready() -> None:
+            ready(self._client.user_id, self._client.device_id)
+
+        dispatcher.enqueue(await self._client.pending_invites())
+        since = await self._storage.inbox.token()
+        await self._client.sync_forever(dispatcher.receive, since=since, ready=is_ready)
+
+    async def _left_over(self) -> list[Unfinished]:
+        rows = await self._storage.inbox.unfinished()
+        return [Unfinished(event_id, room_id) for event_id, room_id in rows]
+
+    async def _audit_room(self) -> str:
+        """The configured audit room, the one made at an earlier start, or a new one."""
+        configured = self._config.audit.room
+        if configured:
+            await self._check_audit_room(configured)
+            return configured
+        known = await self._storage.state(AUDIT_ROOM)
+        if known:
+            return known
+        room_id = await self._client.sender.create_audit_room(self._config.access.operators)
+        await self._storage.set_state(AUDIT_ROOM, room_id)
+        return room_id
+
+    async def _check_audit_room(self, room_id: str) -> None:
+        await self._client.sender.join(room_id)
+        room = await self._client.sender.room(room_id)
+        if not room.encrypted:
+            raise ConfigError(
+                "audit.room: that room is not encrypted, and the audit feed is for its members "
+                "alone. Turn encryption on there, or leave the key empty and one is made."
+            )
+
+    def _jobs(self) -> list[Job]:
+        return [Job("inbox sweep", timedelta(days=1), self._sweep_inbox)]
+
+    async def _sweep_inbox(self) -> None:
+        await self._storage.inbox.sweep(utc_now() - KEPT)

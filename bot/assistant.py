@@ -1,0 +1,163 @@
+"""A chat message becomes an answer: recall, the model's stream, what it saved, what it used."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from bot import learning, replies
+from bot.config import Config
+from bot.messages import (
+    Action,
+    ChatMessage,
+    Completion,
+    Effect,
+    Reply,
+    Room,
+    RoomKind,
+    RoomMessage,
+    Tool,
+)
+from bot.privacy import gateway_host, memory_allowed
+from bot.prompt import prompt
+from bot.recall import Context, RoomWindows, recall
+from storage import Memory, Vault
+
+
+class ChatModel(Protocol):
+    """A chat model behind a gateway."""
+
+    def stream(
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        model: str | None = None,
+        tools: Sequence[Tool] = (),
+        person: str = "",
+    ) -> AsyncIterator[str | Completion]:
+        """Pieces of text as they come, then exactly one Completion, last; raises GatewayError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A finished answer: what is sent, who wrote it, and what it rests on."""
+
+    reply: Reply
+    text: str  # the model's own words, without our notes under them
+    completion: Completion
+    context: Context
+    gateway_host: str
+
+
+class Assistant:
+    """Answers chat messages; keeps nothing between them but the windows of shared rooms."""
+
+    def __init__(self, model: ChatModel, config: Config, *, now: Callable[[], datetime]) -> None:
+        self._model = model
+        self._config = config
+        self._now = now
+        self.windows = RoomWindows()
+
+    async def answer(
+        self, message: RoomMessage, room: Room, vault: Vault
+    ) -> AsyncGenerator[str | Answer, None]:
+        """Pieces of text as the model writes them, then the one finished Answer."""
+        context = await self._context(message, room, vault)
+        request = prompt(
+            context,
+            message,
+            room,
+            overheard=self.windows.of(room.room_id),
+            today=self._now(),
+        )
+        async for piece in self._complete(request, message, vault.pseudonym):
+            if isinstance(piece, Completion):
+                yield await self._finished(piece, message, room, vault, context)
+            else:
+                yield piece
+
+    async def _context(self, message: RoomMessage, room: Room, vault: Vault) -> Context:
+        if not memory_allowed(self._config):
+            return Context()
+        return await recall(message, room, vault, tokens=self._config.memory.context_tokens)
+
+    async def _complete(
+        self, request: list[ChatMessage], message: RoomMessage, person: str
+    ) -> AsyncIterator[str | Completion]:
+        """One request; a second only when the model called tools and said nothing to the person."""
+        done: Completion | None = None
+        async for piece in self._model.stream(request, tools=self._tools(), person=person):
+            if isinstance(piece, Completion):
+                done = piece
+            else:
+                yield piece
+        if done is None:
+            return
+        if done.tool_calls and not done.text.strip():
+            async for piece in self._model.stream(_with_results(request, done), person=person):
+                yield _joined(done, piece) if isinstance(piece, Completion) else piece
+        else:
+            yield done
+
+    def _tools(self) -> tuple[Tool, ...]:
+        learns = self._config.memory.mode == "auto" and memory_allowed(self._config)
+        return (learning.REMEMBER,) if learns else ()
+
+    async def _finished(
+        self,
+        completion: Completion,
+        message: RoomMessage,
+        room: Room,
+        vault: Vault,
+        context: Context,
+    ) -> Answer:
+        saved: tuple[Memory, ...] = ()
+        if self._tools():
+            facts = learning.proposed(completion.tool_calls, message)
+            saved = await learning.save(facts, message, room, vault)
+        text = completion.text.strip() or replies.SILENT_MODEL
+        shown = text + (replies.TRUNCATED if completion.truncated else "")
+        note = replies.remembered(saved, self._config.service.command_prefix)
+        reply = Reply(shown + note, generated=True, effects=_effects(context, saved))
+        return Answer(reply, text, completion, context, gateway_host(self._config))
+
+    def overhear(self, message: RoomMessage, room: Room) -> None:
+        """Let a shared room's message be context for the next answers there; RAM only."""
+        if room.kind is RoomKind.SHARED:
+            self.windows.add(message)
+
+
+def _with_results(request: list[ChatMessage], done: Completion) -> list[ChatMessage]:
+    """The request once more, the tool calls answered, so that the model talks to the person."""
+    asked = ChatMessage("assistant", "", tool_calls=done.tool_calls)
+    results = [ChatMessage("tool", "noted", tool_call_id=call.call_id) for call in done.tool_calls]
+    return [*request, asked, *results]
+
+
+def _joined(first: Completion, second: Completion) -> Completion:
+    """Two requests as one: the words of the second, the tool calls of the first, both costs."""
+    return Completion(
+        text=second.text,
+        model=second.model,
+        tool_calls=first.tool_calls,
+        prompt_tokens=_sum(first.prompt_tokens, second.prompt_tokens),
+        completion_tokens=_sum(first.completion_tokens, second.completion_tokens),
+        truncated=second.truncated,
+    )
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None and other is None else (one or 0) + (other or 0)
+
+
+def _effects(context: Context, saved: Sequence[Memory]) -> tuple[Effect, ...]:
+    used = [str(one.memory_id) for one in context.memories]
+    effects = [
+        Effect(Action.MEMORY_CREATED, target=f"memory {one.memory_id}", facts={"by": "model"})
+        for one in saved
+    ]
+    if used:
+        target = f"memories {', '.join(used)}"
+        effects.append(Effect(Action.MEMORY_USED, target=target, facts={"memories": len(used)}))
+    return tuple(effects)

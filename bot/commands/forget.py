@@ -1,0 +1,33 @@
+"""`!forget`: erase one memory, or everything with the key of your vault."""
+
+from bot import replies
+from bot.command import Command, CommandContext, Question
+from bot.commands import memory
+from bot.errors import UsageError
+from bot.messages import Action, Effect, Reply, Where
+
+
+async def _run(context: CommandContext) -> Reply | Question:
+    prefix = context.config.service.command_prefix
+    wanted = context.arguments.lower()
+    if wanted == "everything":
+        return Question(replies.forget_everything(await context.vault.counts(), prefix), _erase)
+    if wanted.isdecimal() and wanted.isascii() and len(wanted) <= 15:
+        return await memory.delete(context, [int(wanted)])
+    raise UsageError(replies.forget_usage(prefix, context.arguments))
+
+
+async def _erase(context: CommandContext) -> Reply:
+    destroyed = await context.erase()
+    facts = {"memories": destroyed.memories, "messages": destroyed.turns, "bytes": destroyed.bytes}
+    effects = (Effect(Action.VAULT_DESTROYED), Effect(Action.FORGET_DONE, facts=facts))
+    return Reply(replies.forgotten(destroyed, context.now()), effects=effects)
+
+
+FORGET = Command(
+    name="forget",
+    usage=("forget N", "forget everything"),
+    summary="erase one memory, or everything at once",
+    where=Where.DIRECT,
+    run=_run,
+)

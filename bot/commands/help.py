@@ -1,0 +1,26 @@
+"""`!help`: the list of commands, or how one of them is typed."""
+
+from bot import replies
+from bot.command import Command, CommandContext
+from bot.errors import UsageError
+from bot.messages import Reply, Where
+
+
+async def _run(context: CommandContext) -> Reply:
+    prefix = context.config.service.command_prefix
+    wanted = context.arguments.lower().removeprefix(prefix)
+    if not wanted:
+        return Reply(replies.help_page(context.commands, prefix))
+    for command in context.commands:
+        if command.name == wanted:
+            return Reply(replies.usage(command, prefix))
+    raise UsageError(replies.unknown_command(wanted, None, prefix))
+
+
+HELP = Command(
+    name="help",
+    usage=("help", "help COMMAND"),
+    summary="what I can do, and how a command is typed",
+    where=Where.HERE,
+    run=_run,
+)

@@ -1,0 +1,250 @@
+"""A reply on its way into a room: split into parts, growing by edits on a ramp, sent once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Protocol
+
+from bot.assistant import Answer
+from bot.errors import HomeserverError
+from bot.messages import Outgoing, Reply, Room, RoomKind, RoomMessage
+from bot.tasks import task_group
+
+PART_LIMIT = 12_000  # bytes of Markdown; an edit carries text and HTML, and 48 KB is the ceiling
+GRACE = 0.15  # seconds; an answer that is complete by then needs no edit at all
+RAMP = (1.0, 2.0, 4.0, 5.0)  # seconds between edits, the last one repeated (homeserver limits)
+EDITS = 20  # at most, for one part: many edits make a room slow to load in clients
+TYPING = 20.0  # seconds between two typing notifications
+
+
+class Outlet(Protocol):
+    """The part of the Messenger that a delivery needs."""
+
+    async def send(self, outgoing: Outgoing) -> str:
+        """Send one event, return its id."""
+        ...
+
+    async def typing(self, room_id: str, *, active: bool) -> None:
+        """Show or hide that the bot is typing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a reply goes: room, thread, what it answers and whom it notifies."""
+
+    room_id: str
+    transaction: str
+    reply_to: str | None = None
+    thread_id: str | None = None
+    mention: str | None = None
+
+    def part(self, name: str) -> str:
+        """A transaction id that is the same whenever the same part is sent again."""
+        return sha256(f"{self.room_id} {self.transaction} {name}".encode()).hexdigest()[:32]
+
+    def about(self, what: str) -> "Address":
+        """The same place, for something else that is said about the same message."""
+        return replace(self, transaction=f"{self.transaction} {what}")
+
+
+def address(message: RoomMessage, room: Room) -> Address:
+    """The place of the question: its room and thread; in a shared room as a reply that notifies."""
+    shared = room.kind is RoomKind.SHARED
+    return Address(
+        message.room_id,
+        message.event_id,
+        reply_to=message.event_id if shared else None,
+        thread_id=message.thread_id,
+        mention=message.sender if shared else None,
+    )
+
+
+def split_text(text: str, limit: int = PART_LIMIT) -> list[str]:
+    """Parts of at most `limit` bytes, cut at paragraphs, lines or words where there are any.
+
+    Greedy from the start, so that the first parts stay as they are while the text grows.
+    """
+    parts: list[str] = []
+    while len(text.encode()) > limit:
+        head = text.encode()[:limit].decode(errors="ignore")
+        cuts = (head.rfind(mark) + len(mark) for mark in ("\n\n", "\n", " "))
+        cut = next((one for one in cuts if one > len(head) // 2), len(head))
+        parts.append(text[:cut].rstrip())
+        text = text[cut:].lstrip("\n")
+    return [*parts, text] if text.strip() or not parts else parts
+
+
+class Delivery:
+    """Sends replies through the Messenger, each part under a transaction id of its own."""
+
+    def __init__(self, outlet: Outlet, *, ramp: Sequence[float] = RAMP) -> None:
+        self._outlet = outlet
+        self._ramp = ramp
+
+    async def send(self, reply: Reply, to: Address) -> list[str]:
+        """Send a finished reply; returns the event ids of its parts."""
+        events = [
+            _outgoing(to, text, f"part {number}", generated=reply.generated)
+            for number, text in enumerate(split_text(reply.text))
+        ]
+        if reply.attachment is not None:
+            file = replace(_outgoing(to, "", "file"), attachment=reply.attachment)
+            events.insert(0, file)  # the words that say what it is are the end of the reply
+        return [await self._outlet.send(event) for event in events]
+
+    async def stream(
+        self, answers: AsyncIterator[str | Answer], to: Address, *, recovered: bool
+    ) -> tuple[Answer, list[str]]:
+        """Send an answer as it grows; returns it and the event ids of its parts.
+
+        After a crash the text before it may be half sent under the same transaction ids. Then
+        nothing is streamed: the finished text is sent, and edited into what may stand there.
+        """
+        growing = _Growing()
+        parts = _Parts(self._outlet, to)
+        async with task_group() as tasks:
+            typing = tasks.create_task(self._keep_typing(to.room_id))
+            tasks.create_task(growing.read(answers))
+            if not recovered:
+                await self._ramp_up(growing, parts)
+            await growing.done.wait()
+            await parts.finish(growing, edit_anyway=recovered)
+            typing.cancel()
+        return growing.answer(), parts.event_ids
+
+    async def _ramp_up(self, growing: "_Growing", parts: "_Parts") -> None:
+        await growing.started.wait()
+        await _done_within(growing, GRACE)
+        for pause in _pauses(self._ramp):
+            if growing.done.is_set():
+                return
+            await parts.show(growing.text(), final=False)
+            await _done_within(growing, pause)
+
+    async def _keep_typing(self, room_id: str) -> None:
+        try:
+            while True:
+                await self._typing(room_id, active=True)
+                await asyncio.sleep(TYPING)
+        finally:
+            await self._typing(room_id, active=False)
+
+    async def _typing(self, room_id: str, *, active: bool) -> None:
+        try:
+            await self._outlet.typing(room_id, active=active)
+        except HomeserverError:
+            return  # a courtesy; the answer itself will say when the homeserver is away
+
+
+class _Growing:
+    """The text that a model has written so far, and how it ended."""
+
+    def __init__(self) -> None:
+        self.started = asyncio.Event()  # there is something to show, or nothing will come
+        self.done = asyncio.Event()
+        self._pieces: list[str] = []
+        self._end: Answer | Exception | None = None
+
+    async def read(self, answers: AsyncIterator[str | Answer]) -> None:
+        """Read to the end; a failure is kept until what stands in the room has been tidied."""
+        try:
+            async for piece in answers:
+                self._take(piece)
+        except Exception as error:  # raised again by answer()
+            self._end = error
+        self.started.set()
+        self.done.set()
+
+    def _take(self, piece: str | Answer) -> None:
+        if isinstance(piece, Answer):
+            self._end = piece
+            return
+        self._pieces.append(piece)
+        if piece.strip():
+            self.started.set()
+
+    def text(self) -> str:
+        """What was written so far."""
+        return "".join(self._pieces)
+
+    def final_text(self) -> str:
+        """The finished reply, or what there was of it when it failed."""
+        return self._end.reply.text if isinstance(self._end, Answer) else self.text()
+
+    def answer(self) -> Answer:
+        """The finished answer; raises what ended the stream instead."""
+        if isinstance(self._end, Exception):
+            raise self._end
+        assert self._end is not None, "an assistant ends with its Answer"
+        return self._end
+
+
+class _Parts:
+    """The events that hold a growing text: which part stands in which event, and how it reads."""
+
+    def __init__(self, outlet: Outlet, to: Address) -> None:
+        self._outlet = outlet
+        self._to = to
+        self._shown: list[str] = []
+        self._edits = 0
+        self.event_ids: list[str] = []
+
+    async def finish(self, growing: _Growing, *, edit_anyway: bool) -> None:
+        """Show the end; after a failure only what had begun to show is brought to an end."""
+        text = growing.final_text()
+        if text.strip():
+            await self.show(text, final=True, edit_anyway=edit_anyway)
+
+    async def show(self, text: str, *, final: bool, edit_anyway: bool = False) -> None:
+        """Bring the room up to `text`; a part is finished once there is a part behind it."""
+        parts = split_text(text)
+        for number, part in enumerate(parts):
+            finished = final or number < len(parts) - 1
+            await self._show_part(number, part, finished=finished, edit_anyway=edit_anyway)
+
+    async def _show_part(
+        self, number: int, text: str, *, finished: bool, edit_anyway: bool
+    ) -> None:
+        state = text if finished else text + "\0live"
+        if number < len(self._shown) and self._shown[number] == state:
+            return
+        if number == len(self.event_ids):
+            new = _outgoing(self._to, text, f"part {number}", generated=True)
+            self.event_ids.append(await self._outlet.send(replace(new, live=not finished)))
+            self._shown.append(state)
+            if not edit_anyway:
+                return
+        self._edits += 1
+        name = f"final {number}" if finished else f"edit {number}.{self._edits}"
+        edit = _outgoing(self._to, text, name, generated=True)
+        edit = replace(edit, replaces=self.event_ids[number], live=not finished)
+        await self._outlet.send(edit)
+        self._shown[number] = state
+
+
+def _outgoing(to: Address, text: str, name: str, *, generated: bool = False) -> Outgoing:
+    return Outgoing(
+        to.room_id,
+        text,
+        to.part(name),
+        generated=generated,
+        reply_to=to.reply_to,
+        thread_id=to.thread_id,
+        mention=to.mention,
+    )
+
+
+def _pauses(ramp: Sequence[float]) -> Iterator[float]:
+    """The ramp, then its last step again, up to the cap on edits."""
+    for number in range(EDITS):
+        yield ramp[min(number, len(ramp) - 1)]
+
+
+async def _done_within(growing: _Growing, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await growing.done.wait()
+    except TimeoutError:
+        return

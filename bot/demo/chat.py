@@ -1,0 +1,76 @@
+"""`confidant demo`: the whole of it on one machine, in a terminal or from a script."""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bot.demo.script import play
+from bot.demo.stage import Stage, stage
+from bot.demo.terminal import Terminal
+from bot.errors import BotError, ConfigError
+from bot.log import describe
+
+
+async def demo(*, script: Path | None, data: Path | None) -> int:
+    """Run the demo until the script, or the person, is done; returns the exit code.
+
+    Without `data` everything lies in a temporary folder and is gone at the end.
+    """
+    lines = _lines(script)
+    with _folder(data) as folder:
+        try:
+            await _show(folder, lines)
+        except (BotError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            raise BotError(f"The demo met a bug and stopped: {describe(error)}") from None
+    return 0
+
+
+async def _show(folder: Path, lines: Sequence[str] | None) -> None:
+    async with stage(folder, _progress) as running:
+        _progress(_logins(running, folder))
+        if lines is None:
+            await Terminal(running).run()
+        else:
+            await play(running, lines)
+
+
+def _lines(script: Path | None) -> Sequence[str] | None:
+    """The lines to send, or None where a person types them."""
+    if script is None:
+        return None if sys.stdin.isatty() else _spoken(sys.stdin.read())
+    try:
+        return _spoken(script.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"--script: {script} can't be read as a text file.") from None
+
+
+def _spoken(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.strip()]
+
+
+@contextmanager
+def _folder(data: Path | None) -> Iterator[Path]:
+    if data is not None:
+        yield data.absolute()
+        return
+    with tempfile.TemporaryDirectory(prefix="confidant-demo-") as folder:
+        yield Path(folder)
+
+
+def _logins(running: Stage, folder: Path) -> str:
+    accounts = "\n".join(
+        f"  @{name}:localhost  {password}" for name, password in running.passwords.items()
+    )
+    return (
+        f"\nThe homeserver is at {running.url}. Any Matrix client on this machine can log in:\n"
+        f"{accounts}\nData and logs: {folder}\n"
+    )
+
+
+def _progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

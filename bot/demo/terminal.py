@@ -1,0 +1,136 @@
+"""The demo's chat in a terminal: the conversation, the audit room beside it, a line to type."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.data_structures import Point
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.layout import DynamicContainer, HSplit, Layout, VSplit, Window
+from prompt_toolkit.layout.controls import BufferControl, FormattedTextControl
+from prompt_toolkit.layout.dimension import Dimension
+from prompt_toolkit.layout.processors import BeforeInput
+from prompt_toolkit.styles import Style
+
+from bot.demo.conversation import Conversation
+from bot.demo.person import Seen
+from bot.demo.script import written
+from bot.demo.stage import Stage
+from bot.tasks import task_group
+
+WIDE = 110  # columns from which the audit feed stands beside the chat instead of below it
+HINTS = " Enter sends · !help lists the commands · Ctrl-C ends the demo"
+
+_STYLE = Style.from_dict(
+    {
+        "title": "reverse bold",
+        "you": "ansicyan bold",
+        "bot": "ansigreen bold",
+        "growing": "italic",
+        "file": "ansiyellow",
+        "dim": "ansibrightblack",
+    }
+)
+
+
+class Terminal:
+    """A full-screen chat; it redraws whatever changed, so that answers are seen growing."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._feed: deque[str] = deque(maxlen=200)
+        self._lines: asyncio.Queue[str] = asyncio.Queue()
+        self._input = Buffer(multiline=False, accept_handler=self._typed)
+        self._app: Application[None] = Application(
+            layout=Layout(self._body(stage), focused_element=self._input),
+            key_bindings=_keys(),
+            style=_STYLE,
+            full_screen=True,
+        )
+        self._conversation = Conversation(stage.user, stage.room_id, self._app.invalidate)
+        stage.operator.on_seen = self._audited
+
+    async def run(self) -> None:
+        """Chat until the person ends it."""
+        async with task_group() as tasks:
+            sending = tasks.create_task(self._send())
+            await self._app.run_async()
+            sending.cancel()
+
+    async def _send(self) -> None:
+        while True:
+            await self._conversation.say(await self._lines.get())
+
+    def _typed(self, buffer: Buffer) -> bool:
+        if buffer.text.strip():
+            self._lines.put_nowait(buffer.text)
+        return False  # the line is emptied
+
+    def _audited(self, message: Seen) -> None:
+        self._feed.extend(message.text.splitlines())
+        self._app.invalidate()
+
+    def _body(self, stage: Stage) -> HSplit:
+        title = f" Confidant demo · end-to-end encrypted · {stage.url}"
+        prompt = BufferControl(self._input, input_processors=[BeforeInput("you ❯ ", "class:you")])
+        return HSplit(
+            [
+                _line(title, "class:title"),
+                DynamicContainer(self._panes),
+                Window(height=1, char="─", style="class:dim"),
+                Window(prompt, height=1),
+                _line(HINTS, "class:dim"),
+            ]
+        )
+
+    def _panes(self) -> HSplit | VSplit:
+        """The chat, and the audit feed at its side or, where that is too narrow, below it."""
+        chat, feed = _pane(self._chat_text), _pane(self._feed_text)
+        if self._app.output.get_size().columns >= WIDE:
+            feed.width = Dimension.exact(46)
+            return VSplit([chat, Window(width=1, char="│", style="class:dim"), feed])
+        feed.height = Dimension.exact(7)
+        return HSplit([chat, Window(height=1, char="─", style="class:dim"), feed])
+
+    def _chat_text(self) -> StyleAndTextTuples:
+        text: StyleAndTextTuples = []
+        for message in self._conversation.messages.values():
+            text += _shown(message)
+        return text
+
+    def _feed_text(self) -> StyleAndTextTuples:
+        head = "audit room: what the operator sees\n"
+        return [("class:bot", head), *(("class:dim", f"{line}\n") for line in self._feed)]
+
+
+def _shown(message: Seen | str) -> StyleAndTextTuples:
+    if isinstance(message, str):
+        return [("class:you", "you  "), ("", f"{message}\n")]
+    style = "class:file" if message.file else "" if message.finished else "class:growing"
+    return [("class:bot", "bot  "), (style, written(message) + "\n")]
+
+
+def _line(text: str, style: str) -> Window:
+    return Window(FormattedTextControl([(style, text)]), height=1, style=style)
+
+
+def _pane(text: Callable[[], StyleAndTextTuples]) -> Window:
+    """A window that always shows the end of its text: it follows a cursor on the last line."""
+
+    def end() -> Point:
+        return Point(0, sum(part[1].count("\n") for part in text()))
+
+    return Window(FormattedTextControl(text, get_cursor_position=end), wrap_lines=True)
+
+
+def _keys() -> KeyBindings:
+    keys = KeyBindings()
+
+    @keys.add("c-c")
+    @keys.add("c-d")
+    def _(event: KeyPressEvent) -> None:
+        event.app.exit()
+
+    return keys

@@ -1,0 +1,107 @@
+"""Each room in order, rooms side by side: all the concurrency of the bot."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+
+from bot.errors import HomeserverUnavailableError
+from bot.messages import Batch, RoomEvent, RoomMessage
+from storage import Inbox
+
+log = logging.getLogger(__name__)
+
+PATIENCE = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)  # seconds between tries while the homeserver is away
+
+Handle = Callable[[RoomEvent], Awaitable[None]]
+
+
+class Dispatcher:
+    """Accepts what a sync brought and hands it on, one event of a room at a time.
+
+    A worker is a task that lives as long as its room has something to do. What a handler raises is
+    a bug, or means that the bot must stop: it ends the task group.
+    """
+
+    def __init__(
+        self, handle: Handle, inbox: Inbox, tasks: asyncio.TaskGroup, *, side_by_side: int = 32
+    ) -> None:
+        self._handle = handle
+        self._inbox = inbox
+        self._tasks = tasks
+        self._slots = asyncio.Semaphore(side_by_side)
+        self._queues: dict[str, deque[RoomEvent]] = {}
+        self._workers: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._draining = False
+
+    async def receive(self, batch: Batch) -> None:
+        """Accept one sync: its new events and its token in one transaction, then to the workers."""
+        messages = [event for event in batch.events if isinstance(event, RoomMessage)]
+        ids = [(event.event_id, event.room_id) for event in messages]
+        new = set(await self._inbox.accept(ids, batch.token))
+        self.enqueue(
+            event
+            for event in batch.events
+            if not isinstance(event, RoomMessage) or event.event_id in new
+        )
+
+    def enqueue(self, events: Iterable[RoomEvent]) -> None:
+        """Queue events that are accepted already, each behind what its room has waiting."""
+        for event in events:
+            queue = self._queues.get(event.room_id)
+            if queue is not None:
+                queue.append(event)
+                continue
+            self._queues[event.room_id] = deque([event])
+            self._idle.clear()
+            worker = self._tasks.create_task(self._work(event.room_id))
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
+
+    async def drain(self, seconds: float) -> bool:
+        """Begin nothing new, let what runs finish; whether it did in time.
+
+        What still waits stays unfinished in the inbox, and is answered after the next start.
+        """
+        self._draining = True
+        try:
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def cancel(self) -> None:
+        """End what still runs; its events stay unfinished in the inbox."""
+        for worker in self._workers:
+            worker.cancel()
+
+    async def _work(self, room_id: str) -> None:
+        queue = self._queues[room_id]
+        try:
+            while queue and not self._draining:
+                async with self._slots:
+                    await self._patiently(queue.popleft())
+        finally:
+            del self._queues[room_id]
+            if not self._queues:
+                self._idle.set()
+
+    async def _patiently(self, event: RoomEvent) -> None:
+        """Handle one event, again and again while the homeserver is away: the room waits behind."""
+        tries = 0
+        while True:
+            try:
+                return await self._handle(event)
+            except HomeserverUnavailableError:
+                pause = PATIENCE[min(tries, len(PATIENCE) - 1)]
+                log.warning("the homeserver is away; next try in %.0f s", pause)
+            if self._draining:
+                return None
+            tries += 1
+            if isinstance(event, RoomMessage):
+                event = replace(event, recovered=True)  # its answer may be half sent
+            await asyncio.sleep(pause)

@@ -1,0 +1,293 @@
+"""The OpenAI-compatible gateway: one streamed call, our own patience, and nothing sent in vain.
+
+The only file that imports openai, and it does so when a Gateway is made: that takes half a second.
+"""
+
+import asyncio
+import logging
+import secrets
+import ssl
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+from bot.errors import ConfigError, GatewayError
+from bot.gateway_faults import Fault, FaultError, Kind, fault_of
+from bot.gateway_http import arriving, content_type, departing, status_in, whole
+from bot.gateway_patience import Ask, Breaker, Patience, next_try
+from bot.gateway_policy import PRESETS, extra_body, person_id
+from bot.gateway_wire import Answer, lists_model
+from bot.messages import ChatMessage, Completion, Tool
+
+if TYPE_CHECKING:
+    import openai
+
+    from bot.config import Gateway as Settings
+
+log = logging.getLogger(__name__)
+
+_END = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What `confidant doctor` says about the gateway."""
+
+    ok: bool
+    sentence: str
+
+
+class Gateway:
+    """One configured gateway; many answers may stream at once."""
+
+    def __init__(
+        self,
+        settings: "Settings",
+        *,
+        base_url: str,
+        person_key: bytes = b"",
+        patience: Patience = Patience(),  # noqa: B008  frozen, so it can be shared
+        breaker: Breaker | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`base_url` is the settings' own, or the address of what "builtin" there stands for.
+
+        `person_key` makes the ids under which a gateway may tell people apart; without one they
+        change at every start.
+        """
+        builtin = base_url != settings.base_url
+        parts = urlsplit(base_url)
+        self.host = settings.base_url if builtin else (parts.hostname or base_url)
+        self.model = settings.model
+        self._where = parts.netloc + (" (the built-in demo model)" if builtin else "")
+        self._policy = PRESETS[settings.preset]
+        try:
+            self._extra = extra_body(settings.extra_body, self._policy)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"gateway.extra_body: {error}") from None
+        self._person_key = person_key or secrets.token_bytes(32)
+        self._patience = patience
+        self._breaker = breaker or Breaker()
+        self._clock = clock
+        self._refused: dict[str, frozenset[str]] = {}  # fields that a model's server doesn't take
+        self._client = self._connect(base_url, settings.api_key.get_secret_value() or "none")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def stream(
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        model: str | None = None,
+        tools: Sequence[Tool] = (),
+        person: str = "",
+    ) -> AsyncGenerator[str | Completion, None]:
+        """Pieces of text as they come, then exactly one Completion, last.
+
+        What fails before the first piece is tried again and, if that doesn't help, raised as a
+        GatewayError; what breaks off later ends in a Completion that says so.
+        """
+        deadline = asyncio.get_running_loop().time() + self._patience.deadline
+        ask = self._first(messages, model or self.model, tools, person)
+        while True:
+            answer, fault = Answer(ask.model), None
+            try:
+                async with aclosing(self._attempt(ask, answer, deadline)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+            except FaultError as error:
+                fault = error.fault
+                self._log(fault)
+            if fault is None or answer.shown:
+                self._succeeded(ask)
+                yield answer.completion()
+                return
+            ask = await self._again(ask, fault, deadline)
+
+    def takes_tools(self, model: str | None = None) -> bool:
+        """False once the server has refused tools for this model."""
+        return "tools" not in self._refused.get(model or self.model, frozenset())
+
+    async def check(self, model: str | None = None) -> Check:
+        """Whether the gateway answers and knows the model, in one sentence (`confidant doctor`)."""
+        model = model or self.model
+        known = f"The model gateway at {self._where} answers and knows the model “{model}”."
+        try:
+            with _translated():
+                async with asyncio.timeout(self._patience.deadline):
+                    listed = await self._client.get("/models", cast_to=object)
+            if lists_model(listed, model):
+                return Check(True, known)
+        except FaultError as error:
+            if error.fault.kind in {Kind.KEY, Kind.UNREACHABLE, Kind.CERTIFICATE, Kind.REDIRECT}:
+                return Check(False, error.fault.sentence(self._where, model))
+        try:  # some list nothing, or not everything that they serve: ask for one word
+            async with aclosing(self.stream([ChatMessage("user", "Say OK.")], model=model)) as said:
+                await anext(said)
+        except GatewayError as error:
+            return Check(False, str(error))
+        return Check(True, known)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._client.close()
+
+    def _first(
+        self, messages: Sequence[ChatMessage], model: str, tools: Sequence[Tool], person: str
+    ) -> Ask:
+        try:
+            if self._policy.refuses(model):
+                raise FaultError(Fault(Kind.WITHHELD))
+            self._breaker.admit(self._clock())
+        except FaultError as error:
+            fault = error.fault
+        else:
+            dropped = self._refused.get(model, frozenset())
+            return Ask(tuple(messages), model, tuple(tools), person, dropped=dropped)
+        raise GatewayError(fault.sentence(self._where, model))
+
+    async def _attempt(
+        self, ask: Ask, answer: Answer, deadline: float
+    ) -> AsyncGenerator[str, None]:
+        """One request. Leaving it, by an error or by the person's stop, hangs up at once."""
+        with _translated():
+            async with asyncio.timeout_at(deadline):
+                stream = await self._client.post(
+                    "/chat/completions",
+                    body=self._body(ask),
+                    cast_to=object,
+                    stream=True,
+                    stream_cls=_stream_class(),
+                )
+        try:
+            chunks = _chunks(stream)
+            while (chunk := await self._next(chunks, deadline, answer)) is not _END:
+                with _translated():
+                    piece = answer.take(chunk)
+                if piece:
+                    yield piece
+                if answer.full:
+                    break
+        finally:
+            await stream.close()
+        if answer.empty or answer.filtered:
+            raise FaultError(Fault(Kind.FILTERED if answer.filtered else Kind.EMPTY))
+
+    async def _next(self, chunks: AsyncIterator[object], deadline: float, answer: Answer) -> object:
+        """The next chunk; a fault after the answer's end, where only usage follows, is no fault."""
+        try:
+            with _translated():
+                async with asyncio.timeout_at(deadline):
+                    return await anext(chunks, _END)
+        except FaultError:
+            if answer.finished:
+                return _END
+            raise
+
+    async def _again(self, ask: Ask, fault: Fault, deadline: float) -> Ask:
+        """The request to try next, after its wait; GatewayError where trying again can't help."""
+        left = deadline - asyncio.get_running_loop().time()
+        following = next_try(ask, fault, self._patience, left)
+        if following is None:
+            self._breaker.note(fault, self._clock())
+            raise GatewayError(fault.sentence(self._where, ask.model))
+        ask, wait = following
+        await asyncio.sleep(wait)
+        return ask
+
+    def _succeeded(self, ask: Ask) -> None:
+        self._breaker.note(None, self._clock())
+        if ask.dropped:
+            self._refused[ask.model] = ask.dropped
+
+    def _body(self, ask: Ask) -> dict[str, Any]:
+        ids = {name: self._id(ask.person, name) for name in self._policy.person_fields}
+        return {**ask.body(), **ids, **self._extra}
+
+    def _id(self, person: str, name: str) -> str:
+        return person_id(self._person_key, person, name)
+
+    def _connect(self, base_url: str, api_key: str) -> "openai.AsyncOpenAI":
+        import openai  # noqa: PLC0415  here, so that `--help` doesn't wait for it
+
+        # They log what the server chose to say: reason phrases, headers, URLs.
+        for name in ("openai", "httpx2", "httpcore2"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        patience = self._patience
+        http = openai.DefaultAsyncHttpxClient(
+            trust_env=False,  # no proxies, not even for loopback, that nobody configured here
+            follow_redirects=False,  # a 307 would carry the prompt to anywhere
+            timeout=openai.Timeout(patience.silence, connect=patience.connect),
+            event_hooks={
+                "request": [departing(base_url, api_key, self._extra, self._policy.person_fields)],
+                "response": [arriving],
+            },
+        )
+        return openai.AsyncOpenAI(
+            base_url=base_url, api_key=api_key, max_retries=0, http_client=http
+        )
+
+    def _log(self, fault: Fault) -> None:
+        log.warning(
+            "gateway %s: %s, status %s, request %s",
+            self._where,
+            fault.kind,
+            fault.status or "-",
+            fault.request_id or "-",
+        )
+
+
+def _stream_class() -> "type[openai.AsyncStream[object]]":
+    import openai  # noqa: PLC0415
+
+    return openai.AsyncStream[object]
+
+
+def _chunks(stream: "openai.AsyncStream[object]") -> AsyncIterator[object]:
+    """The chunks of an answer, also of one that came in one piece although we asked to stream."""
+    kind = content_type(stream.response)
+    if "html" in kind:
+        raise FaultError(Fault(Kind.WEB_PAGE))
+    return whole(stream.response) if "json" in kind else stream
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what the SDK raises into a FaultError; the one table of its exceptions."""
+    import openai  # noqa: PLC0415
+
+    try:
+        yield
+    except openai.APIStatusError as error:
+        fault = fault_of(error.status_code, error.response.headers, error.body)
+    except openai.APIConnectionError as error:
+        fault = Fault(_connection_kind(error))
+    except openai.APIError as error:  # an error event inside a stream
+        fault = fault_of(status_in(error.body), {}, error.body)
+    except TimeoutError:
+        fault = Fault(Kind.SILENT)
+    except (ValueError, RecursionError):  # not JSON, not UTF-8, or nested without end
+        fault = Fault(Kind.GARBLED)
+    else:
+        return
+    raise FaultError(fault)
+
+
+def _connection_kind(error: BaseException) -> Kind:
+    """What a failed connection was: the SDK knows only "timeout" and "connection error"."""
+    cause: BaseException | None = error
+    silent = isinstance(error, TimeoutError) or type(error).__name__ == "APITimeoutError"
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Kind.CERTIFICATE
+        if type(cause).__name__ in {"ConnectTimeout", "PoolTimeout"}:
+            return Kind.UNREACHABLE
+        cause = cause.__cause__ or cause.__context__
+    return Kind.SILENT if silent else Kind.UNREACHABLE

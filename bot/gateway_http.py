@@ -1,0 +1,107 @@
+"""The last look at a request before it leaves, and the first at a response when it arrives."""
+
+import json
+import logging
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from bot.gateway_faults import Fault, FaultError, Kind, fault_of
+from bot.gateway_policy import missing
+
+if TYPE_CHECKING:
+    import httpx2
+
+log = logging.getLogger(__name__)
+
+# The SDK adds more, by itself and from OPENAI_* variables: platform, organisation, anything.
+_HEADERS = frozenset({"accept", "connection", "content-length", "content-type", "host"})
+_LIMIT = 32_000_000  # bytes of one response, whatever they are
+
+
+def departing(
+    base_url: str, api_key: str, required: Mapping[str, Any], person_fields: tuple[str, ...]
+) -> Callable[["httpx2.Request"], Awaitable[None]]:
+    """A check of the serialized request: what the policy demands is on it, or it doesn't leave."""
+    import httpx2  # noqa: PLC0415  what openai itself rides on; as late as openai
+
+    origin = _origin(httpx2.URL(base_url))
+
+    async def check(request: "httpx2.Request") -> None:
+        lacks = "" if _origin(request.url) == origin else "its host"
+        if request.method != "GET":
+            lacks = lacks or missing(json.loads(request.content), required, person_fields)
+        if lacks:
+            log.error("a request was withheld, because it lacked %s", lacks)
+            raise FaultError(Fault(Kind.WITHHELD))
+        for name in [name for name in request.headers if name.lower() not in _HEADERS]:
+            del request.headers[name]
+        request.headers["authorization"] = f"Bearer {api_key}"
+        request.headers["user-agent"] = "confidant"
+        request.headers["accept-encoding"] = "identity"  # a compressed stream comes in lumps
+
+    return check
+
+
+def _origin(url: "httpx2.URL") -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+async def arriving(response: "httpx2.Response") -> None:
+    """The first look at a response: bound it, and read it now unless it streams.
+
+    Reading here lets the SDK translate what goes wrong; later it would pass errors of httpx2 on.
+    """
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise FaultError(Fault(Kind.GARBLED))
+    response.stream = _bounded(response.stream)
+    if "event-stream" not in content_type(response):
+        await response.aread()
+
+
+def _bounded(stream: Any) -> "httpx2.AsyncByteStream":
+    return _bounded_class()(stream)
+
+
+@cache
+def _bounded_class() -> "Callable[[Any], httpx2.AsyncByteStream]":
+    import httpx2  # noqa: PLC0415
+
+    class Bounded(httpx2.AsyncByteStream):
+        """A response body that ends with an error when it is longer than any answer can be."""
+
+        def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+            self._stream = stream
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            left = _LIMIT
+            async for block in self._stream:
+                left -= len(block)
+                if left < 0:
+                    raise FaultError(Fault(Kind.GARBLED))
+                yield block
+
+        async def aclose(self) -> None:
+            await self._stream.aclose()
+
+    return Bounded
+
+
+async def whole(response: "httpx2.Response") -> AsyncIterator[object]:
+    """The one chunk of an answer that didn't stream."""
+    body = json.loads(response.content)
+    if isinstance(body, dict) and (error := body.get("error")):
+        raise FaultError(fault_of(status_in(error), response.headers, error))
+    yield body
+
+
+def content_type(response: "httpx2.Response") -> str:
+    """What the response says it is."""
+    return str(response.headers.get("content-type", "")).lower()
+
+
+def status_in(error: object) -> int | None:
+    """The HTTP status that some gateways repeat as the code of an error inside an answer."""
+    code = str(error.get("code")) if isinstance(error, dict) else ""
+    return int(code) if re.fullmatch("[45][0-9]{2}", code) else None

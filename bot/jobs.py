@@ -1,0 +1,68 @@
+"""What is done by the clock; due times live in our own table, APScheduler only ticks.
+
+A job that came due while the bot was down runs once at the next start (REL-11).
+"""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from storage import Storage
+
+log = logging.getLogger(__name__)
+
+TICK = 60  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A name that never changes (its due time is stored under it), a period, and what to do."""
+
+    name: str
+    every: timedelta
+    run: Callable[[], Awaitable[None]]
+
+
+async def run_due(jobs: Sequence[Job], storage: Storage, now: datetime) -> None:
+    """Run each job whose time has come, then set its next one; a failed job waits its period."""
+    for job in jobs:
+        stored = await storage.state(f"job.{job.name}.due")
+        if stored is not None and datetime.fromisoformat(stored) > now:
+            continue
+        try:
+            await job.run()
+        except Exception:
+            log.exception("the job %s failed", job.name)
+        await storage.set_state(f"job.{job.name}.due", (now + job.every).isoformat())
+
+
+@asynccontextmanager
+async def ticking(
+    jobs: Sequence[Job], storage: Storage, *, now: Callable[[], datetime]
+) -> AsyncIterator[None]:
+    """Look for due jobs at once and every minute, for as long as the block runs."""
+
+    async def tick() -> None:
+        await run_due(jobs, storage, now())
+
+    scheduler = AsyncIOScheduler()
+    scheduler.add_job(
+        tick,
+        "interval",
+        seconds=TICK,
+        id="tick",
+        next_run_time=now(),
+        coalesce=True,
+        max_instances=1,
+        misfire_grace_time=TICK,
+        replace_existing=True,
+    )
+    scheduler.start()
+    try:
+        yield
+    finally:
+        scheduler.shutdown(wait=False)

@@ -1,0 +1,102 @@
+"""What the model may save about a person: only what that person said, in their own words."""
+
+import json
+import re
+from dataclasses import dataclass
+
+from bot.messages import Room, RoomMessage, Tool, ToolCall
+from storage import Memory, Vault
+
+TEXT_LIMIT = 300
+PER_MESSAGE = 3  # memories; more at once is a model that copies instead of choosing
+
+REMEMBER = Tool(
+    name="remember",
+    description=(
+        "Save one lasting fact about the person, from what they said in their last message. "
+        "Not for small talk, questions, guesses, secrets, or facts about anybody else. Answer the "
+        "person in the same turn; do not mention saving, they are told by the system."
+    ),
+    parameters={
+        "type": "object",
+        "properties": {
+            "text": {"type": "string", "description": "the fact, as one short sentence"},
+            "quote": {
+                "type": "string",
+                "description": "the words of the person's last message that say so, verbatim",
+            },
+        },
+        "required": ["text", "quote"],
+        "additionalProperties": False,
+    },
+)
+
+_SECRET = re.compile(
+    r"\b(?:pass(?:word|phrase|code)|pin(?: code)?|api[ _-]?key|secret key|private key|token|cvv)\b"
+    r"|(?:\d[ -]?){13,19}"  # card numbers
+    r"|\b(?:sk|pk|ghp|xox[abp]|syt)[-_][A-Za-z0-9_-]{10,}"
+    r"|-----BEGIN",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What the model asked to save, and the person's words that it rests on."""
+
+    text: str
+    quote: str
+
+
+def proposed(calls: tuple[ToolCall, ...], message: RoomMessage) -> list[Fact]:
+    """The facts among a completion's tool calls that may be saved.
+
+    A fact counts only when its quote stands verbatim in the message of the very person
+    it is about, so that nothing is learned from other people, pages, memories or the model itself.
+    """
+    facts = [_fact(call.arguments) for call in calls if call.name == REMEMBER.name]
+    return [fact for fact in facts if fact and acceptable(fact, message.body)][:PER_MESSAGE]
+
+
+def acceptable(fact: Fact, said: str) -> bool:
+    """Whether a fact rests on what was said, is short enough, and holds no secret."""
+    quote = _folded(fact.quote)
+    grounded = len(quote) >= 3 and quote in _folded(said)
+    secret = _SECRET.search(fact.text) or _SECRET.search(fact.quote)
+    return grounded and not secret and 0 < len(fact.text) <= TEXT_LIMIT
+
+
+async def save(
+    facts: list[Fact], message: RoomMessage, room: Room, vault: Vault
+) -> tuple[Memory, ...]:
+    """Save facts as memories with their provenance; a twin of a known one is not saved again."""
+    known = {one.memory_id for one in await vault.memories.active(limit=1000)}
+    saved = [
+        await vault.memories.add(
+            fact.text,
+            origin="model",
+            quote=fact.quote,
+            room_kind=room.kind,
+            source_event_id=message.event_id,
+            source_room_id=message.room_id,
+        )
+        for fact in facts
+    ]
+    return tuple({one.memory_id: one for one in saved if one.memory_id not in known}.values())
+
+
+def _fact(arguments: str) -> Fact | None:
+    try:
+        given = json.loads(arguments)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(given, dict):
+        return None
+    text, quote = given.get("text"), given.get("quote")
+    if not (isinstance(text, str) and isinstance(quote, str)):
+        return None
+    return Fact(" ".join(text.split()), " ".join(quote.split()))
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split())

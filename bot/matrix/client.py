@@ -1,0 +1,197 @@
+"""The bot on its homeserver: logged in once, cross-signed, syncing, never losing an event."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from bot.config import Homeserver
+from bot.errors import HomeserverError
+from bot.matrix.cross_signing import OwnDevice, ensure_cross_signed
+from bot.matrix.crypto_store import close_crypto_store, open_crypto_store
+from bot.matrix.events import room_message
+from bot.matrix.guard import Guard
+from bot.matrix.http import Http, RequestError, TokenRevokedError, backoff, path
+from bot.matrix.identity import IdentityFile
+from bot.matrix.keys import DeviceKeyring
+from bot.matrix.reading import Reader, Watch
+from bot.matrix.sender import Sender
+from bot.matrix.session import Session, is_logged_in, log_in, save
+from bot.matrix.sharing import RoomKeys
+from bot.matrix.trust import ShareKeysWith, Trust
+from bot.matrix.undecryptable import Waiting
+from bot.matrix.untrusted import text
+from bot.messages import Batch, Invite, RoomMessage
+from storage import MasterKey, Rooms
+
+POLL = 30.0  # seconds that a sync waits for something to happen
+SOON = 5.0  # the same, while somebody waits to hear that their message can't be read
+FIRST_SYNC = 300.0  # seconds: the state of every room, from a slow homeserver
+TIMELINE = 100  # events of a room in one sync; what is more is fetched as a gap
+
+_log = logging.getLogger(__name__)
+
+
+class MatrixClient:
+    """One device of one account."""
+
+    def __init__(self, http: Http, session: Session, reader: Reader, sender: Sender) -> None:
+        self._http = http
+        self._reader = reader
+        self.user_id = session.user_id
+        self.device_id = session.device_id
+        self.sender = sender
+
+    async def sync_forever(
+        self,
+        receive: Callable[[Batch], Awaitable[None]],
+        *,
+        since: str | None,
+        ready: Callable[[], Awaitable[None]] | None = None,
+        watch: Watch = lambda event: None,
+    ) -> None:
+        """Hand over what happens, batch by batch; the next sync waits until `receive` returns.
+
+        Without `since` nothing from before the start is handed over. `ready` is awaited once,
+        after the first batch; `watch` sees every readable event, also those that are no message
+        for the bot. Outages are waited out; raises HomeserverError when the token is revoked.
+        """
+        token = since
+        async for batch in self._batches(since, watch):
+            if batch.events or batch.token != token:
+                await receive(batch)
+            token = batch.token
+            if ready is not None:
+                await ready()
+                ready = None
+
+    async def fetch(self, room_id: str, event_id: str) -> RoomMessage | None:
+        """A message again, by its id, decrypted with the stored key; None if it can't be had."""
+        try:
+            event = await self._http.call("GET", path("rooms", room_id, "event", event_id))
+        except RequestError as error:
+            if error.is_passing or isinstance(error, TokenRevokedError):
+                raise
+            return None
+        clear = await self._reader.open(room_id, event)
+        return room_message(clear, bot=self.user_id, recovered=True) if clear else None
+
+    async def pending_invites(self) -> list[Invite]:
+        """Invites that nobody has answered, also those from before the last sync."""
+        nothing = {"types": list[str]()}
+        parts = {"timeline": {**nothing, "limit": 1}, "state": nothing}
+        only_invites = _filter({**parts, "ephemeral": nothing, "account_data": nothing})
+        query = {"filter": only_invites, "timeout": "0"}
+        sync = await self._http.call("GET", path("sync"), query=query, seconds=FIRST_SYNC)
+        return list(self._reader.invites(sync))
+
+    async def _batches(self, since: str | None, watch: Watch) -> AsyncIterator[Batch]:
+        """Sync without end; a failure is waited out and the same token asked for again."""
+        first, failures = True, 0
+        while True:
+            try:
+                batch = await self._sync(since, watch, first=first)
+            except TokenRevokedError:
+                raise
+            except HomeserverError as error:
+                _log.warning("sync failed, trying again: %s", error)
+                await asyncio.sleep(backoff(failures))
+                failures += 1
+                continue
+            yield batch
+            since, first, failures = batch.token, False, 0
+
+    async def _sync(self, since: str | None, watch: Watch, *, first: bool) -> Batch:
+        poll = SOON if self._reader.waiting.is_urgent else POLL
+        query = {"filter": _SYNC_FILTER, "timeout": "0" if first else str(int(poll * 1000))}
+        if since:
+            query["since"] = since
+        if first:  # nio keeps no rooms over a restart: members and encryption come with this
+            query["full_state"] = "true"
+        seconds = FIRST_SYNC if first else POLL * 2
+        sync = await self._http.call(
+            "GET", path("sync"), query=query, seconds=seconds, patience=0.0
+        )
+        if not text(sync, "next_batch"):
+            raise HomeserverError("The homeserver answered a sync without a token.")
+        return await self._reader.read(sync, since=since, watch=watch)
+
+
+@asynccontextmanager
+async def open_client(
+    account: Homeserver,
+    *,
+    data: Path,
+    master_key: MasterKey,
+    rooms: Rooms,
+    share_keys_with: ShareKeysWith,
+    device_name: str,
+) -> AsyncIterator[MatrixClient]:
+    """Log in, or go on as before, and be ready for encrypted rooms; closed at the end.
+
+    Our device's keys are on the homeserver and cross-signed before anybody can talk to us.
+    Raises HomeserverError or StorageError with one clear sentence.
+    """
+    http = Http(account.url)
+    try:
+        session_file, crypto = data / "session", data / "crypto"
+        must_exist = is_logged_in(session_file)
+        session = await log_in(http, account, session_file, device_name=device_name)
+        nio_client = open_crypto_store(session, crypto, master_key, must_exist=must_exist)
+        try:
+            save(session_file, session)  # not earlier: a kept token means that its store exists
+            guard = Guard(nio_client)
+            device_keys = DeviceKeyring(guard, http)
+            await device_keys.publish()
+            identity = await ensure_cross_signed(
+                http,
+                OwnDevice(device_keys.own, device_keys.sign),
+                IdentityFile(crypto / "identity", master_key),
+                password=account.password.get_secret_value(),
+            )
+            own = {session.user_id: identity.master_key}
+            trust = Trust(nio_client, http, rooms, share_keys_with=share_keys_with, own=own)
+            yield _assembled(http, session, guard, trust, device_keys=device_keys, rooms=rooms)
+        finally:
+            close_crypto_store(nio_client)
+    finally:
+        await http.close()
+
+
+def _assembled(
+    http: Http,
+    session: Session,
+    guard: Guard,
+    trust: Trust,
+    *,
+    device_keys: DeviceKeyring,
+    rooms: Rooms,
+) -> MatrixClient:
+    room_keys = RoomKeys(guard, http, trust)
+    reader = Reader(
+        http,
+        guard,
+        trust,
+        device_keys=device_keys,
+        room_keys=room_keys,
+        waiting=Waiting(asyncio.get_running_loop().time),
+        remembered=rooms,
+    )
+    return MatrixClient(http, session, reader, Sender(http, guard, room_keys, rooms))
+
+
+def _filter(room: object) -> str:
+    nothing = {"types": list[str]()}
+    return json.dumps({"room": room, "presence": nothing, "account_data": nothing})
+
+
+_SYNC_FILTER = _filter(
+    {
+        "timeline": {"limit": TIMELINE},
+        "state": {"types": ["m.room.member", "m.room.encryption"]},
+        "ephemeral": {"types": []},
+        "account_data": {"types": []},
+    }
+)

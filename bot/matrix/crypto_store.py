@@ -1,0 +1,80 @@
+"""nio's crypto store, opened so that it is worth something: a real key, private files, no log."""
+
+import logging
+import os
+from pathlib import Path
+
+import nio
+import peewee
+from nio.store import SqliteStore
+
+from bot.errors import StorageError
+from bot.matrix.session import Session
+from storage import MasterKey
+
+FILE = "olm.db"
+
+
+def open_crypto_store(
+    session: Session, folder: Path, master_key: MasterKey, *, must_exist: bool
+) -> nio.AsyncClient:
+    """nio with its Olm account loaded or, where the store is new, made.
+
+    A device that was in use but whose store is gone is refused: its one-time keys are still on
+    the homeserver, so nobody could reach it, and an empty store would look like a harmless start.
+    """
+    _silence_what_logs_contents()
+    file = folder / FILE
+    if must_exist and not file.exists():
+        raise StorageError(
+            f"The crypto store {file} is gone, and with it every key of device "
+            f"{session.device_id}. Restore the data directory, or start with an empty one."
+        )
+    try:
+        _make_private(folder, file)
+        client = _client(session, folder, master_key)
+        client.load_store()
+        # One fsync a change instead of four; the journal's mode is that of the file.
+        client.store.database.pragma("journal_mode", "wal", permanent=True)
+    except (peewee.DatabaseError, OSError, ValueError) as error:  # ValueError: vodozemac's
+        raise StorageError(
+            f"The crypto store {file} can't be opened with this master key "
+            f"({type(error).__name__}): it is damaged, or storage.master_key is another one."
+        ) from None
+    return client
+
+
+def close_crypto_store(client: nio.AsyncClient) -> None:
+    """Close the file; its journal is merged into it."""
+    if client.store is not None:
+        client.store.database.close()
+
+
+def _client(session: Session, folder: Path, master_key: MasterKey) -> nio.AsyncClient:
+    config = nio.AsyncClientConfig(
+        store=SqliteStore,  # trust in the same file, not in text files named after ids
+        store_name=FILE,
+        store_sync_tokens=False,
+        pickle_key=master_key.derive("matrix crypto store").hex(),
+        # nio's own requests are not used; should one ever be, it must end.
+        max_timeouts=1,
+        max_limit_exceeded=1,
+    )
+    client = nio.AsyncClient(
+        "", session.user_id, session.device_id, store_path=str(folder), config=config
+    )
+    client.user_id = session.user_id
+    return client
+
+
+def _make_private(folder: Path, file: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    file.chmod(0o600)
+
+
+def _silence_what_logs_contents() -> None:
+    """nio logs whole responses, peewee every row it writes."""
+    for name in ("nio", "peewee"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)

@@ -1,0 +1,124 @@
+"""From the homeserver's JSON to what the bot understands: pure functions, no trust in types."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from bot.matrix.untrusted import items, mapping, number, text
+from bot.messages import Invite, RoomMessage
+
+LATEST = 4_102_444_800_000  # milliseconds; a claim to be from after 2099 is no date
+SPOKEN = frozenset({"m.text", "m.emote"})  # never m.notice: bots don't answer bots
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ClearEvent:
+    """An event that can be read: decrypted and checked, or sent without encryption."""
+
+    event_id: str
+    room_id: str
+    sender: str
+    type: str
+    sent_at: datetime
+    encrypted: bool
+    content: Json = field(repr=False)
+
+    @property
+    def relation(self) -> dict[str, Any]:
+        """What it answers, edits or belongs to."""
+        return mapping(self.content, "m.relates_to")
+
+
+def sent_at(event: Json) -> datetime:
+    """The sender's claim, within bounds."""
+    claimed = number(event, "origin_server_ts")
+    return datetime.fromtimestamp((claimed if 0 <= claimed < LATEST else 0) / 1000, UTC)
+
+
+def clear_event(event: Json, room_id: str) -> ClearEvent | None:
+    """An event that came without encryption; None if it lacks an id, a sender or a type."""
+    kind, content = text(event, "type"), mapping(event, "content")
+    return _event(event, room_id, kind, content, encrypted=False)
+
+
+def decrypted_event(event: Json, room_id: str, payload: Json) -> ClearEvent | None:
+    """An encrypted event with the payload that was found in it, already checked."""
+    content = mapping(payload, "content")
+    # Relations stand outside the ciphertext: servers need them (Matrix spec, relationships).
+    relation = mapping(event, "content", "m.relates_to")
+    if relation:
+        content = {**content, "m.relates_to": relation}
+    return _event(event, room_id, text(payload, "type"), content, encrypted=True)
+
+
+def _event(
+    event: Json, room_id: str, kind: str, content: Json, *, encrypted: bool
+) -> ClearEvent | None:
+    event_id, sender = text(event, "event_id"), text(event, "sender")
+    if not (event_id and sender and kind):
+        return None
+    return ClearEvent(event_id, room_id, sender, kind, sent_at(event), encrypted, content)
+
+
+def room_message(event: ClearEvent, *, bot: str, recovered: bool = False) -> RoomMessage | None:
+    """The message a person wrote, or None: notices, edits, own events and all else.
+
+    An edit is a new event that repeats what was said (m.replace); obeying it would do everything
+    twice.
+    """
+    relation, kind = event.relation, text(event.content, "msgtype")
+    if event.type != "m.room.message" or event.sender == bot or kind not in SPOKEN:
+        return None
+    if text(relation, "rel_type") == "m.replace" or "m.new_content" in event.content:
+        return None
+    reply_to = text(relation, "m.in_reply_to", "event_id") or None
+    body = text(event.content, "body")
+    if reply_to:
+        body = without_fallback(body)
+    if not body.strip():
+        return None
+    in_thread = text(relation, "rel_type") == "m.thread"
+    return RoomMessage(
+        event_id=event.event_id,
+        room_id=event.room_id,
+        sender=event.sender,
+        body=body,
+        sent_at=event.sent_at,
+        encrypted=event.encrypted,
+        mentions_bot=mentions(event.content, bot),
+        thread_id=(text(relation, "event_id") or None) if in_thread else None,
+        reply_to=None if relation.get("is_falling_back") is True else reply_to,
+        recovered=recovered,
+    )
+
+
+def without_fallback(body: str) -> str:
+    """The body without the quote that older clients put before a reply."""
+    lines = body.split("\n")
+    if not re.match(r"> (\* )?<[^>\n]+>", lines[0]):
+        return body
+    quoted = next((i for i, line in enumerate(lines) if not line.startswith(">")), len(lines))
+    return "\n".join(lines[quoted:]).removeprefix("\n")
+
+
+def mentions(content: Json, user_id: str) -> bool:
+    """Whether the sender means this user: by m.mentions, or by name where that is absent."""
+    if "m.mentions" in content:
+        return user_id in items(content, "m.mentions", "user_ids")
+    said = text(content, "body") + "\n" + text(content, "formatted_body")
+    names = (user_id, f"https://matrix.to/#/{quote(user_id)}")
+    return any(re.search(rf"(?<![\w@]){re.escape(name)}(?![\w.:-]*\w)", said) for name in names)
+
+
+def invite(room_id: str, state: list[Any], *, bot: str) -> Invite | None:
+    """Who invited the bot, from the stripped state of an invite; None if it doesn't say."""
+    for event in state:
+        is_ours = text(event, "type") == "m.room.member" and text(event, "state_key") == bot
+        if is_ours and text(event, "content", "membership") == "invite" and text(event, "sender"):
+            return Invite(room_id, text(event, "sender"))
+    return None

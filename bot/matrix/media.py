@@ -1,0 +1,44 @@
+"""Files: encrypted before they leave, decrypted after they came, in memory only."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from nio.crypto import decrypt_attachment, encrypt_attachment
+from nio.exceptions import EncryptionError
+
+from bot.errors import HomeserverError
+from bot.matrix.http import Http
+from bot.matrix.untrusted import number, text
+from bot.messages import Attachment
+
+_MXC = re.compile(r"mxc://([A-Za-z0-9.:\[\]-]+)/([A-Za-z0-9_-]+)")
+
+
+async def upload_encrypted(http: Http, attachment: Attachment) -> dict[str, Any]:
+    """The `file` object of a message: where the ciphertext lies, and the key to it.
+
+    The media repository learns the size and nothing else: neither name nor type.
+    """
+    ciphertext, keys = encrypt_attachment(attachment.content)
+    return {**keys, "url": await http.upload(ciphertext)}
+
+
+async def download_encrypted(http: Http, content: Mapping[str, Any], *, limit: int) -> Attachment:
+    """The file of an m.file message (Matrix spec, sending encrypted attachments)."""
+    file = content.get("file")
+    place = _MXC.fullmatch(text(file, "url"))
+    if place is None:
+        raise HomeserverError("This message holds no encrypted file.")
+    if number(content, "info", "size") > limit:
+        raise HomeserverError(f"The file is larger than {limit} bytes.")
+    ciphertext = await http.download(
+        f"/_matrix/client/v1/media/download/{place[1]}/{place[2]}", limit=limit
+    )
+    keys = (text(file, "key", "k"), text(file, "hashes", "sha256"), text(file, "iv"))
+    try:
+        plaintext: bytes = decrypt_attachment(ciphertext, *keys)
+    except (EncryptionError, ValueError):  # ValueError: base64 that is none
+        raise HomeserverError("The file can't be decrypted: it was changed or cut off.") from None
+    name = text(content, "filename") or text(content, "body")
+    return Attachment(name, text(content, "info", "mimetype"), plaintext)

@@ -1,0 +1,197 @@
+"""A sync response becomes a Batch: keys first, then rooms, then every event in its order."""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Any
+
+from bot.errors import HomeserverError
+from bot.matrix.events import ClearEvent, clear_event, invite, room_message
+from bot.matrix.guard import DeviceUnknown, Guard, KeyMissing, Rejected
+from bot.matrix.http import Http, RequestError, TokenRevokedError
+from bot.matrix.keys import DeviceKeyring
+from bot.matrix.sharing import RoomKeys
+from bot.matrix.timeline import missed, since_joining, without_doubles
+from bot.matrix.trust import Reason, Trust
+from bot.matrix.undecryptable import Waiting
+from bot.matrix.untrusted import items, mapping, member, text, too_deep
+from bot.messages import Batch, Invite, RoomEvent
+from storage import Rooms
+
+Json = Mapping[str, Any]
+Watch = Callable[[ClearEvent], None]
+
+_log = logging.getLogger(__name__)
+
+
+class Reader:
+    """Takes one sync response after the other."""
+
+    def __init__(
+        self,
+        http: Http,
+        guard: Guard,
+        trust: Trust,
+        *,
+        device_keys: DeviceKeyring,
+        room_keys: RoomKeys,
+        waiting: Waiting,
+        remembered: Rooms,
+    ) -> None:
+        self._http = http
+        self._guard = guard
+        self._trust = trust
+        self._device_keys = device_keys
+        self._room_keys = room_keys
+        self._remembered = remembered
+        self._known_encrypted: set[str] = set()
+        self._user_id: str = guard.client.user_id
+        self.waiting = waiting
+
+    async def read(self, sync: Json, *, since: str | None, watch: Watch) -> Batch:
+        """What is new in this response; without `since` everything in it is old."""
+        joined = mapping(sync, "rooms", "join")
+        self._take_keys(sync)
+        for room_id, room in joined.items():
+            self._guard.follow(room_id, [*_state(room), *_timeline(room)])
+        for room_id in mapping(sync, "rooms", "leave"):
+            self._guard.leave(room_id)
+        await self._remember_encrypted()
+        await self._maintain()
+        events: list[RoomEvent] = list(self.invites(sync))
+        for clear in [clear async for clear in self._late()]:
+            events += self._messages(clear, watch)
+        for room_id, room in joined.items():
+            for event in await self._new(room_id, room, since) if since else ():
+                events += self._messages(await self._opened(room_id, event), watch)
+        events += self.waiting.overdue()
+        return Batch(tuple(events), text(sync, "next_batch"))
+
+    def invites(self, sync: Json) -> Iterable[Invite]:
+        """Who asks the bot into which room."""
+        for room_id, room in mapping(sync, "rooms", "invite").items():
+            found = invite(room_id, items(room, "invite_state", "events"), bot=self._user_id)
+            if found is not None:
+                yield found
+
+    async def open(self, room_id: str, event: Json) -> ClearEvent | None:
+        """One event, decrypted if its key is there."""
+        try:
+            return await self._readable(room_id, event)
+        except KeyMissing:
+            return None
+
+    def _take_keys(self, sync: Json) -> None:
+        """First of all: what follows in this response is encrypted with them."""
+        self._guard.receive_to_device(items(sync, "to_device", "events"))
+        changed = [*items(sync, "device_lists", "changed"), *items(sync, "device_lists", "left")]
+        self._trust.invalidate(user_id for user_id in changed if isinstance(user_id, str))
+        self._device_keys.learn(sync)
+
+    async def _maintain(self) -> None:
+        """Keep others able to reach us; if it fails now, the next sync tries again."""
+        try:
+            await self._device_keys.replenish()
+            await self._room_keys.deliver_queued()
+        except TokenRevokedError:
+            raise
+        except HomeserverError as error:
+            _log.warning("keys will be exchanged later: %s", error)
+
+    async def _remember_encrypted(self) -> None:
+        rooms = self._guard.client.rooms.values()
+        seen = {room.room_id for room in rooms if room.encrypted} - self._known_encrypted
+        for room_id in seen:
+            await self._remembered.remember_encrypted(room_id)
+        self._known_encrypted |= seen
+
+    async def _new(self, room_id: str, room: object, since: str) -> list[Any]:
+        """The events of one room since the last sync, the gap filled, none from before joining."""
+        events = _timeline(room)
+        if member(room, "timeline", "limited") is True:
+            events = without_doubles([*await self._gap(room_id, room, since), *events])
+        return since_joining(events, self._user_id)
+
+    async def _gap(self, room_id: str, room: object, since: str) -> list[Any]:
+        until = text(room, "timeline", "prev_batch")
+        try:
+            events, whole = await missed(self._http, room_id, since=since, until=until)
+        except RequestError as error:
+            if error.is_passing or isinstance(error, TokenRevokedError):
+                raise
+            events, whole = [], False  # we may not read it any more
+        if not whole:
+            self._guard.drops["gap"] += 1
+            _log.warning("a gap in a room's timeline could not be filled to its beginning")
+        return events
+
+    async def _opened(self, room_id: str, event: Any) -> ClearEvent | None:
+        try:
+            return await self._readable(room_id, event)
+        except KeyMissing:
+            self._guard.ask_for_key(event)
+            self.waiting.add(room_id, event)
+            return None
+
+    async def _late(self) -> AsyncIterator[ClearEvent]:
+        """Waiting events whose key has come."""
+        for room_id, event in self.waiting:
+            try:
+                clear = await self._readable(room_id, event)
+            except KeyMissing:
+                continue
+            self.waiting.remove(event)
+            if clear is not None:
+                yield clear
+
+    async def _readable(self, room_id: str, event: Any) -> ClearEvent | None:
+        """The event in the clear, None if it is nothing to read; KeyMissing if not yet."""
+        if not isinstance(event, dict) or too_deep(event):
+            self._guard.drops["malformed event"] += 1
+            return None
+        if member(event, "unsigned", "redacted_because") is not None:
+            return None
+        if text(event, "type") != "m.room.encrypted":
+            return clear_event(event, room_id)
+        try:
+            return await self._decrypted(room_id, event)
+        except Rejected as rejected:
+            _log.info("dropped an event: %s", rejected)
+            return None
+
+    async def _decrypted(self, room_id: str, event: Json) -> ClearEvent:
+        """Decrypt; where the sender's device is not known, ask the homeserver and try again."""
+        try:
+            return self._guard.decrypt(room_id, event)
+        except DeviceUnknown:
+            await self._ask_about(text(event, "sender"))
+        try:
+            return self._guard.decrypt(room_id, event)
+        except DeviceUnknown:
+            raise self._guard.relabelled() from None
+
+    async def _ask_about(self, sender: str) -> None:
+        """Learn the sender's devices; KeyMissing where their homeserver doesn't answer now."""
+        self._trust.invalidate([sender])
+        try:
+            await self._trust.prepare([sender])
+        except TokenRevokedError:
+            raise
+        except HomeserverError:
+            raise KeyMissing from None
+        if self._trust.left_out.get(sender) is Reason.UNREACHABLE:
+            raise KeyMissing
+
+    def _messages(self, clear: ClearEvent | None, watch: Watch) -> list[RoomEvent]:
+        if clear is None:
+            return []
+        watch(clear)
+        message = room_message(clear, bot=self._user_id)
+        return [message] if message else []
+
+
+def _state(room: object) -> list[Any]:
+    return items(room, "state", "events")
+
+
+def _timeline(room: object) -> list[Any]:
+    return items(room, "timeline", "events")

@@ -1,0 +1,137 @@
+"""The only way out: every event is encrypted, or belongs where nothing was ever encrypted."""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bot.errors import HomeserverError, UnencryptedRoomError
+from bot.matrix import content, direct, rooms
+from bot.matrix.guard import Guard
+from bot.matrix.http import Http, RequestError, path
+from bot.matrix.media import upload_encrypted
+from bot.matrix.sharing import RoomKeys
+from bot.matrix.untrusted import text
+from bot.messages import Outgoing, Room
+from storage import Rooms
+
+TYPING_MS = 30_000
+
+
+class Sender:
+    """Sends, joins and leaves. What it decides by is asked of the homeserver at that moment."""
+
+    def __init__(self, http: Http, guard: Guard, keys: RoomKeys, remembered: Rooms) -> None:
+        self._http = http
+        self._guard = guard
+        self._keys = keys
+        self._remembered = remembered
+        self._user_id: str = guard.client.user_id
+        self._finding = asyncio.Lock()
+
+    async def room(self, room_id: str) -> Room:
+        """Who may read in a room, and whether it is encrypted."""
+        members = await rooms.members(self._http, room_id)
+        return Room(room_id, members, await self._is_encrypted(room_id))
+
+    async def send(self, outgoing: Outgoing) -> str:
+        """Send one event and return its id; the same transaction id twice is the same event.
+
+        Raises UnencryptedRoomError for a file that would be readable on the homeserver, and
+        HomeserverError where it can't be sent.
+        """
+        encrypted = await self._is_encrypted(outgoing.room_id)
+        file: Mapping[str, Any] | None = None
+        if outgoing.attachment is not None:
+            if not encrypted:
+                raise UnencryptedRoomError("Files are sent in encrypted rooms only.")
+            file = await upload_encrypted(self._http, outgoing.attachment)
+        said = content.message(outgoing, file)
+        kind = "m.room.message"
+        if encrypted:
+            said = await self._keys.encrypt(outgoing.room_id, kind, said)
+            kind = "m.room.encrypted"
+        return await self._put(outgoing.room_id, "send", kind, outgoing.transaction_id, said)
+
+    async def redact(self, room_id: str, event_id: str, *, transaction_id: str) -> None:
+        """Take back an event."""
+        await self._put(room_id, "redact", event_id, transaction_id, {})
+
+    async def typing(self, room_id: str, *, active: bool) -> None:
+        """Show or hide that the bot is typing; a courtesy, so its failure is nobody's concern."""
+        body = {"typing": True, "timeout": TYPING_MS} if active else {"typing": False}
+        target = path("rooms", room_id, "typing", self._user_id)
+        with contextlib.suppress(RequestError):
+            await self._http.call("PUT", target, body, seconds=10.0, patience=0.0)
+
+    async def join(self, room_id: str) -> None:
+        """Accept an invite."""
+        await self._http.call("POST", path("rooms", room_id, "join"), {})
+
+    async def leave(self, room_id: str) -> None:
+        """Leave a room, or reject an invite."""
+        await self._http.call("POST", path("rooms", room_id, "leave"), {})
+
+    async def sent_by_me(self, room_id: str, event_id: str) -> bool:
+        """Whether an event is the bot's own."""
+        try:
+            event = await self._http.call("GET", path("rooms", room_id, "event", event_id))
+        except RequestError as error:
+            if error.is_passing:
+                raise
+            return False
+        return text(event, "sender") == self._user_id
+
+    async def direct_room(self, user_id: str) -> str:
+        """The encrypted direct chat with exactly this person, made if there is none."""
+        async with self._finding:  # two questions at once must not make two chats
+            if found := await self._found_direct_room(user_id):
+                return found
+            room_id = await direct.create_direct_room(self._http, self._user_id, user_id)
+            await self._remembered.remember_encrypted(room_id)
+            return room_id
+
+    async def create_audit_room(self, operators: Sequence[str]) -> str:
+        """A new encrypted room for the audit log, the operators invited."""
+        room_id = await direct.create_audit_room(self._http, operators)
+        await self._remembered.remember_encrypted(room_id)
+        return room_id
+
+    async def _found_direct_room(self, user_id: str) -> str | None:
+        pair = frozenset({self._user_id, user_id})
+        listed = await direct.direct_rooms(self._http, self._user_id, user_id)
+        seen = [
+            room_id for room_id in self._guard.client.rooms if self._guard.members(room_id) == pair
+        ]
+        room_id: str
+        for room_id in dict.fromkeys([*listed, *seen]):
+            if await self._is_private(room_id, pair):
+                return room_id
+        return None
+
+    async def _is_private(self, room_id: str, pair: frozenset[str]) -> bool:
+        try:
+            room = await self.room(room_id)
+        except RequestError as error:
+            if error.is_passing:
+                raise
+            return False  # we are not in it any more
+        return room.encrypted and room.members == pair
+
+    async def _is_encrypted(self, room_id: str) -> bool:
+        """Once encrypted is always encrypted: a homeserver can't talk us out of it."""
+        if await self._remembered.ever_encrypted(room_id):
+            return True
+        encrypted = await rooms.is_encrypted(self._http, room_id)
+        if encrypted:
+            await self._remembered.remember_encrypted(room_id)
+        return encrypted
+
+    async def _put(
+        self, room_id: str, verb: str, what: str, transaction_id: str, body: Mapping[str, Any]
+    ) -> str:
+        target = path("rooms", room_id, verb, what, transaction_id)
+        event_id = text(await self._http.call("PUT", target, body), "event_id")
+        if not event_id:
+            raise HomeserverError("The homeserver took a message but gave it no id.")
+        return event_id

@@ -1,0 +1,60 @@
+"""Which events of a room's timeline are new to the bot, none of them missing."""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from bot.matrix.http import Http, path
+from bot.matrix.untrusted import items, member, text
+
+PAGE = 100
+LONGEST_GAP = 5_000  # events of one room fetched after an absence; what is older is counted
+
+
+async def missed(http: Http, room_id: str, *, since: str, until: str) -> tuple[list[Any], bool]:
+    """What happened between two sync tokens, oldest first, and whether that is all of it.
+
+    A sync carries only the newest events of a room and calls the rest a gap ("limited").
+    """
+    found: deque[Any] = deque()
+    target, position = path("rooms", room_id, "messages"), until
+    while len(found) < LONGEST_GAP:
+        query = {"dir": "b", "from": position, "to": since, "limit": str(PAGE)}
+        answer = await http.call("GET", target, query=query)
+        found.extendleft(items(answer, "chunk"))
+        position, before = text(answer, "end"), position
+        if position in ("", before):
+            return list(found), True
+    return list(found), False
+
+
+def without_doubles(events: Iterable[Any]) -> list[Any]:
+    """Each event once, where it came first."""
+    return list({text(event, "event_id"): event for event in reversed(list(events))}.values())[::-1]
+
+
+def since_joining(events: Sequence[Any], user_id: str) -> list[Any]:
+    """Without what was said in a room before this user was asked in.
+
+    What is said between the invite and the joining is meant for the bot too: a person who opens a
+    direct chat writes at once.
+    """
+    start = 0
+    previous: Any = None
+    for index, event in enumerate(events):
+        if text(event, "type") != "m.room.member" or member(event, "state_key") != user_id:
+            continue
+        if _membership(event) == "join" and _membership_before(event) != "join":
+            invited = previous is not None and _membership(events[previous]) == "invite"
+            start = previous if invited else index
+        previous = index
+    return list(events[start:])
+
+
+def _membership(event: object) -> str:
+    return text(event, "content", "membership")
+
+
+def _membership_before(event: object) -> str:
+    """Servers tell it; without it, a join may be a mere change of name."""
+    return text(event, "unsigned", "prev_content", "membership") or "leave"

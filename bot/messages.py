@@ -1,0 +1,244 @@
+"""The values that travel through the bot: what came in, what goes out, what the model is told."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+
+class RoomKind(StrEnum):
+    """What a room is worth for privacy: two people alone, or more."""
+
+    DIRECT = "direct"
+    SHARED = "shared"
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A room as the homeserver describes it at the moment of asking.
+
+    `members` holds the user ids of everybody joined or invited, the bot included: somebody who is
+    only invited may join and read, so they count.
+    """
+
+    room_id: str
+    members: frozenset[str]
+    encrypted: bool
+
+    @property
+    def kind(self) -> RoomKind:
+        """DIRECT when nobody but the bot and one other person can read."""
+        return RoomKind.DIRECT if len(self.members) <= 2 else RoomKind.SHARED
+
+
+@dataclass(frozen=True, slots=True)
+class RoomMessage:
+    """One text message from a room, decrypted and checked (Matrix spec, m.room.message).
+
+    `sent_at` is the sender's claim (UTC). `body` has the reply fallback removed. `thread_id` is
+    the thread's root event, `reply_to` the event answered to, both None where absent.
+    """
+
+    event_id: str
+    room_id: str
+    sender: str
+    body: str
+    sent_at: datetime
+    encrypted: bool
+    mentions_bot: bool = False
+    thread_id: str | None = None
+    reply_to: str | None = None
+    recovered: bool = False  # fetched again after a crash: an answer may be half sent
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file in memory, to be encrypted before it leaves; never on disk in plaintext."""
+
+    filename: str
+    content_type: str
+    content: bytes = field(repr=False)
+
+
+class Where(StrEnum):
+    """In which room the answer to a command belongs."""
+
+    HERE = "here"  # the room (and thread) of the question
+    DIRECT = "direct"  # the asker's direct chat; a shared room gets one line that says so
+
+
+class Action(StrEnum):
+    """What an audit entry says was done; fixed, other programs read them."""
+
+    MESSAGE_ANSWERED = "message.answered"
+    MESSAGE_DENIED = "message.denied"
+    MESSAGE_UNDECRYPTABLE = "message.undecryptable"
+    MEMORY_CREATED = "memory.created"
+    MEMORY_UPDATED = "memory.updated"
+    MEMORY_DELETED = "memory.deleted"
+    MEMORY_SHARED = "memory.shared"
+    MEMORY_USED = "memory.used"
+    EXPORT_CREATED = "export.created"
+    IMPORT_APPLIED = "import.applied"
+    FORGET_DONE = "forget.done"
+    VAULT_CREATED = "vault.created"
+    VAULT_DESTROYED = "vault.destroyed"
+    SETTINGS_CHANGED = "settings.changed"
+    ROOM_JOINED = "room.joined"
+    ROOM_LEFT = "room.left"
+    ROOM_REFUSED = "room.refused"
+    GATEWAY_FAILED = "gateway.failed"
+    ACCESS_CHANGED = "access.changed"
+    IDENTITY_LOOKED_UP = "identity.looked_up"
+    RETENTION_SWEPT = "retention.swept"
+    BACKUP_CREATED = "backup.created"
+    BOT_STARTED = "bot.started"
+    BOT_STOPPED = "bot.stopped"
+    AUDIT_HEAD = "audit.head"
+
+
+class Outcome(StrEnum):
+    """How an audited action ended."""
+
+    OK = "ok"
+    DENIED = "denied"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+Fact = str | int | float | bool | None
+Facts = Mapping[str, Fact]
+"""Counts, sizes, durations, model, gateway host, room kind: never text of a message or memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Something that a command or an answer did, for the audit log."""
+
+    action: Action
+    outcome: Outcome = Outcome.OK
+    target: str = ""  # "memory 7", an event id, a room id: never content
+    facts: Facts = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the bot says: Markdown text, perhaps a file, and what was done to be able to say it.
+
+    `generated` marks a model's answer (m.text); everything the bot says about itself is a notice.
+    """
+
+    text: str
+    generated: bool = False
+    attachment: Attachment | None = None
+    effects: tuple[Effect, ...] = ()
+
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of one of our tools that the model asked for; `arguments` is JSON text."""
+
+    call_id: str
+    name: str
+    arguments: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One message of a chat completion request (OpenAI chat completions)."""
+
+    role: Role
+    content: str = field(repr=False)
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the model may call; `parameters` is its JSON Schema."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A finished answer of the gateway, with what the server said about it.
+
+    `truncated` is set when the stream ended without a finish reason or at the token limit.
+    Token counts are the server's, or None where it gave none.
+    """
+
+    text: str = field(repr=False)
+    model: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """Somebody asked the bot into a room."""
+
+    room_id: str
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
+class Undecryptable:
+    """An encrypted event whose Megolm session the bot does not have (yet)."""
+
+    event_id: str
+    room_id: str
+    sender: str
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A message that was accepted earlier and not finished; its text is with the homeserver."""
+
+    event_id: str
+    room_id: str
+
+
+RoomEvent = RoomMessage | Undecryptable | Invite | Unfinished
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one sync brought, in order in each room, and the sync token that comes after it."""
+
+    events: tuple[RoomEvent, ...]
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One event for a room: text, notice, edit or file.
+
+    `transaction_id` makes a repeated send harmless: the homeserver answers it with the event that
+    it already has. `live` says that an edit will follow (MSC4357). `mention` is the user id that
+    is notified, alone. `fields` are extra event content, for machines; never text of a person.
+    A model's answer is `generated`, a person's own words (the demo's user) are `spoken`; all the
+    rest is a notice.
+    """
+
+    room_id: str
+    text: str = field(repr=False)
+    transaction_id: str
+    generated: bool = False
+    spoken: bool = False
+    reply_to: str | None = None
+    thread_id: str | None = None
+    mention: str | None = None
+    replaces: str | None = None
+    live: bool = False
+    attachment: Attachment | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,123 @@
+"""What the model gets to see of the past: this person's memories and messages, in a budget."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from bot.messages import Room, RoomKind, RoomMessage
+from storage import Memory, Turn, Vault
+
+CHARACTERS_A_TOKEN = (
+    4  # no tokenizer works offline for every model; the gateway's usage corrects us
+)
+RECENT = 12  # turns of this room, newest last
+HITS = 20
+OVERHEARD = 12  # messages of a shared room that are kept in RAM
+
+_Item = TypeVar("_Item", Memory, Turn)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Memories, earlier turns found by search, and the recent turns of this room, oldest first."""
+
+    memories: tuple[Memory, ...] = ()
+    earlier: tuple[Turn, ...] = ()
+    recent: tuple[Turn, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Overheard:
+    """What somebody said in a shared room; lives in RAM only."""
+
+    sender: str
+    text: str
+
+
+class RoomWindows:
+    """The last few messages of each shared room, never stored, bounded in rooms and in length."""
+
+    def __init__(self, *, rooms: int = 200, characters: int = 500) -> None:
+        self._rooms = rooms
+        self._characters = characters
+        self._windows: dict[str, deque[Overheard]] = {}
+
+    def add(self, message: RoomMessage) -> None:
+        """Note a message; the room that was quiet longest is dropped when there are too many."""
+        window = self._windows.pop(message.room_id, deque(maxlen=OVERHEARD))
+        window.append(Overheard(message.sender, message.body[: self._characters]))
+        self._windows[message.room_id] = window
+        if len(self._windows) > self._rooms:
+            del self._windows[next(iter(self._windows))]
+
+    def of(self, room_id: str) -> tuple[Overheard, ...]:
+        """What was said last, oldest first."""
+        return tuple(self._windows.get(room_id, ()))
+
+
+async def recall(message: RoomMessage, room: Room, vault: Vault, *, tokens: int) -> Context:
+    """Find what matters for this message among what its sender may be reminded of here.
+
+    A third of the budget at most goes to memories and a third to the room's recent turns; search
+    hits get what is left.
+    """
+    budget = tokens * CHARACTERS_A_TOKEN
+    memories = _within(await _memories(message, room, vault), budget // 3)
+    recent = await _recent(message, room, vault, budget // 3)
+    budget -= sum(len(one.text) for one in memories) + sum(len(one.text) for one in recent)
+    earlier = _within(await _earlier(message, room, vault, recent), budget)
+    return Context(memories, tuple(sorted(earlier, key=lambda turn: turn.said_at)), recent)
+
+
+def usable(memory: Memory, room: Room) -> bool:
+    """Whether a memory may be used in this room: a shared room gets only its own (ISO-03)."""
+    if room.kind is RoomKind.DIRECT:
+        return True
+    learned_here = memory.room_kind == RoomKind.SHARED and memory.source_room_id == room.room_id
+    return learned_here or room.room_id in memory.shared_in
+
+
+async def _memories(message: RoomMessage, room: Room, vault: Vault) -> list[Memory]:
+    found = await vault.search.memories(message.body, limit=HITS, room_id=_scope(room))
+    newest = await vault.memories.active(limit=50)
+    pinned = [one for one in newest if one.pinned]
+    hits = [hit.memory for hit in found]
+    ranked = {one.memory_id: one for one in (*pinned, *hits, *newest)}
+    return [one for one in ranked.values() if usable(one, room)]
+
+
+async def _recent(message: RoomMessage, room: Room, vault: Vault, budget: int) -> tuple[Turn, ...]:
+    turns = await vault.turns.recent(message.room_id, limit=RECENT + 1, thread_id=message.thread_id)
+    # A shared room may have been a direct chat once: what was said then stays between two.
+    others = [
+        one
+        for one in turns
+        if one.event_id != message.event_id
+        and (room.kind is RoomKind.DIRECT or one.room_kind == RoomKind.SHARED)
+    ]
+    return tuple(reversed(_within(reversed(others), budget)))
+
+
+async def _earlier(
+    message: RoomMessage, room: Room, vault: Vault, recent: tuple[Turn, ...]
+) -> list[Turn]:
+    hits = await vault.search.turns(message.body, limit=HITS, room_id=_scope(room))
+    known = {message.event_id, *(one.event_id for one in recent)}
+    return [hit.turn for hit in hits if hit.turn.event_id not in known]
+
+
+def _scope(room: Room) -> str | None:
+    """The shared room that search is confined to; a direct chat may be reminded of everything."""
+    return room.room_id if room.kind is RoomKind.SHARED else None
+
+
+def _within(items: Iterable[_Item], budget: int) -> tuple[_Item, ...]:
+    """Items in order, as long as their text fits the budget (characters)."""
+    taken: list[_Item] = []
+    for item in items:
+        budget -= len(item.text)
+        if budget < 0:
+            break
+        taken.append(item)
+    return tuple(taken)

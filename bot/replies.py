@@ -1,0 +1,260 @@
+"""Every sentence that the bot says about itself, in one place; Markdown, without content rules.
+
+Functions where something is filled in, names where nothing is. What a person reads elsewhere comes
+from the model or from an error's own text.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.command import Command
+from storage import AuditEntry, Counts, Destroyed, Memory, Revision
+
+NOT_ALLOWED = (
+    "I answer only people whom my operator has listed, and you are not among them yet. "
+    "Nothing that you wrote was kept. Please ask the person who runs this bot."
+)
+UNENCRYPTED_ROOM = (
+    "This room is not end-to-end encrypted, so I neither read nor keep what is said here. "
+    "To talk with me, turn encryption on (in Element: room settings → Security & privacy → "
+    "Encrypted), or start a new direct chat with me: it is encrypted from the first message."
+)
+UNENCRYPTED_MESSAGE = (
+    "Your last message came unencrypted into an encrypted room, so I have ignored it. "
+    "Please send it again from a client that has encryption turned on."
+)
+UNDECRYPTABLE = (
+    "I could not decrypt a message of yours: your client has not given me its key. "
+    "Please send it again; if that does not help, sign out and in again in your client, or check "
+    "that it does not withhold keys from my device (`!help` works once I can read you)."
+)
+TOO_LONG = (
+    "That message is longer than the 16 KB that I read at once, so I have not read it. "
+    "Please send it in shorter pieces."
+)
+TOO_FAST = "That was more than I may take in a minute. Please wait a moment, then send it again."
+IN_DIRECT_CHAT = "That is about you, so I have answered in our direct chat."
+NO_MEMORIES = (
+    "I remember nothing about you yet. Tell me something, or add it yourself: "
+    "`!memory add I prefer short answers`."
+)
+NO_ENTRIES = "There is no audit entry about you yet."
+TRUNCATED = "\n\n*(The model stopped before the end of its answer.)*"
+SILENT_MODEL = "The model gave an empty answer. Please ask again, perhaps in other words."
+
+
+def quota_spent(tokens: int) -> str:
+    """The operator's limit for a day is reached."""
+    return (
+        f"You have used the {tokens} tokens that my operator grants each person in a day. "
+        "Your message is kept; please ask again after midnight UTC. Commands still work."
+    )
+
+
+def bug(reference: str) -> str:
+    """The fixed sentence for what should not have happened."""
+    return (
+        "Something went wrong on my side, and I could not finish this. Nothing that you stored is "
+        f"lost. If it happens again, tell my operator this reference: `{reference}`."
+    )
+
+
+def unknown_command(name: str, near: str | None, prefix: str) -> str:
+    """One line, with the command that was probably meant."""
+    meant = f"did you mean `{prefix}{near}`?" if near else f"`{prefix}help` lists what there is."
+    return f"I don't know `{prefix}{name}`; {meant}"
+
+
+def usage(command: Command, prefix: str) -> str:
+    """How one command is typed."""
+    lines = "\n".join(f"- `{prefix}{line}`" for line in command.usage)
+    return f"**{prefix}{command.name}**: {command.summary}\n\n{lines}"
+
+
+def help_page(commands: Sequence[Command], prefix: str) -> str:
+    """The list of commands."""
+    lines = "\n".join(f"- `{prefix}{one.name}`: {one.summary}" for one in commands)
+    return (
+        "I am Confidant, a private AI: a program, not a person. What I remember of you lies in an "
+        "encrypted file of your own, and you can see, change, take and delete all of it.\n\n"
+        f"{lines}\n\n`{prefix}help memory` shows how one command is typed. In a room with others, "
+        "mention me or reply to me; here, just write."
+    )
+
+
+def memory_number_wanted(prefix: str, line: str, given: str) -> str:
+    """A number was needed and something else was typed."""
+    return f"“{given}” is not the number of a memory. Type it like this: `{prefix}{line}`."
+
+
+def text_wanted(prefix: str, line: str) -> str:
+    """A text was needed and none was typed."""
+    return f"The text is missing. Type it like this: `{prefix}{line}`."
+
+
+def memory_too_long(limit: int, length: int) -> str:
+    """A memory is a sentence, not a page."""
+    return (
+        f"A memory may be up to {limit} characters long; yours has {length}. "
+        "Please shorten it, or split it into several."
+    )
+
+
+def export_usage(prefix: str) -> str:
+    """`!export` with something that it does not take."""
+    return f"Type `{prefix}export`, with nothing behind it: the file holds everything."
+
+
+def audit_usage(prefix: str, most: int) -> str:
+    """`!audit` with something that it does not take."""
+    return (
+        f"Type `{prefix}audit`, or `{prefix}audit 30` for the newest 30 entries ({most} at most)."
+    )
+
+
+def no_such_memory(number: int, prefix: str) -> str:
+    """A number that names nothing."""
+    return f"There is no memory {number}. `{prefix}memory` lists those there are."
+
+
+def memory_page(
+    memories: Sequence[Memory], *, page: int, pages: int, total: int, now: datetime, prefix: str
+) -> str:
+    """Memories, newest first: number, text, age, scope, uses."""
+    head = f"I remember {count(total, 'thing', 'things')} about you"
+    head += f" (page {page} of {pages}):" if pages > 1 else ":"
+    lines = "\n".join(
+        f"- **{one.memory_id}** {one.text} *({_facts(one, now)})*" for one in memories
+    )
+    more = f" · `{prefix}memory {page + 1}` for more" if page < pages else ""
+    foot = f"`{prefix}memory show N` · `edit N TEXT` · `delete N` · `add TEXT`{more}"
+    return f"{head}\n\n{lines}\n\n{foot}"
+
+
+def memory_detail(
+    memory: Memory, revisions: Sequence[Revision], *, link: str | None, now: datetime
+) -> str:
+    """One memory with its source, what it said before, and how often it was used."""
+    lines = [f"**Memory {memory.memory_id}**: {memory.text}", "", f"- {_facts(memory, now)}"]
+    if memory.quote:
+        lines.append(f"- your words: “{memory.quote}”")
+    if link:
+        lines.append(f"- from [this message]({link})")
+    lines += [f"- until {one.changed_at:%Y-%m-%d %H:%M} UTC: “{one.text}”" for one in revisions]
+    return "\n".join(lines)
+
+
+def memory_added(memory: Memory, prefix: str) -> str:
+    """After `!memory add`."""
+    number = memory.memory_id
+    return f"Kept as memory {number}. Undo it with `{prefix}memory delete {number}`."
+
+
+def memory_edited(memory: Memory) -> str:
+    """After `!memory edit`."""
+    return f"Memory {memory.memory_id} now says: {memory.text}"
+
+
+def memories_deleted(numbers: Sequence[int], missing: Sequence[int]) -> str:
+    """After deleting by number: what went, and what was not there."""
+    gone = f"Deleted, also from disk: {_listed(numbers)}." if numbers else "Nothing was deleted."
+    return gone + (f" There is no memory {_listed(missing)}." if missing else "")
+
+
+def remembered(memories: Sequence[Memory], prefix: str) -> str:
+    """The line under an answer that says what was saved, and how to undo it."""
+    return "\n".join(
+        f"\n\n*remembered: {one.text} · `{prefix}memory delete {one.memory_id}`*"
+        for one in memories
+    )
+
+
+def forget_usage(prefix: str, given: str) -> str:
+    """`!forget` with something that it does not take."""
+    wrong = f"“{given}” is nothing that I can forget. " if given else ""
+    return (
+        f"{wrong}Type `{prefix}forget 3` for memory 3 (`{prefix}memory` lists them), or "
+        f"`{prefix}forget everything`."
+    )
+
+
+def forget_everything(counts: Counts, prefix: str) -> str:
+    """What would go, before it goes."""
+    return (
+        f"This erases everything that I hold about you: {holdings(counts)}. Your encrypted vault "
+        "is destroyed with its key, and nobody can bring it back, me included. "
+        f"To keep a copy first, type `{prefix}export`.\n\n"
+        "Answer **yes** within two minutes to go on; anything else leaves it as it is."
+    )
+
+
+def forgotten(destroyed: Destroyed, at: datetime) -> str:
+    """The receipt."""
+    return (
+        f"**Done: everything is forgotten.** Receipt, {at:%Y-%m-%d %H:%M:%S} UTC: "
+        f"{count(destroyed.memories, 'memory', 'memories')} and "
+        f"{count(destroyed.turns, 'stored message', 'stored messages')} erased; the key of your "
+        "vault was overwritten on disk and its files were removed.\n\n"
+        "What I cannot erase: the messages in this room, which lie encrypted on the homeservers "
+        "and devices of its members (you can remove them in your client), and what the model's "
+        "gateway may keep (`!privacy` says what it promises). If you write to me again, "
+        "I start from nothing."
+    )
+
+
+def exported(counts: Counts, size: int) -> str:
+    """Sent with the export."""
+    return (
+        f"Here is everything that I hold about you: {holdings(counts)}. The file "
+        f"({size / 1000:.1f} kB) is encrypted for this chat; once saved, it is yours to guard."
+    )
+
+
+def audit_page(entries: Sequence[tuple[int, AuditEntry]]) -> str:
+    """A person's own audit entries, newest first."""
+    lines = "\n".join(
+        f"- **{seq}** {entry.occurred_at:%Y-%m-%d %H:%M} · {entry.action} · {entry.outcome}"
+        + (f" · {entry.target}" if entry.target else "")
+        + "".join(f" · {name.replace('_', ' ')} {value}" for name, value in entry.facts.items())
+        for seq, entry in entries
+    )
+    return f"What I did that concerns you, newest first (times in UTC):\n\n{lines}"
+
+
+def link(room_id: str, event_id: str) -> str:
+    """A matrix.to link to one event (Matrix spec, matrix.to navigation)."""
+    return f"https://matrix.to/#/{room_id}/{event_id}"
+
+
+def count(number: int, one: str, many: str) -> str:
+    """`1 memory`, `2 memories`."""
+    return f"{number} {one if number == 1 else many}"
+
+
+def age(since: datetime, now: datetime) -> str:
+    """How long ago, in the largest whole unit."""
+    seconds = max(0, int((now - since).total_seconds()))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return "just now"
+
+
+def _facts(memory: Memory, now: datetime) -> str:
+    said = {"person": "added by you", "model": "learned", "import": "imported"}[memory.origin]
+    parts = [f"{said} {age(memory.created_at, now)}", f"{memory.room_kind} chat"]
+    parts += ["pinned"] if memory.pinned else []
+    return ", ".join([*parts, f"used {count(memory.uses, 'time', 'times')}"])
+
+
+def holdings(counts: Counts) -> str:
+    """What a vault holds, in numbers."""
+    return (
+        f"{count(counts.memories, 'memory', 'memories')}, "
+        f"{count(counts.turns, 'stored message', 'stored messages')} and "
+        f"{count(counts.audit_entries, 'audit entry', 'audit entries')}"
+    )
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(str(one) for one in numbers)

@@ -1,0 +1,164 @@
+"""The audit log: append-only, gapless, its public half free of anybody's name.
+
+The tree over the leaf hashes and its signed heads have their place beside `verify`.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from storage.audit_entry import (
+    AuditDetail,
+    AuditEntry,
+    Fact,
+    canonical,
+    keep,
+    leaf_hash,
+    minute,
+    salted,
+)
+from storage.database import Database, Transaction
+from storage.errors import AuditTampered
+from storage.vault import Vault
+
+SYSTEM = "system"  # the actor, and the name in the feed, when the bot acts by itself
+NOBODY = "—"  # the name in the feed of somebody without a vault
+BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class FeedItem:
+    """One entry as the audit room is told it."""
+
+    seq: int
+    occurred_at: str  # to the minute
+    pseudonym: str
+    action: str
+    outcome: str
+    facts: Mapping[str, Fact]
+
+
+class AuditLog:
+    """The log and the feed of what the audit room has yet to be told."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._appending = asyncio.Lock()
+        self._appended = asyncio.Event()
+
+    async def append(self, entry: AuditEntry, vault: Vault | None = None) -> int:
+        """Record an entry; its number. With the vault of the person it concerns, if there is one.
+
+        The details go first: a crash in between leaves details that count for nothing, never a
+        public entry whose details nobody has.
+        """
+        detail = salted(entry)
+        async with self._appending:
+            if vault is not None:
+                await vault.keep_audit_detail(detail)
+            async with self._database.transaction() as transaction:
+                if vault is None:
+                    await keep(transaction, detail)
+                seq = await _publish(transaction, detail, _pseudonym(entry, vault))
+        self._appended.set()
+        return seq
+
+    async def details(
+        self, vault: Vault, *, limit: int, offset: int = 0
+    ) -> list[tuple[int, AuditEntry]]:
+        """A person's own entries with their numbers, newest first, if the log vouches for them."""
+        found: list[tuple[int, AuditEntry]] = []
+        async for seq, detail in self._vouched(vault):
+            found.append((seq, detail.entry))
+            if len(found) == offset + limit:
+                break
+        return found[offset:]
+
+    async def feed(self, *, limit: int) -> list[FeedItem]:
+        """What is not posted yet, oldest first."""
+        rows = await self._database.rows("SELECT * FROM audit_feed ORDER BY seq LIMIT ?", limit)
+        return [
+            FeedItem(
+                seq=row["seq"],
+                occurred_at=row["occurred_at"],
+                pseudonym=row["pseudonym"],
+                action=row["action"],
+                outcome=row["outcome"],
+                facts=json.loads(row["facts"]),
+            )
+            for row in rows
+        ]
+
+    async def posted(self, seq: int) -> None:
+        """Everything up to this number is in the audit room: the feed forgets it."""
+        async with self._database.transaction() as transaction:
+            await transaction.execute("DELETE FROM audit_feed WHERE seq <= ?", seq)
+
+    async def wait(self) -> None:
+        """Return as soon as something was appended since the last call. For one waiter."""
+        await self._appended.wait()
+        self._appended.clear()
+
+    async def verify(self) -> int:
+        """Recompute every leaf hash; the number of entries, or AuditTampered."""
+        seq = 0
+        while rows := await self._database.rows(
+            "SELECT * FROM audit_entry WHERE seq > ? ORDER BY seq LIMIT 10000", seq
+        ):
+            for row in rows:
+                seq += 1
+                public = {name: row[name] for name in row.keys() if name != "leaf_hash"}  # noqa: SIM118
+                if row["seq"] != seq or row["leaf_hash"] != leaf_hash(**public):
+                    raise AuditTampered(
+                        f"The audit log was changed: entry {seq} is not what was recorded."
+                    )
+        return seq
+
+    async def _vouched(self, vault: Vault) -> AsyncIterator[tuple[int, AuditDetail]]:
+        offset = 0
+        while details := await vault.audit_details(limit=BATCH, offset=offset):
+            numbers = await self._numbers([detail.commitment for detail in details])
+            for detail in details:
+                if detail.commitment in numbers:
+                    yield numbers[detail.commitment], detail
+            offset += len(details)
+
+    async def _numbers(self, commitments: Sequence[bytes]) -> dict[bytes, int]:
+        rows = await self._database.rows(
+            "SELECT seq, commitment FROM audit_entry "
+            "WHERE commitment IN (SELECT unhex(value) FROM json_each(?))",
+            json.dumps([commitment.hex() for commitment in commitments]),
+        )
+        return {row["commitment"]: row["seq"] for row in rows}
+
+
+def _pseudonym(entry: AuditEntry, vault: Vault | None) -> str:
+    if vault is not None:
+        return vault.pseudonym
+    return SYSTEM if entry.actor == SYSTEM else NOBODY
+
+
+async def _publish(transaction: Transaction, detail: AuditDetail, pseudonym: str) -> int:
+    entry, commitment, time = detail.entry, detail.commitment, minute(detail.entry.occurred_at)
+    [row] = await transaction.rows("SELECT coalesce(max(seq), 0) + 1 AS next FROM audit_entry")
+    seq = int(row["next"])
+    leaf = leaf_hash(
+        seq=seq,
+        occurred_at=time,
+        action=entry.action,
+        outcome=entry.outcome,
+        commitment=commitment,
+    )
+    await transaction.execute(
+        "INSERT INTO audit_entry (seq, occurred_at, action, outcome, commitment, leaf_hash) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
+        *(seq, time, entry.action, entry.outcome, commitment, leaf),
+    )
+    await transaction.execute(
+        "INSERT INTO audit_feed (seq, occurred_at, pseudonym, action, outcome, facts) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
+        *(seq, time, pseudonym, entry.action, entry.outcome),
+        canonical(dict(entry.facts)).decode(),
+    )
+    return seq

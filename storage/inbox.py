@@ -1,0 +1,75 @@
+"""Which events were accepted and finished, and the sync token: what makes an answer come once."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from storage.clock import to_text, utc_now
+from storage.database import Database
+
+SYNC_TOKEN = "sync token"  # noqa: S105 - the name of a row
+
+
+class Inbox:
+    """The inbox of the bot: event ids only, never a text."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
+        self._database = database
+        self._now = now
+
+    async def accept(self, event_ids: Sequence[tuple[str, str]], token: str) -> list[str]:
+        """Accept the (event id, room id) pairs of one sync and its token, all or nothing.
+
+        Returns the event ids that were not known yet, in order.
+        """
+        now = to_text(self._now())
+        accepted = []
+        async with self._database.transaction() as transaction:
+            for event_id, room_id in event_ids:
+                if await transaction.execute(
+                    "INSERT INTO inbox (event_id, room_id, accepted_at) VALUES (?, ?, ?) "
+                    "ON CONFLICT (event_id) DO NOTHING",
+                    event_id,
+                    room_id,
+                    now,
+                ):
+                    accepted.append(event_id)
+            await transaction.execute(
+                "INSERT INTO state (name, value) VALUES (?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                SYNC_TOKEN,
+                token,
+            )
+        return accepted
+
+    async def finish(self, event_id: str) -> None:
+        """The event is answered and recorded; it will not be taken up again."""
+        async with self._database.transaction() as transaction:
+            await transaction.execute(
+                "UPDATE inbox SET finished_at = ? WHERE event_id = ? AND finished_at IS NULL",
+                to_text(self._now()),
+                event_id,
+            )
+
+    async def unfinished(self) -> list[tuple[str, str]]:
+        """(event id, room id) of what was accepted and not finished, in order of acceptance."""
+        rows = await self._database.rows(
+            "SELECT event_id, room_id FROM inbox WHERE finished_at IS NULL ORDER BY position"
+        )
+        return [(row["event_id"], row["room_id"]) for row in rows]
+
+    async def seen(self, event_id: str) -> bool:
+        """Whether the event was ever accepted, as far back as finished ones are kept."""
+        row = await self._database.row("SELECT 1 FROM inbox WHERE event_id = ?", event_id)
+        return row is not None
+
+    async def token(self) -> str | None:
+        """The sync token after everything that was accepted."""
+        value = await self._database.value("SELECT value FROM state WHERE name = ?", SYNC_TOKEN)
+        return None if value is None else str(value)
+
+    async def sweep(self, before: datetime) -> int:
+        """Drop events finished before a moment (a redelivered event is known by its row)."""
+        async with self._database.transaction() as transaction:
+            return await transaction.execute(
+                "DELETE FROM inbox WHERE finished_at < ?", to_text(before)
+            )

@@ -1,0 +1,159 @@
+"""Opening the data directory: locked, private, checked against its key, always closed again."""
+
+import fcntl
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from storage.audit_log import AuditLog
+from storage.clock import utc_now
+from storage.database import Database
+from storage.errors import MasterKeyError, StorageFailure
+from storage.inbox import Inbox
+from storage.keyring import Keyring
+from storage.rooms import Rooms
+from storage.sealing import MasterKey
+from storage.tenants import Tenant, Tenants
+from storage.vaults import Vaults
+
+KEY_CHECK = "key check"
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Everything that is kept, opened."""
+
+    inbox: Inbox
+    rooms: Rooms
+    audit_log: AuditLog
+    vaults: Vaults
+    _shared: Database = field(repr=False)
+
+    async def state(self, name: str) -> str | None:
+        """A single fact about the bot itself, such as its audit room."""
+        value = await self._shared.value("SELECT value FROM state WHERE name = ?", name)
+        return None if value is None else str(value)
+
+    async def set_state(self, name: str, value: str) -> None:
+        """Keep such a fact."""
+        await _set_state(self._shared, name, value)
+
+
+@asynccontextmanager
+async def open_storage(
+    path: Path,
+    master_key: MasterKey,
+    *,
+    now: Callable[[], datetime] = utc_now,
+    pool_size: int = 64,
+) -> AsyncIterator[Storage]:
+    """Open the data directory, or make it; nobody else may while it is open.
+
+    What a crash left half done is finished first. StorageFailure says what is in the way.
+    """
+    vaults_folder = _folders(path)
+    with _locked(path):
+        _check_complete(path, vaults_folder)
+        async with await Database.open(path / "shared.db", migrations="shared") as shared:
+            tenants = Tenants(shared, master_key, now)
+            await _check_key(shared, master_key)
+            _check_keyring(path / "keyring", known=await tenants.all())
+            with closing(Keyring.open(path / "keyring", master_key)) as keyring:
+                vaults = Vaults(
+                    vaults_folder,
+                    keyring=keyring,
+                    tenants=tenants,
+                    now=now,
+                    pool_size=pool_size,
+                )
+                await vaults.recover()
+                try:
+                    yield Storage(
+                        inbox=Inbox(shared, now),
+                        rooms=Rooms(shared, now),
+                        audit_log=AuditLog(shared),
+                        vaults=vaults,
+                        _shared=shared,
+                    )
+                finally:
+                    await vaults.close()
+
+
+def _folders(path: Path) -> Path:
+    """The data directory and its folder of vaults, for nobody but us."""
+    vaults_folder = path / "vaults"
+    try:
+        for folder in (path, vaults_folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)
+    except OSError as error:
+        raise StorageFailure(
+            f"The data directory {path} can't be used: {error.strerror}."
+        ) from None
+    return vaults_folder
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    descriptor = _lock_file(path / "lock")
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StorageFailure(
+                f"Another instance of Confidant is using {path}: stop it first."
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock_file(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StorageFailure(f"{path} can't be opened: {error.strerror}.") from None
+
+
+def _check_complete(path: Path, vaults_folder: Path) -> None:
+    """Without shared.db every vault would look ownerless, and be swept: refuse to start."""
+    shared = path / "shared.db"
+    empty = not shared.exists() or shared.stat().st_size == 0
+    if empty and any(vaults_folder.glob("*.db")):
+        raise StorageFailure(
+            f"{path} holds vaults but its shared.db is missing: restore it from a backup."
+        )
+
+
+def _check_keyring(keyring: Path, *, known: Sequence[Tenant]) -> None:
+    """Without the keyring every vault would look destroyed: refuse to start, too."""
+    if known and not keyring.exists():
+        raise StorageFailure(
+            f"{keyring} is missing, and no vault can be read without it: restore it."
+        )
+
+
+async def _check_key(shared: Database, master_key: MasterKey) -> None:
+    sealed = await shared.value("SELECT value FROM state WHERE name = ?", KEY_CHECK)
+    if sealed is None:
+        await _set_state(shared, KEY_CHECK, master_key.seal(KEY_CHECK, b"").hex())
+        return
+    try:
+        master_key.unseal(KEY_CHECK, bytes.fromhex(sealed))
+    except StorageFailure:
+        raise MasterKeyError(
+            "The master key is not the one that this data was made with: check storage.master_key."
+        ) from None
+
+
+async def _set_state(shared: Database, name: str, value: str) -> None:
+    async with shared.transaction() as transaction:
+        await transaction.execute(
+            "INSERT INTO state (name, value) VALUES (?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            name,
+            value,
+        )

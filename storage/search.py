@@ -1,0 +1,232 @@
+"""Full-text search inside one person's vault: earlier turns and memories, with no model needed."""
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import NamedTuple
+
+from storage import ranking
+from storage.clock import from_text, to_text, utc_now
+from storage.database import Database
+from storage.memories import Memory, memory_from
+from storage.ranking import Posting
+from storage.terms import any_of, parse, phrase
+from storage.turns import Turn, turn_from
+
+CANDIDATES = 300  # rows whose surroundings are looked at
+FREQUENT = 2000  # a word in more rows selects nothing; it decides among what rarer words select
+SESSION_GAP = timedelta(hours=3)
+REACH = len(ranking.NEIGHBOURS) - 1
+
+LAST_ID = {
+    "turn": "SELECT max(turn_id) FROM turn",
+    "memory": "SELECT max(memory_id) FROM memory",
+}
+
+# One row an expression: the ids of the newest rows that match, at most so many.
+POSTINGS = {
+    "turn": """
+        SELECT (SELECT group_concat(id) FROM (
+            SELECT rowid AS id FROM turn_index WHERE turn_index MATCH term.value
+            ORDER BY rowid DESC LIMIT ?1
+        )) FROM json_each(?2) AS term ORDER BY term.id
+    """,
+    "memory": """
+        SELECT (SELECT group_concat(id) FROM (
+            SELECT rowid AS id FROM memory_index WHERE memory_index MATCH term.value
+            ORDER BY rowid DESC LIMIT ?1
+        )) FROM json_each(?2) AS term ORDER BY term.id
+    """,
+}
+
+# The candidates, each with the turns before and after it in its room. Of a shared room nothing
+# from the time when two people were alone in it.
+SURROUNDINGS = """
+    SELECT hit.turn_id, near.turn_id, near.room_id, near.said_at, near.role,
+           octet_length(near.text)
+    FROM turn AS hit JOIN turn AS near ON near.room_id = hit.room_id AND near.turn_id BETWEEN
+        ifnull((SELECT turn_id FROM turn WHERE room_id = hit.room_id AND turn_id < hit.turn_id
+                ORDER BY turn_id DESC LIMIT 1 OFFSET ?3 - 1), 0)
+        AND ifnull((SELECT turn_id FROM turn WHERE room_id = hit.room_id AND turn_id > hit.turn_id
+                    ORDER BY turn_id LIMIT 1 OFFSET ?3 - 1), 9223372036854775807)
+    WHERE hit.turn_id IN (SELECT value FROM json_each(?1))
+        AND (?2 IS NULL OR (near.room_id = ?2 AND near.room_kind = 'shared'))
+    ORDER BY hit.turn_id, near.turn_id
+"""
+
+TURNS = """
+    SELECT * FROM turn WHERE turn_id IN (SELECT value FROM json_each(?1))
+    AND (?2 IS NULL OR (room_id = ?2 AND room_kind = 'shared'))
+"""
+
+MEMORIES = """
+    SELECT * FROM memory_listed WHERE memory_id IN (SELECT value FROM json_each(?1))
+    AND status = 'active' AND (valid_until IS NULL OR valid_until > ?2)
+    AND (?3 IS NULL OR (source_room_id = ?3 AND room_kind = 'shared')
+         OR memory_id IN (SELECT memory_id FROM memory_share WHERE room_id = ?3))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnHit:
+    """An earlier turn, whose event id is where it can be read, and how well it fits."""
+
+    turn: Turn
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryHit:
+    """A memory and how well it fits."""
+
+    memory: Memory
+    score: float
+
+
+class Near(NamedTuple):
+    """A turn in the surroundings of a candidate."""
+
+    hit: int
+    turn_id: int
+    room_id: str
+    said_at: datetime
+    role: str
+    size: int
+
+
+class Search:
+    """What of one vault has to do with a question.
+
+    `room_id` is the shared room in which others will read the answer: then only what was said
+    there while it was shared, or what its owner shared there, is found. Without it the person
+    alone reads, and everything is.
+    """
+
+    def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
+        self._database = database
+        self._now = now
+
+    async def turns(
+        self,
+        question: str,
+        *,
+        limit: int = 20,
+        budget_chars: int | None = None,
+        room_id: str | None = None,
+        exclude: Collection[int] = (),
+        names: Mapping[str, str] | None = None,
+    ) -> list[TurnHit]:
+        """Earlier turns, the best first, without those in `exclude` (turn ids).
+
+        With a budget, those whose text still fits. `names` says who is who in the question: the
+        person's name is "user", the bot's "assistant".
+        """
+        asked = parse(question, names or {})
+        postings = await self._postings("turn", asked.terms, room_id)
+        scores = await self._scores(postings, role=asked.role, room_id=room_id)
+        chosen = ranking.best({row: scores[row] for row in scores.keys() - set(exclude)}, limit)
+        rows = await self._database.rows(TURNS, json.dumps(chosen), room_id)
+        found = {turn.turn_id: TurnHit(turn, scores[turn.turn_id]) for turn in map(turn_from, rows)}
+        return _within([found[row] for row in chosen if row in found], budget_chars)
+
+    async def memories(
+        self, question: str, *, limit: int = 20, room_id: str | None = None
+    ) -> list[MemoryHit]:
+        """Active memories, the best first."""
+        scores = ranking.sums(await self._postings("memory", parse(question, {}).terms, None))
+        rows = await self._database.rows(
+            MEMORIES, json.dumps(list(scores)), to_text(self._now()), room_id
+        )
+        hits = [MemoryHit(one, scores[one.memory_id]) for one in map(memory_from, rows)]
+        hits.sort(key=lambda hit: (hit.score, hit.memory.memory_id), reverse=True)
+        return hits[:limit]
+
+    async def _scores(
+        self, postings: Sequence[Posting], *, role: str | None, room_id: str | None
+    ) -> dict[int, float]:
+        """Scores of the turns that hold words of the question, and of those around them."""
+        own = ranking.sums(postings)
+        candidates = ranking.best(own, CANDIDATES)
+        rows = await self._database.rows(SURROUNDINGS, json.dumps(candidates), room_id, REACH)
+        around = [Near(row[0], row[1], row[2], from_text(row[3]), row[4], row[5]) for row in rows]
+        sessions = _sessions(around)
+        sizes = {near.hit: near.size for near in around if near.hit == near.turn_id}
+        scores = ranking.spread(postings, _neighbours(around, sessions), sizes)
+        lifted = ranking.lift_sessions(scores, own, sessions)
+        return ranking.lift_speaker(lifted, {near.turn_id for near in around if near.role == role})
+
+    async def _postings(
+        self, table: str, terms: Sequence[str], room_id: str | None
+    ) -> list[Posting]:
+        """Where each term is, the frequent ones only where a rarer one is too.
+
+        This keeps the time the same in a vault of a hundred thousand turns.
+        """
+        total = int(await self._database.value(LAST_ID[table]) or 0)
+        found = dict(zip(terms, await self._matches(table, terms, room_id, FREQUENT + 1)))
+        rare = [term for term, rows in found.items() if 0 < len(rows) <= FREQUENT]
+        weights = {term: ranking.rarity(_occurrences(rows, total), total) for term, rows in found.items()}
+        frequent = [term for term, rows in found.items() if len(rows) > FREQUENT]
+        if rare and frequent:
+            narrowed = [f"{any_of(rare)} AND {term}" for term in frequent]
+            matches = await self._matches(table, narrowed, room_id, FREQUENT * len(rare))
+            found.update(zip(frequent, matches))
+        return [Posting(weights[term], rows) for term, rows in found.items() if rows]
+
+    async def _matches(
+        self, table: str, terms: Sequence[str], room_id: str | None, limit: int
+    ) -> list[list[int]]:
+        """The ids of the newest rows that match each expression."""
+        room = "" if room_id is None else f" AND {phrase('room' + room_id.encode().hex())}"
+        scoped = [f"({term}){room}" for term in terms]
+        rows = await self._database.rows(POSTINGS[table], limit, json.dumps(scoped))
+        return [[int(row_id) for row_id in (row[0] or "").split(",") if row_id] for row in rows]
+
+
+def _occurrences(rows: Sequence[int], total: int) -> float:
+    """In how many rows a term is; of a frequent one, from how closely its newest rows stand."""
+    if len(rows) <= FREQUENT:
+        return len(rows)
+    return total * len(rows) / (total - rows[-1] + 1)
+
+
+def _sessions(around: Sequence[Near]) -> dict[int, int]:
+    """The session of each turn: another room or a long silence begins a new one."""
+    ordered = sorted({(near.room_id, near.said_at, near.turn_id) for near in around})
+    sessions: dict[int, int] = {}
+    last: tuple[str, datetime, int] | None = None
+    for one in ordered:
+        apart = last is None or one[0] != last[0] or one[1] - last[1] > SESSION_GAP
+        sessions[one[2]] = one[2] if apart or last is None else sessions[last[2]]
+        last = one
+    return sessions
+
+
+def _neighbours(
+    around: Sequence[Near], sessions: Mapping[int, int]
+) -> dict[int, list[tuple[int, int]]]:
+    """For each candidate the turns of its session near it, and how many steps away they are."""
+    neighbours = {}
+    for hit, group in groupby(around, key=lambda near: near.hit):
+        order = [near.turn_id for near in group]
+        place = order.index(hit)
+        neighbours[hit] = [
+            (turn_id, abs(here - place))
+            for here, turn_id in enumerate(order)
+            if sessions[turn_id] == sessions[hit]
+        ]
+    return neighbours
+
+
+def _within(hits: Sequence[TurnHit], budget: int | None) -> list[TurnHit]:
+    """The hits whose text still fits into the budget."""
+    if budget is None:
+        return list(hits)
+    kept = []
+    for hit in hits:
+        if len(hit.turn.text) <= budget:
+            budget -= len(hit.turn.text)
+            kept.append(hit)
+    return kept

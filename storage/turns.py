@@ -1,0 +1,168 @@
+"""What one person said to the bot and what it answered, verbatim: the turns of their vault."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from storage.clock import from_text, to_text
+from storage.database import Database, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of the person, or one answer of the bot, with who wrote it at what cost."""
+
+    turn_id: int
+    event_id: str
+    room_id: str
+    room_kind: str
+    thread_id: str | None
+    role: str  # "user" or "assistant"
+    text: str = field(repr=False)
+    said_at: datetime
+    answers_event_id: str | None = None
+    model: str | None = None
+    gateway_host: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+ADD = """
+    INSERT INTO turn (event_id, room_id, room_kind, thread_id, role, text, said_at,
+                      answers_event_id, model, gateway_host, prompt_tokens, completion_tokens)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (event_id) DO UPDATE SET
+        text = excluded.text, model = excluded.model, gateway_host = excluded.gateway_host,
+        prompt_tokens = excluded.prompt_tokens, completion_tokens = excluded.completion_tokens
+    RETURNING turn_id
+"""
+
+# What hangs on an event besides its turn: what an answer used, and what was learned from it.
+DERIVED = (
+    "DELETE FROM memory_use WHERE answer_event_id IN (SELECT value FROM json_each(?))",
+    "DELETE FROM turn_use WHERE answer_event_id IN (SELECT value FROM json_each(?))",
+    "DELETE FROM memory WHERE source_event_id IN (SELECT value FROM json_each(?))",
+)
+
+
+def turn_from(row: Row) -> Turn:
+    """The Turn of a row of the table turn."""
+    return Turn(
+        turn_id=row["turn_id"],
+        event_id=row["event_id"],
+        room_id=row["room_id"],
+        room_kind=row["room_kind"],
+        thread_id=row["thread_id"],
+        role=row["role"],
+        text=row["text"],
+        said_at=from_text(row["said_at"]),
+        answers_event_id=row["answers_event_id"],
+        model=row["model"],
+        gateway_host=row["gateway_host"],
+        prompt_tokens=row["prompt_tokens"],
+        completion_tokens=row["completion_tokens"],
+    )
+
+
+class Turns:
+    """The turns of one vault."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(
+        self,
+        *,
+        event_id: str,
+        room_id: str,
+        room_kind: str,
+        role: str,
+        text: str,
+        said_at: datetime,
+        thread_id: str | None = None,
+        answers_event_id: str | None = None,
+        model: str | None = None,
+        gateway_host: str | None = None,
+        prompt_tokens: int | None = None,
+        completion_tokens: int | None = None,
+    ) -> int:
+        """Keep a turn; the same event again replaces its text. The turn's id."""
+        values = (event_id, room_id, room_kind, thread_id, role, text, to_text(said_at))
+        answer = (answers_event_id, model, gateway_host, prompt_tokens, completion_tokens)
+        async with self._database.transaction() as transaction:
+            [row] = await transaction.rows(ADD, *values, *answer)
+        return int(row["turn_id"])
+
+    async def get(self, event_id: str) -> Turn | None:
+        """The turn of an event."""
+        row = await self._database.row("SELECT * FROM turn WHERE event_id = ?", event_id)
+        return None if row is None else turn_from(row)
+
+    async def recent(self, room_id: str, *, limit: int, thread_id: str | None = None) -> list[Turn]:
+        """The last turns of a room, oldest first; of one thread and its root if given."""
+        rows = await self._database.rows(
+            "SELECT * FROM turn WHERE room_id = ?1 AND (?2 IS NULL OR ?2 IN (thread_id, event_id)) "
+            "ORDER BY turn_id DESC LIMIT ?3",
+            room_id,
+            thread_id,
+            limit,
+        )
+        return [turn_from(row) for row in reversed(rows)]
+
+    async def answer_to(self, event_id: str) -> Turn | None:
+        """The newest answer that was given to a message."""
+        row = await self._database.row(
+            "SELECT * FROM turn WHERE answers_event_id = ? ORDER BY turn_id DESC LIMIT 1",
+            event_id,
+        )
+        return None if row is None else turn_from(row)
+
+    async def replace(self, event_id: str, text: str) -> bool:
+        """Put the edited text in the place of the stored one, of which nothing stays on disk."""
+        async with self._database.transaction() as transaction:
+            changed = await transaction.execute(
+                "UPDATE turn SET text = ? WHERE event_id = ?", text, event_id
+            )
+        if changed:
+            await self._database.truncate()
+        return bool(changed)
+
+    async def delete(self, event_ids: Sequence[str]) -> int:
+        """Erase turns and the memories learned from them, from the disk too; how many turns.
+
+        What answers used is erased with the answer. Repeating it wipes the disk again, so a
+        deletion that was cut short is finished by asking for it once more.
+        """
+        chosen = json.dumps(list(event_ids))
+        async with self._database.transaction() as transaction:
+            for statement in DERIVED:
+                await transaction.execute(statement, chosen)
+            deleted = await transaction.execute(
+                "DELETE FROM turn WHERE event_id IN (SELECT value FROM json_each(?))", chosen
+            )
+        await self._database.truncate()
+        return deleted
+
+    async def record_use(self, answer_event_id: str, turn_ids: Sequence[int]) -> None:
+        """Note which earlier turns an answer was given with; those since deleted are skipped."""
+        async with self._database.transaction() as transaction:
+            await transaction.execute(
+                "INSERT OR IGNORE INTO turn_use (answer_event_id, turn_id) "
+                "SELECT ?, turn_id FROM turn WHERE turn_id IN (SELECT value FROM json_each(?))",
+                answer_event_id,
+                json.dumps(list(turn_ids)),
+            )
+
+    async def used_by(self, answer_event_id: str) -> list[Turn]:
+        """The earlier turns that an answer was given with, oldest first."""
+        rows = await self._database.rows(
+            "SELECT turn.* FROM turn JOIN turn_use USING (turn_id) "
+            "WHERE turn_use.answer_event_id = ? ORDER BY turn_id",
+            answer_event_id,
+        )
+        return [turn_from(row) for row in rows]
+
+    async def count(self) -> int:
+        """How many turns the vault holds."""
+        return int(await self._database.value("SELECT count(*) FROM turn"))

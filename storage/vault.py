@@ -1,0 +1,139 @@
+"""One person's vault: what was said, what is remembered, settings, usage and audit details."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from storage.audit_entry import AuditDetail, detail_from, keep
+from storage.database import Database, Transaction
+from storage.memories import Memories
+from storage.search import Search
+from storage.turns import Turns
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much a vault holds; `bytes` is the size of its files on disk."""
+
+    memories: int
+    turns: int
+    audit_entries: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """A handle on one person's data, from which no other person's can be reached.
+
+    `pseudonym` is what others know the person by. `is_new` says that the vault was made by this
+    opening, or before a crash and nothing was audited yet: its making belongs into the audit log.
+    """
+
+    pseudonym: str
+    is_new: bool
+    memories: Memories
+    turns: Turns
+    search: Search
+    _database: Database = field(repr=False)
+
+    @classmethod
+    def over(
+        cls, database: Database, *, pseudonym: str, is_new: bool, now: Callable[[], datetime]
+    ) -> "Vault":
+        """The vault in an open database."""
+        return cls(
+            pseudonym=pseudonym,
+            is_new=is_new,
+            memories=Memories(database, now),
+            turns=Turns(database),
+            search=Search(database, now),
+            _database=database,
+        )
+
+    async def setting(self, name: str) -> str | None:
+        """The person's setting, or None if they never made it."""
+        value = await self._database.value("SELECT value FROM setting WHERE name = ?", name)
+        return None if value is None else str(value)
+
+    async def set_setting(self, name: str, value: str) -> None:
+        """Keep a setting."""
+        async with self._database.transaction() as transaction:
+            await transaction.execute(
+                "INSERT INTO setting (name, value) VALUES (?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                name,
+                value,
+            )
+
+    async def add_usage(
+        self, *, day: date, model: str, prompt_tokens: int, completion_tokens: int
+    ) -> None:
+        """Count one request to a model."""
+        async with self._database.transaction() as transaction:
+            await transaction.execute(
+                "INSERT INTO usage (day, model, requests, prompt_tokens, completion_tokens) "
+                "VALUES (?, ?, 1, ?, ?) ON CONFLICT (day, model) DO UPDATE SET "
+                "requests = requests + 1, "
+                "prompt_tokens = prompt_tokens + excluded.prompt_tokens, "
+                "completion_tokens = completion_tokens + excluded.completion_tokens",
+                day.isoformat(),
+                model,
+                prompt_tokens,
+                completion_tokens,
+            )
+
+    async def usage(self, day: date) -> int:
+        """How many tokens the person used on a day, questions and answers together."""
+        total = await self._database.value(
+            "SELECT sum(prompt_tokens + completion_tokens) FROM usage WHERE day = ?",
+            day.isoformat(),
+        )
+        return int(total or 0)
+
+    async def counts(self) -> Counts:
+        """What is stored, in numbers; memories of every status."""
+        row = await self._database.row(
+            "SELECT (SELECT count(*) FROM memory) AS memories, "
+            "(SELECT count(*) FROM turn) AS turns, "
+            "(SELECT count(*) FROM audit_detail) AS audit_entries"
+        )
+        assert row is not None
+        size = size_on_disk(self._database.files())
+        return Counts(row["memories"], row["turns"], row["audit_entries"], size)
+
+    async def export(self) -> dict[str, list[dict[str, Any]]]:
+        """Every row of every table at one moment; bytes as hex. What is derived is left out."""
+        async with self._database.transaction() as transaction:
+            tables = await transaction.rows(
+                "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' "
+                "AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name"
+            )
+            return {row["name"]: await _everything(transaction, row["name"]) for row in tables}
+
+    async def keep_audit_detail(self, detail: AuditDetail) -> None:
+        """Write the private half of an audit entry; the log calls this before it publishes."""
+        async with self._database.transaction() as transaction:
+            await keep(transaction, detail)
+
+    async def audit_details(self, *, limit: int, offset: int) -> list[AuditDetail]:
+        """Private halves, newest first; those of unpublished entries among them."""
+        rows = await self._database.rows(
+            "SELECT * FROM audit_detail ORDER BY rowid DESC LIMIT ? OFFSET ?", limit, offset
+        )
+        return [detail_from(row) for row in rows]
+
+
+def size_on_disk(files: tuple[Path, ...]) -> int:
+    """The size of those of the files that exist."""
+    return sum(path.stat().st_size for path in files if path.exists())
+
+
+async def _everything(transaction: Transaction, table: str) -> list[dict[str, Any]]:
+    rows = await transaction.rows(f"SELECT * FROM {table}")  # noqa: S608 - a name of our schema
+    return [{name: _plain(row[name]) for name in row.keys()} for row in rows]  # noqa: SIM118
+
+
+def _plain(value: Any) -> Any:
+    return value.hex() if isinstance(value, bytes) else value

@@ -1,0 +1,238 @@
+"""Everybody's vaults: made, opened from a user id and nothing else, pooled, destroyed."""
+
+import asyncio
+import secrets
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from storage.database import Database, files_of
+from storage.errors import StorageFailure
+from storage.keyring import Keyring
+from storage.sealing import fsync_folder
+from storage.tenants import Tenant, Tenants
+from storage.vault import Vault, size_on_disk
+
+UNRECORDED = "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM audit_detail)"
+
+
+@dataclass(frozen=True, slots=True)
+class Destroyed:
+    """What a destroyed vault held, for the receipt."""
+
+    memories: int
+    turns: int
+    bytes: int
+
+
+@dataclass(slots=True)
+class Lease:
+    """An open vault in the pool, and how many are using it."""
+
+    database: Database
+    vault: Vault
+    users: int = 0
+
+
+class Vaults:
+    """The pool of open vaults.
+
+    A vault in use is never closed: more than `pool_size` are open while more are in use, and the
+    longest unused ones go as soon as they can.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        keyring: Keyring,
+        tenants: Tenants,
+        now: Callable[[], datetime],
+        pool_size: int,
+    ) -> None:
+        self._folder = folder
+        self._keyring = keyring
+        self._tenants = tenants
+        self._now = now
+        self._pool_size = pool_size
+        self._pool: OrderedDict[str, Lease] = OrderedDict()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._closed = False
+
+    @asynccontextmanager
+    async def open(self, user_id: str) -> AsyncIterator[Vault]:
+        """The person's vault, made on first use."""
+        lease, is_new = await self._take(user_id)
+        try:
+            yield replace(lease.vault, is_new=is_new)
+        finally:
+            lease.users -= 1
+            await self._shrink()
+
+    async def exists(self, user_id: str) -> bool:
+        """Whether the person has a vault."""
+        tenant = await self._tenants.find(user_id)
+        return tenant is not None and not self._keyring.blank(tenant.slot)
+
+    async def who(self, pseudonym: str) -> str | None:
+        """The user id behind a pseudonym. Looking that up is an audited action."""
+        return await self._tenants.user_id(pseudonym)
+
+    async def destroy(self, user_id: str) -> Destroyed:
+        """Erase the person's key in place, then their files and their row, in this order.
+
+        Handles that others still hold fail from here on. Killed at any point, it is finished at
+        the next start, or when the vault is next opened or destroyed.
+        """
+        async with self._lock(user_id):
+            tenant = await self._tenants.find(user_id)
+            if tenant is None:
+                return Destroyed(0, 0, 0)
+            destroyed = await self._measured(user_id, tenant)
+            lease = self._pool.pop(user_id, None)
+            try:
+                if lease is not None:
+                    lease.database.fence()
+                await asyncio.to_thread(self._keyring.erase, tenant.slot)
+            finally:
+                if lease is not None:
+                    await lease.database.close()
+            await self._finish(tenant.vault_id, tenant.slot)
+            return destroyed
+
+    async def recover(self) -> None:
+        """At start: finish what a crash cut short, whether a destruction or a creation."""
+        for tenant in await self._tenants.all():
+            if self._keyring.blank(tenant.slot):
+                await self._finish(tenant.vault_id, tenant.slot)
+        tenants = await self._tenants.all()
+        for slot in set(self._keyring.used()) - {tenant.slot for tenant in tenants}:
+            await asyncio.to_thread(self._keyring.erase, slot)
+            self._keyring.release(slot)
+        known = {path for tenant in tenants for path in files_of(self._path(tenant.vault_id))}
+        await asyncio.to_thread(self._sweep, known)
+
+    async def close(self) -> None:
+        """Close every vault, in use or not."""
+        self._closed = True
+        while self._pool:
+            _, lease = self._pool.popitem()
+            await lease.database.close()
+
+    async def _take(self, user_id: str) -> tuple[Lease, bool]:
+        async with self._lock(user_id):
+            lease = self._pool.get(user_id)
+            is_new = False
+            if lease is None:
+                lease = await self._load(user_id)
+                is_new = lease.vault.is_new
+                self._pool[user_id] = lease
+            self._pool.move_to_end(user_id)
+            lease.users += 1  # no await from here to the `try` of open()
+            return lease, is_new
+
+    async def _shrink(self) -> None:
+        while len(self._pool) > self._pool_size:
+            idle = next((user for user, lease in self._pool.items() if not lease.users), None)
+            if idle is None:
+                return
+            async with self._lock(idle):
+                lease = self._pool.get(idle)
+                if lease is not None and not lease.users:
+                    del self._pool[idle]
+                    await lease.database.close()
+
+    async def _load(self, user_id: str) -> Lease:
+        if self._closed:
+            raise StorageFailure("The vaults are closed.")
+        tenant = await self._tenants.find(user_id)
+        if tenant is not None and self._keyring.blank(tenant.slot):
+            await self._finish(tenant.vault_id, tenant.slot)
+            tenant = None
+        if tenant is None:
+            return await self._create(user_id)
+        database = await self._unlock(tenant)
+        try:
+            # Killed between making the vault and recording it: it is recorded now.
+            unrecorded = await database.row(
+                "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM audit_detail)"
+            )
+        except BaseException:
+            await database.close()
+            raise
+        return self._lease(database, tenant, is_new=unrecorded is not None)
+
+    async def _create(self, user_id: str) -> Lease:
+        vault_id = secrets.token_hex(16)
+        slot, key = await asyncio.to_thread(self._keyring.allocate, vault_id)
+        try:
+            database = await self._database(vault_id, key)
+            try:
+                # The row is what makes it somebody's: until then it is swept at the next start.
+                tenant = await self._tenants.add(user_id, vault_id=vault_id, slot=slot)
+            except BaseException:
+                await database.close()
+                raise
+        except BaseException:
+            await self._finish(vault_id, slot)
+            raise
+        return self._lease(database, tenant, is_new=True)
+
+    async def _unlock(self, tenant: Tenant) -> Database:
+        key = self._keyring.key(tenant.slot, tenant.vault_id)
+        if not self._path(tenant.vault_id).exists():
+            raise StorageFailure(
+                f"The vault {tenant.vault_id}.db is missing; restore it from a backup."
+            )
+        return await self._database(tenant.vault_id, key)
+
+    async def _measured(self, user_id: str, tenant: Tenant) -> Destroyed:
+        """What there is to destroy; a vault that can't be opened is destroyed all the same."""
+        size = size_on_disk(files_of(self._path(tenant.vault_id)))
+        lease = self._pool.get(user_id)
+        try:
+            if lease is not None:
+                counts = await lease.vault.counts()
+            else:
+                async with await self._unlock(tenant) as database:
+                    counts = await self._lease(database, tenant, is_new=False).vault.counts()
+        except StorageFailure:
+            return Destroyed(0, 0, size)
+        return Destroyed(counts.memories, counts.turns, counts.bytes)
+
+    async def _finish(self, vault_id: str, slot: int) -> None:
+        """Whatever of a vault is still there goes, in the order that can be taken up again."""
+        await asyncio.to_thread(self._keyring.erase, slot)
+        await asyncio.to_thread(self._unlink, vault_id)
+        await self._tenants.remove(vault_id)
+        self._keyring.release(slot)
+
+    def _unlink(self, vault_id: str) -> None:
+        for path in files_of(self._path(vault_id)):
+            path.unlink(missing_ok=True)
+        fsync_folder(self._folder)
+
+    def _sweep(self, known: set[Path]) -> None:
+        for path in list(self._folder.glob("*.db*")):
+            if path not in known:
+                path.unlink()
+        fsync_folder(self._folder)
+
+    def _lease(self, database: Database, tenant: Tenant, *, is_new: bool) -> Lease:
+        return Lease(
+            database,
+            Vault.over(database, pseudonym=tenant.pseudonym, is_new=is_new, now=self._now),
+        )
+
+    async def _database(self, vault_id: str, key: bytes) -> Database:
+        return await Database.open(self._path(vault_id), migrations="vault", key=key)
+
+    def _path(self, vault_id: str) -> Path:
+        return self._folder / f"{vault_id}.db"
+
+    def _lock(self, user_id: str) -> asyncio.Lock:
+        return self._locks.setdefault(user_id, asyncio.Lock())

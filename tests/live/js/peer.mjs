@@ -1,0 +1,232 @@
+// A Matrix client for the live tests: matrix-js-sdk with the Rust crypto, as Element Web has it.
+// Driven by JSON lines: a request {id, do, ...} is answered by {id, ok} or {id, error}; what the
+// homeserver brings is reported as {event} and {invite}. It ends when its standard input does.
+import { webcrypto } from "node:crypto";
+import { createInterface } from "node:readline";
+
+// The SDK logs to the console: standard output belongs to the protocol.
+globalThis.console = new console.Console(process.stderr, process.stderr);
+const sdk = await import("matrix-js-sdk");
+const { OnlySignedDevicesIsolationMode, AllDevicesIsolationMode, EventShieldColour } = await import(
+    "matrix-js-sdk/lib/crypto-api/index.js"
+);
+
+const SHIELDS = {
+    [EventShieldColour.NONE]: "none",
+    [EventShieldColour.GREY]: "grey",
+    [EventShieldColour.RED]: "red",
+};
+const { subtle } = webcrypto;
+let client;
+
+const tell = (message) => process.stdout.write(JSON.stringify(message) + "\n");
+
+async function report(event) {
+    const encrypted = event.getWireType() === "m.room.encrypted";
+    const decrypted = encrypted && event.getType() !== "m.room.encrypted" && !event.isDecryptionFailure();
+    const info = decrypted ? await client.getCrypto().getEncryptionInfoForEvent(event) : null;
+    const wire = event.getWireContent();
+    tell({
+        event: {
+            event_id: event.getId(),
+            room_id: event.getRoomId(),
+            sender: event.getSender(),
+            type: event.getType(),
+            state_key: event.getStateKey() ?? null,
+            // Relations of an encrypted event stay outside of its ciphertext.
+            content: { "m.relates_to": wire["m.relates_to"], ...event.getOriginalContent() },
+            encrypted,
+            decrypted,
+            shield: info ? SHIELDS[info.shieldColour] : null,
+            reason: event.isDecryptionFailure() ? String(event.decryptionFailureReason) : null,
+        },
+    });
+}
+
+async function received(event) {
+    if (!event.getId()) return; // the stripped state of an invitation
+    // What isn't decrypted yet is reported by Event.decrypted, at a first failure and when it works.
+    if (event.getType() !== "m.room.encrypted") await report(event);
+}
+
+function until(ready, what, events) {
+    return new Promise((resolve, reject) => {
+        const finish = (settle, value) => {
+            clearTimeout(timer);
+            for (const event of events) client.off(event, check);
+            settle(value);
+        };
+        const check = () => Promise.resolve(ready()).then((is) => is && finish(resolve, is));
+        const timer = setTimeout(() => finish(reject, new Error(`no ${what} within 30 s`)), 30_000);
+        for (const event of events) client.on(event, check);
+        check();
+    });
+}
+
+const synced = () => until(client.isInitialSyncComplete.bind(client), "sync", ["sync"]);
+
+const room = (roomId) =>
+    until(
+        () => client.getRoom(roomId)?.getMyMembership() === "join" && client.getRoom(roomId),
+        `joined room ${roomId}`,
+        ["Room", "Room.myMembership", "sync"],
+    );
+
+const knownToBeEncrypted = (roomId) =>
+    until(() => client.getCrypto().isEncryptionEnabledInRoom(roomId), `encryption of ${roomId}`, [
+        "sync",
+        "RoomState.events",
+    ]);
+
+const unpadded = (text) => text.replace(/=+$/, "");
+const base64 = (bytes) => unpadded(Buffer.from(bytes).toString("base64"));
+
+async function ciphertextOf(mxc) {
+    const { hostname, pathname } = new URL(mxc.replace("mxc:", "http:"));
+    const answer = await fetch(
+        `${client.getHomeserverUrl()}/_matrix/client/v1/media/download/${hostname}${pathname}`,
+        { headers: { Authorization: `Bearer ${client.getAccessToken()}` } },
+    );
+    if (!answer.ok) throw new Error(`media download: HTTP ${answer.status}`);
+    return Buffer.from(await answer.arrayBuffer());
+}
+
+const commands = {
+    async start({ url, user, password, strict, signed }) {
+        const login = await sdk.createClient({ baseUrl: url }).loginRequest({
+            type: "m.login.password",
+            identifier: { type: "m.id.user", user },
+            password,
+            initial_device_display_name: "live test, js-sdk",
+        });
+        client = sdk.createClient({
+            baseUrl: url,
+            userId: login.user_id,
+            deviceId: login.device_id,
+            accessToken: login.access_token,
+        });
+        await client.initRustCrypto({ useIndexedDB: false });
+        const crypto = client.getCrypto();
+        crypto.setDeviceIsolationMode(
+            strict ? new OnlySignedDevicesIsolationMode() : new AllDevicesIsolationMode(false),
+        );
+        client.on("event", received);
+        client.on("Event.decrypted", report);
+        client.on("Room.myMembership", (room, membership) => {
+            const inviter = room.getMember(client.getUserId())?.events.member?.getSender();
+            if (membership === "invite")
+                tell({ invite: { room_id: room.roomId, sender: inviter ?? null } });
+        });
+        await client.startClient({ initialSyncLimit: 100 });
+        await synced();
+        if (signed)
+            await crypto.bootstrapCrossSigning({
+                authUploadDeviceSigningKeys: async (upload) => {
+                    await upload(null);
+                },
+            });
+        return { user_id: login.user_id, device_id: login.device_id, version: crypto.getVersion() };
+    },
+
+    async create_room({ invite, encrypted, direct }) {
+        const { room_id } = await client.createRoom({
+            preset: direct ? "trusted_private_chat" : "private_chat",
+            is_direct: direct,
+            invite,
+            initial_state: encrypted
+                ? [{
+                      type: "m.room.encryption",
+                      state_key: "",
+                      content: { algorithm: "m.megolm.v1.aes-sha2" },
+                  }]
+                : [],
+        });
+        const created = await room(room_id);
+        if (encrypted) await knownToBeEncrypted(room_id);
+        // The room's first events may come in several syncs, and keys go to known members only.
+        await until(() => invite.every((user) => created.getMember(user)), "invited members", [
+            "RoomState.members",
+        ]);
+        return { room_id };
+    },
+
+    async join({ room_id }) {
+        await client.joinRoom(room_id);
+        await room(room_id);
+        return {};
+    },
+
+    async leave({ room_id }) {
+        await client.leave(room_id);
+        return {};
+    },
+
+    async send({ room_id, type, content, clear }) {
+        await room(room_id);
+        if (!clear) await knownToBeEncrypted(room_id);
+        return client.sendEvent(room_id, type, content);
+    },
+
+    async redact({ room_id, event_id }) {
+        return client.redactEvent(room_id, event_id);
+    },
+
+    async upload({ content }) {
+        const key = await subtle.generateKey({ name: "AES-CTR", length: 256 }, true, ["encrypt"]);
+        const counter = new Uint8Array(16);
+        webcrypto.getRandomValues(counter.subarray(0, 8));
+        const plain = Buffer.from(content, "base64");
+        const ciphertext = await subtle.encrypt({ name: "AES-CTR", counter, length: 64 }, key, plain);
+        const { content_uri } = await client.uploadContent(Buffer.from(ciphertext));
+        return {
+            v: "v2",
+            url: content_uri,
+            key: await subtle.exportKey("jwk", key),
+            iv: base64(counter),
+            hashes: { sha256: base64(await subtle.digest("SHA-256", ciphertext)) },
+        };
+    },
+
+    async download({ file }) {
+        const ciphertext = await ciphertextOf(file.url);
+        if (base64(await subtle.digest("SHA-256", ciphertext)) !== unpadded(file.hashes.sha256))
+            throw new Error("the attachment's hash is wrong");
+        const key = await subtle.importKey("jwk", file.key, "AES-CTR", false, ["decrypt"]);
+        const counter = Buffer.from(file.iv, "base64");
+        const plain = await subtle.decrypt({ name: "AES-CTR", counter, length: 64 }, key, ciphertext);
+        return { base64: Buffer.from(plain).toString("base64") };
+    },
+
+    async devices({ user_id }) {
+        const crypto = client.getCrypto();
+        const known = (await crypto.getUserDeviceInfo([user_id], true)).get(user_id) ?? new Map();
+        return Promise.all(
+            [...known.keys()].map(async (device_id) => ({
+                device_id,
+                signed_by_owner:
+                    (await crypto.getDeviceVerificationStatus(user_id, device_id))?.signedByOwner ?? false,
+            })),
+        );
+    },
+
+    async restart() {
+        // stopClient would also close the crypto store, which is in memory and must live on.
+        const crypto = client.cryptoBackend;
+        client.cryptoBackend = undefined;
+        client.stopClient();
+        client.cryptoBackend = crypto;
+        await client.startClient({ initialSyncLimit: 100 });
+        await synced();
+        return {};
+    },
+};
+
+const lines = createInterface({ input: process.stdin });
+lines.on("close", () => process.exit(0));
+lines.on("line", (line) => {
+    const { id, do: name, ...options } = JSON.parse(line);
+    commands[name](options).then(
+        (ok) => tell({ id, ok }),
+        (error) => tell({ id, error: `${name}: ${error.message ?? error}` }),
+    );
+});

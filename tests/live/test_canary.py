@@ -1,0 +1,63 @@
+"""What a person tells the bot is readable nowhere but in the room and in their own vault's key."""
+
+import asyncio
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from bot.demo.homeserver import Homeserver
+from tests.live.bots import Bot, open_chat
+from tests.live.conftest import StartBot, StartPeer
+from tests.live.peers import Implementation, Peer
+
+
+async def test_a_canary_told_to_the_bot_is_in_no_file_no_log_and_not_in_the_audit_room(
+    start_peer: StartPeer, start_bot: StartBot, homeserver: Homeserver
+) -> None:
+    canary = f"canary{secrets.token_hex(8)}"
+    alice, jane = await asyncio.gather(
+        start_peer(Implementation.JS_SDK, "alice"), start_peer(Implementation.LIBOLM, "jane")
+    )
+    bot = await start_bot(operators=[jane.user_id])
+    audit_room = await jane.accept_invitation(sender=bot.user_id)
+    chat = await open_chat(alice, bot)
+
+    await chat.ask(f"My cat is called {canary}.")
+    recalled = await chat.ask("What is my cat called?")
+    await chat.ask(f"!memory add The password of my cat is {canary}.")
+    await chat.ask(f"!{canary}")
+    await chat.ask("!memory")
+    await chat.ask("!export", kind="m.notice")
+    exported = await alice.download(await chat.heard(kind="m.file"))
+    feed = await _audit_feed(jane, audit_room, bot, until="export.created")
+    await bot.stop()
+
+    assert canary in recalled.text, "it was told, or this test is blind"
+    assert canary.encode() in exported
+    assert _found(canary, bot.data.rglob("*")) == []
+    assert _found(canary, [bot.log]) == []
+    assert _found(canary, homeserver.data.rglob("*")) == []
+    assert canary not in feed
+    assert alice.user_id not in feed, "people appear under pseudonyms"
+    assert "memory.created" in feed
+
+
+async def _audit_feed(operator: Peer, room_id: str, bot: Bot, *, until: str) -> str:
+    """Everything that an operator can read in the audit room, once that action shows up."""
+
+    def everything() -> str | None:
+        events = [one for one in operator.events if one.room_id == room_id]
+        feed = "\n".join(str(one) for one in events if one.sender == bot.user_id)
+        return feed if until in feed else None
+
+    return await operator.wait_for(everything, f"{until} in the audit room")
+
+
+def _found(canary: str, paths: Iterable[Path]) -> list[Path]:
+    """The files that hold the canary, in any of the spellings in which text is stored."""
+    spellings = [canary.encode(), canary.encode("utf-16-le"), canary.encode().hex().encode()]
+    return [
+        path
+        for path in paths
+        if path.is_file() and any(one in path.read_bytes() for one in spellings)
+    ]

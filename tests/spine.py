@@ -1,0 +1,213 @@
+"""The spine on real storage, with a homeserver and a model that only remember."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+from bot.assistant import Assistant
+from bot.commands import COMMANDS
+from bot.config import Config, load_config
+from bot.errors import HomeserverError
+from bot.handler import Handler
+from bot.messages import (
+    ChatMessage,
+    Completion,
+    Outgoing,
+    Room,
+    RoomEvent,
+    RoomMessage,
+    Tool,
+    ToolCall,
+)
+from storage import MasterKey, Storage, open_storage
+
+BOT, ANN, BOB, EVE = "@bot:x.org", "@ann:x.org", "@bob:x.org", "@eve:elsewhere.org"
+AUDIT_ROOM = "!audit"
+
+
+class FakeHomeserver:
+    """Rooms as a test sets them; remembers what is sent, and into which room."""
+
+    def __init__(self) -> None:
+        self.rooms: dict[str, Room] = {}
+        self.sent: list[Outgoing] = []
+        self.joined: list[str] = []
+        self.left: list[str] = []
+        self.broken: Exception | None = None
+
+    async def room(self, room_id: str) -> Room:
+        return self.rooms[room_id]
+
+    async def send(self, outgoing: Outgoing) -> str:
+        if self.broken:
+            raise self.broken
+        self.sent.append(outgoing)
+        return f"$sent-{outgoing.transaction_id}"
+
+    async def typing(self, room_id: str, *, active: bool) -> None:
+        return
+
+    async def join(self, room_id: str) -> None:
+        if room_id not in self.rooms:
+            raise HomeserverError("no such room")
+        self.joined.append(room_id)
+
+    async def leave(self, room_id: str) -> None:
+        self.left.append(room_id)
+
+    async def direct_room(self, user_id: str) -> str:
+        wanted = frozenset({BOT, user_id})
+        return next(one.room_id for one in self.rooms.values() if one.members == wanted)
+
+    async def sent_by_me(self, room_id: str, event_id: str) -> bool:
+        return event_id.startswith("$sent-")
+
+
+class ScriptedModel:
+    """Answers with what a test put in; keeps every request."""
+
+    def __init__(self) -> None:
+        self.requests: list[Sequence[ChatMessage]] = []
+        self.tools: list[tuple[str, ...]] = []
+        self.answers: list[str | Completion | Exception] = []
+
+    async def stream(
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        model: str | None = None,
+        tools: Sequence[Tool] = (),
+        person: str = "",
+    ) -> AsyncIterator[str | Completion]:
+        self.requests.append(messages)
+        self.tools.append(tuple(tool.name for tool in tools))
+        answer = self.answers.pop(0) if self.answers else "I see."
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, str):
+            answer = Completion(answer, "scripted", prompt_tokens=10, completion_tokens=5)
+        yield answer.text
+        yield answer
+
+
+def remembers(text: str, quote: str, *, saying: str = "Nice.") -> Completion:
+    """A completion that also calls `remember`."""
+    arguments = f'{{"text": "{text}", "quote": "{quote}"}}'
+    return Completion(saying, "scripted", tool_calls=(ToolCall("c1", "remember", arguments),))
+
+
+@dataclass
+class Spine:
+    """Everything between the dispatcher and the homeserver, for one test."""
+
+    config: Config
+    storage: Storage
+    homeserver: FakeHomeserver
+    model: ScriptedModel
+    handler: Handler
+    clock: "Clock"
+    numbers: "count[int]" = field(default_factory=count)
+
+    async def say(
+        self,
+        body: str,
+        sender: str = ANN,
+        room_id: str = "!ann",
+        *,
+        encrypted: bool = True,
+        mentions_bot: bool = False,
+        reply_to: str | None = None,
+        event_id: str = "",
+    ) -> list[Outgoing]:
+        """What the bot sends because of this message."""
+        message = RoomMessage(
+            event_id or f"$said-{next(self.numbers)}",
+            room_id,
+            sender,
+            body,
+            self.clock(),
+            encrypted,
+            mentions_bot=mentions_bot,
+            reply_to=reply_to,
+        )
+        return await self.give(message)
+
+    async def give(self, event: RoomEvent) -> list[Outgoing]:
+        """What the bot sends because of this event."""
+        before = len(self.homeserver.sent)
+        await self.handler.handle(event)
+        return self.homeserver.sent[before:]
+
+    async def text(self, body: str, sender: str = ANN, room_id: str = "!ann") -> str:
+        """The one text that answers this message."""
+        sent = [one for one in await self.say(body, sender, room_id) if one.attachment is None]
+        assert len(sent) == 1
+        return sent[0].text
+
+    async def audited(self, sender: str = ANN) -> list[tuple[str, str]]:
+        """Actions and outcomes in a person's own audit entries, oldest first."""
+        async with self.storage.vaults.open(sender) as vault:
+            entries = await self.storage.audit_log.details(vault, limit=1000)
+        return [(entry.action, entry.outcome) for _, entry in reversed(entries)]
+
+
+class Clock:
+    """A time that moves only when a test moves it."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def forward(self, **by: float) -> None:
+        self.time += timedelta(**by)
+
+
+def configured(**sections: dict[str, str]) -> Config:
+    """A configuration for tests, with keys of sections on top of it."""
+    environ = {
+        "CONFIDANT_HOMESERVER__URL": "https://x.org",
+        "CONFIDANT_HOMESERVER__USER_ID": BOT,
+        "CONFIDANT_GATEWAY__BASE_URL": "http://127.0.0.1:1/v1",
+        "CONFIDANT_GATEWAY__MODEL": "scripted",
+        "CONFIDANT_PRIVACY__GATEWAY_TRAINING": "never",
+        "CONFIDANT_ACCESS__USERS": '["@*:x.org"]',
+    }
+    for section, keys in sections.items():
+        environ |= {f"CONFIDANT_{section}__{key}".upper(): text for key, text in keys.items()}
+    return load_config(None, environ)
+
+
+@asynccontextmanager
+async def spine(path: Path, config: Config | None = None) -> AsyncIterator[Spine]:
+    """A spine with two direct chats (`!ann`, `!bob`) and a shared room (`!all`)."""
+    config = config or configured()
+    clock, homeserver, model = Clock(), FakeHomeserver(), ScriptedModel()
+    homeserver.rooms = {
+        "!ann": Room("!ann", frozenset({BOT, ANN}), encrypted=True),
+        "!bob": Room("!bob", frozenset({BOT, BOB}), encrypted=True),
+        "!eve": Room("!eve", frozenset({BOT, EVE}), encrypted=True),
+        "!all": Room("!all", frozenset({BOT, ANN, BOB, EVE}), encrypted=True),
+        "!open": Room("!open", frozenset({BOT, ANN}), encrypted=False),
+    }
+    key = MasterKey.load("ab" * 32, path)
+    async with open_storage(path, key, now=clock) as storage:
+
+        async def fetch(room_id: str, event_id: str) -> RoomMessage | None:
+            return None
+
+        handler = Handler(
+            config=config,
+            messenger=homeserver,
+            fetch=fetch,
+            storage=storage,
+            assistant=Assistant(model, config, now=clock),
+            commands=COMMANDS,
+            audit_room=AUDIT_ROOM,
+            now=clock,
+        )
+        yield Spine(config, storage, homeserver, model, handler, clock)

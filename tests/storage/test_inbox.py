@@ -1,0 +1,111 @@
+"""The inbox: what makes an event count once, whatever is redelivered or cut short."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from storage import Inbox
+from storage.database import Database
+
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+EVENTS = st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("xy")), max_size=6)
+
+
+@pytest.fixture
+async def shared(tmp_path: Path) -> AsyncIterator[Database]:
+    async with await Database.open(tmp_path / "shared.db", migrations="shared") as database:
+        yield database
+
+
+@pytest.fixture
+def inbox(shared: Database) -> Inbox:
+    return Inbox(shared, lambda: NOON)
+
+
+async def test_a_redelivered_event_is_accepted_once(inbox: Inbox) -> None:
+    first = await inbox.accept([("$1", "!a"), ("$2", "!b"), ("$1", "!a")], "t1")
+    second = await inbox.accept([("$2", "!b"), ("$3", "!a")], "t2")
+
+    assert (first, second) == (["$1", "$2"], ["$3"])
+    assert await inbox.token() == "t2"
+    assert await inbox.unfinished() == [("$1", "!a"), ("$2", "!b"), ("$3", "!a")]
+
+
+async def test_a_finished_event_is_not_taken_up_again(inbox: Inbox) -> None:
+    await inbox.accept([("$1", "!a"), ("$2", "!a")], "t")
+
+    await inbox.finish("$1")
+    await inbox.finish("$1")
+    await inbox.finish("$never seen")
+
+    assert await inbox.unfinished() == [("$2", "!a")]
+    assert await inbox.accept([("$1", "!a")], "t") == []
+    assert [await inbox.seen(event) for event in ("$1", "$2", "$3")] == [True, True, False]
+
+
+async def test_a_fresh_inbox_has_no_token(inbox: Inbox) -> None:
+    assert await inbox.token() is None
+    assert await inbox.accept([], "t") == []
+    assert await inbox.token() == "t"
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(EVENTS, st.lists(st.sampled_from("abcdef"), max_size=3)), max_size=6))
+def test_any_redelivery_accepts_each_event_once_and_keeps_the_order(
+    syncs: list[tuple[list[tuple[str, str]], list[str]]],
+) -> None:
+    async def run() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "shared.db"
+            accepted: list[str] = []
+            finished: set[str] = set()
+            for number, (events, done) in enumerate(syncs):
+                # A restart between any two syncs.
+                async with await Database.open(path, migrations="shared") as database:
+                    inbox = Inbox(database)
+                    accepted += await inbox.accept(events, str(number))
+                    assert await inbox.accept(events, str(number)) == []
+                    for event in done:
+                        await inbox.finish(event)
+                    finished |= set(done) & set(accepted)
+                    unfinished = [event for event, _ in await inbox.unfinished()]
+                    assert unfinished == [e for e in accepted if e not in finished]
+                    assert await inbox.token() == str(number)
+            assert len(accepted) == len(set(accepted))
+
+    asyncio.run(run())
+
+
+async def test_a_cancelled_acceptance_is_all_or_nothing(inbox: Inbox) -> None:
+    for number in range(40):
+        events = [(f"${number}-{part}", "!a") for part in range(3)]
+        task = asyncio.create_task(inbox.accept(events, str(number)))
+        for _ in range(number):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+        seen = {await inbox.seen(event) for event, _ in events}
+        assert seen == {await inbox.token() == str(number)}
+
+
+async def test_sweeping_drops_what_was_finished_long_ago_and_nothing_else(
+    shared: Database,
+) -> None:
+    for days, event in ((40, "$old"), (10, "$new")):
+        inbox = Inbox(shared, lambda days=days: NOON - timedelta(days=days))  # type: ignore[misc]
+        await inbox.accept([(event, "!a"), (f"{event} open", "!a")], "t")
+        await inbox.finish(event)
+
+    swept = await inbox.sweep(NOON - timedelta(days=30))
+
+    assert swept == 1
+    assert not await inbox.seen("$old")
+    assert await inbox.seen("$new")
+    assert await inbox.unfinished() == [("$old open", "!a"), ("$new open", "!a")]

@@ -1,0 +1,163 @@
+"""Turns: one an event, in order, replaced and erased without a trace."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from storage.database import Database
+from storage.memories import Memories
+from storage.turns import Turn, Turns
+from tests.storage.conftest import holding
+
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def turns(database: Database) -> Turns:
+    return Turns(database)
+
+
+async def say(
+    turns: Turns, event_id: str, text: str = "hello", *, room: str = "!r", thread: str | None = None
+) -> int:
+    return await turns.add(
+        event_id=event_id,
+        room_id=room,
+        room_kind="direct",
+        role="user",
+        text=text,
+        said_at=NOON,
+        thread_id=thread,
+    )
+
+
+async def answer(turns: Turns, event_id: str, to: str, text: str = "hi") -> int:
+    return await turns.add(
+        event_id=event_id,
+        room_id="!r",
+        room_kind="direct",
+        role="assistant",
+        text=text,
+        said_at=NOON,
+        answers_event_id=to,
+        model="m",
+        gateway_host="h",
+        prompt_tokens=3,
+        completion_tokens=4,
+    )
+
+
+async def test_a_turn_comes_back_as_it_was(turns: Turns) -> None:
+    await say(turns, "$q")
+    turn_id = await answer(turns, "$a", "$q")
+
+    got = await turns.get("$a")
+
+    assert got == await turns.answer_to("$q")
+    assert got == Turn(
+        turn_id=turn_id,
+        event_id="$a",
+        room_id="!r",
+        room_kind="direct",
+        thread_id=None,
+        role="assistant",
+        text="hi",
+        said_at=NOON,
+        answers_event_id="$q",
+        model="m",
+        gateway_host="h",
+        prompt_tokens=3,
+        completion_tokens=4,
+    )
+    assert await turns.get("$none") is None
+    assert await turns.answer_to("$a") is None
+
+
+async def test_times_are_kept_in_utc(turns: Turns) -> None:
+    eastern = NOON.astimezone(timezone(timedelta(hours=-5)))
+    await turns.add(
+        event_id="$q", room_id="!r", room_kind="direct", role="user", text="", said_at=eastern
+    )
+
+    got = await turns.get("$q")
+
+    assert got is not None
+    assert (got.said_at, got.said_at.tzinfo) == (NOON, UTC)
+
+
+async def test_the_same_event_again_replaces_the_text_and_keeps_its_place(turns: Turns) -> None:
+    first = await say(turns, "$1", "grow")
+    await say(turns, "$2")
+
+    again = await say(turns, "$1", "grown")
+
+    assert again == first
+    assert [turn.text for turn in await turns.recent("!r", limit=9)] == ["grown", "hello"]
+    assert await turns.count() == 2
+
+
+async def test_recent_turns_are_of_the_room_oldest_first(turns: Turns) -> None:
+    for number in range(6):
+        await say(turns, f"${number}", str(number), room="!r" if number % 2 else "!other")
+
+    assert [turn.text for turn in await turns.recent("!r", limit=2)] == ["3", "5"]
+    assert await turns.recent("!none", limit=2) == []
+
+
+async def test_a_thread_is_its_root_and_what_is_in_it(turns: Turns) -> None:
+    await say(turns, "$root", "root")
+    await say(turns, "$aside", "aside")
+    await say(turns, "$in", "in", thread="$root")
+    await say(turns, "$away", "away", room="!other", thread="$root")
+
+    thread = await turns.recent("!r", limit=9, thread_id="$root")
+    room = await turns.recent("!r", limit=9)
+
+    assert [turn.text for turn in thread] == ["root", "in"]
+    assert [turn.text for turn in room] == ["root", "aside", "in"]
+
+
+async def test_an_edited_message_leaves_nothing_of_what_it_said(
+    turns: Turns, database: Database
+) -> None:
+    for number in range(30):
+        await say(turns, f"${number}", f"canary8d41 {number} " * 20)
+
+    replaced = [await turns.replace(f"${number}", "changed") for number in range(30)]
+
+    assert replaced == [True] * 30
+    assert not await turns.replace("$none", "x")
+    assert holding(b"canary8d41", database.files()) == []
+
+
+async def test_erasing_a_message_takes_what_was_learned_from_it_alone(
+    turns: Turns, database: Database
+) -> None:
+    memories = Memories(database)
+    for event_id, text in (("$1", "canary8d41 one"), ("$2", "stays")):
+        await say(turns, event_id, text)
+        await memories.add(
+            f"learned: {text}", origin="model", room_kind="direct", source_event_id=event_id
+        )
+    await answer(turns, "$a", "$1", "canary8d41 answered")
+    await turns.record_use("$a", [1, 2])
+    await memories.record_use("$a", [1, 2])
+
+    deleted = await turns.delete(["$1", "$a", "$none"])
+
+    assert deleted == 2
+    assert [turn.text for turn in await turns.recent("!r", limit=9)] == ["stays"]
+    assert [memory.text for memory in await memories.page(limit=9)] == ["learned: stays"]
+    assert await turns.used_by("$a") == []
+    assert await memories.used_by("$a") == []
+    assert holding(b"canary8d41", database.files()) == []
+
+
+async def test_an_answer_knows_the_turns_it_was_given_with(turns: Turns) -> None:
+    for number in range(3):
+        await say(turns, f"${number}", str(number))
+
+    await turns.record_use("$a", [3, 1, 99])
+    await turns.record_use("$a", [3])
+
+    assert [turn.text for turn in await turns.used_by("$a")] == ["0", "2"]

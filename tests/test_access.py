@@ -1,0 +1,130 @@
+"""Deciding what a message is: one table."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.access import Chat, Ignore, Once, Pace, Refusal, Refuse, Run, allowed, intent
+from bot.commands import COMMANDS
+from bot.config import Config, load_config
+from bot.messages import Room, RoomMessage
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+BOT, ANN, BOB = "@bot:example.org", "@ann:example.org", "@bob:example.org"
+EVE = "@eve:elsewhere.org"
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    return load_config(
+        None,
+        {
+            "CONFIDANT_HOMESERVER__URL": "https://matrix.example.org",
+            "CONFIDANT_HOMESERVER__USER_ID": BOT,
+            "CONFIDANT_GATEWAY__BASE_URL": "builtin",
+            "CONFIDANT_ACCESS__USERS": '["@*:example.org"]',
+            "CONFIDANT_ACCESS__OPERATORS": '["@root:other.org"]',
+        },
+    )
+
+
+def said(body: str, sender: str = ANN, *, encrypted: bool = True) -> RoomMessage:
+    return RoomMessage("$e", "!r", sender, body, NOW, encrypted)
+
+
+def room(*members: str, encrypted: bool = True) -> Room:
+    return Room("!r", frozenset({BOT, *members}), encrypted)
+
+
+DIRECT, SHARED = room(ANN), room(ANN, BOB)
+
+TABLE = [
+    ("talk in a direct chat", said("hello"), DIRECT, False, Chat()),
+    ("talk among others", said("hello"), SHARED, False, Ignore()),
+    ("talk to the bot among others", said("hello"), SHARED, True, Chat()),
+    ("exclamations are talk", said("!!!"), DIRECT, False, Chat()),
+    ("another bot's command", said("!weather"), SHARED, False, Ignore()),
+    ("another bot's command, mentioning us", said("!weather"), SHARED, True, Chat()),
+    ("a stranger", said("hello", EVE), room(EVE), False, Refuse(Refusal.UNLISTED)),
+    ("a stranger's command", said("!help", EVE), SHARED, False, Refuse(Refusal.UNLISTED)),
+    ("a stranger among others", said("hello", EVE), SHARED, False, Ignore()),
+    (
+        "plaintext in an encrypted room",
+        said("hello", encrypted=False),
+        DIRECT,
+        False,
+        Refuse(Refusal.UNENCRYPTED_MESSAGE),
+    ),
+    (
+        "a room without encryption",
+        said("hello", encrypted=False),
+        room(ANN, encrypted=False),
+        False,
+        Refuse(Refusal.UNENCRYPTED_ROOM),
+    ),
+    ("16 KB and one byte", said("x" * 16385), DIRECT, False, Refuse(Refusal.TOO_LONG)),
+    ("16 KB", said("x" * 16384), DIRECT, False, Chat()),
+]
+
+
+@pytest.mark.parametrize(
+    ("message", "where", "addressed", "expected"),
+    [row[1:] for row in TABLE],
+    ids=[row[0] for row in TABLE],
+)
+def test_what_a_message_is(
+    config: Config, message: RoomMessage, where: Room, addressed: bool, expected: object
+) -> None:
+    found = intent(message, where, config=config, commands=COMMANDS, addressed=addressed)
+
+    assert found == expected
+
+
+@pytest.mark.parametrize(("where", "addressed"), [(DIRECT, False), (SHARED, False), (SHARED, True)])
+def test_a_command_is_obeyed_everywhere(config: Config, where: Room, addressed: bool) -> None:
+    found = intent(said("!help me"), where, config=config, commands=COMMANDS, addressed=addressed)
+
+    assert isinstance(found, Run)
+    assert found.command is COMMANDS[0]
+    assert found.line.arguments == "me"
+
+
+def test_an_unknown_command_is_answered_in_a_direct_chat(config: Config) -> None:
+    found = intent(said("!hepl"), DIRECT, config=config, commands=COMMANDS, addressed=False)
+
+    assert isinstance(found, Run)
+    assert found.command is None
+
+
+@pytest.mark.parametrize(
+    ("user_id", "may"),
+    [
+        (ANN, True),
+        ("@root:other.org", True),
+        ("@ann:other.org", False),
+        ("@ann:example.org.evil.org", False),
+        ("@ann:evil.org:example.org", False),
+        ("@../../../tmp/x:example.org", True),
+        ("ann:example.org", False),
+        ("@ann:example.org\n", False),
+    ],
+)
+def test_who_is_listed(config: Config, user_id: str, may: bool) -> None:
+    assert allowed(user_id, config) is may
+
+
+def test_the_pace_is_counted_per_person_and_minute() -> None:
+    pace = Pace(2)
+
+    assert [pace.admits(ANN, NOW) for _ in range(3)] == [True, True, False]
+    assert pace.admits(BOB, NOW)
+    assert pace.admits(ANN, NOW + timedelta(seconds=61))
+
+
+def test_a_notice_is_repeated_only_after_its_time() -> None:
+    once = Once()
+
+    assert once.may("a", now=NOW)
+    assert not once.may("a", now=NOW + timedelta(hours=23))
+    assert once.may("b", now=NOW)
+    assert once.may("a", now=NOW + timedelta(hours=24))

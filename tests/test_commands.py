@@ -1,0 +1,205 @@
+"""Each command through the real path, with every way of typing it wrong."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot import replies
+from tests.spine import ANN, BOB, Spine, configured, spine
+
+
+@pytest.fixture
+async def bot(tmp_path: Path) -> AsyncIterator[Spine]:
+    async with spine(tmp_path, configured(limits={"messages_per_minute": "10000"})) as running:
+        yield running
+
+
+async def test_help_lists_every_command_and_explains_one(bot: Spine) -> None:
+    listed = await bot.text("!help")
+    explained = await bot.text("!help memory")
+    with_prefix = await bot.text("!help !memory")
+
+    assert all(f"`!{name}`" in listed for name in ("help", "memory", "export", "forget"))
+    assert "`!memory edit N TEXT`" in explained
+    assert explained == with_prefix
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("!hepl", "I don't know `!hepl`; did you mean `!help`?"),
+        ("!xyzzy", "I don't know `!xyzzy`; `!help` lists what there is."),
+        ("!help xyzzy", "I don't know `!xyzzy`; `!help` lists what there is."),
+        ("!memory show", "“” is not the number of a memory. Type it like this: `!memory show 3`."),
+        ("!memory show 9", "There is no memory 9. `!memory` lists those there are."),
+        ("!memory delete x", "“x” is not the number of a memory. Type it like this: "
+                             "`!memory delete 3`."),
+        ("!memory delete 9", "There is no memory 9. `!memory` lists those there are."),
+        ("!memory add", "The text is missing. Type it like this: "
+                        "`!memory add I prefer short answers`."),
+        ("!memory edit 9 x", "There is no memory 9. `!memory` lists those there are."),
+        ("!forget 9", "There is no memory 9. `!memory` lists those there are."),
+        ("!export xml", replies.export_usage("!")),
+        ("!audit many", replies.audit_usage("!", 100)),
+        ("!audit 0", replies.audit_usage("!", 100)),
+        ("!audit " + "9" * 5000, replies.audit_usage("!", 100)),
+        ("!forget", replies.forget_usage("!", "")),
+        ("!forget me not", replies.forget_usage("!", "me not")),
+    ],
+)  # fmt: skip
+async def test_what_is_typed_wrongly_is_put_right_in_one_sentence(
+    bot: Spine, typed: str, answer: str
+) -> None:
+    assert await bot.text(typed) == answer
+
+
+async def test_a_memory_is_added_shown_changed_and_deleted(bot: Spine) -> None:
+    added = await bot.text("!memory add I like\n  green tea")
+    listed = await bot.text("!memory")
+    edited = await bot.text("!memory edit 1 I like black tea")
+    shown = await bot.text("!memory show 1")
+    deleted = await bot.text("!memory delete 1")
+    empty = await bot.text("!memory")
+
+    assert added == "Kept as memory 1. Undo it with `!memory delete 1`."
+    assert "**1** I like green tea *(added by you just now, direct chat, used 0 times)*" in listed
+    assert edited == "Memory 1 now says: I like black tea"
+    assert "I like black tea" in shown
+    assert "“I like green tea”" in shown
+    assert "https://matrix.to/#/!ann/$said-0" in shown
+    assert deleted == "Deleted, also from disk: 1."
+    assert empty == replies.NO_MEMORIES
+
+
+async def test_numbers_are_never_given_twice(bot: Spine) -> None:
+    await bot.text("!memory add one")
+    await bot.text("!memory delete 1")
+
+    assert "memory 2" in await bot.text("!memory add two")
+
+
+async def test_several_are_deleted_at_once_and_the_missing_named(bot: Spine) -> None:
+    for text in ("one", "two", "three"):
+        await bot.text(f"!memory add {text}")
+
+    assert await bot.text("!memory delete 1, 3 9") == (
+        "Deleted, also from disk: 1, 3. There is no memory 9."
+    )
+    assert await bot.text("!forget 2") == "Deleted, also from disk: 2."
+
+
+async def test_memories_come_in_pages_newest_first(bot: Spine) -> None:
+    for number in range(1, 24):
+        await bot.text(f"!memory add fact {number}")
+
+    first, last, beyond = [await bot.text(f"!memory {page}") for page in ("", "3", "99")]
+
+    assert "I remember 23 things about you (page 1 of 3)" in first
+    assert "**23** fact 23" in first
+    assert "`!memory 2` for more" in first
+    assert "**1** fact 1 " in last
+    assert beyond == last
+
+
+async def test_a_text_of_a_page_is_no_memory(bot: Spine) -> None:
+    told = await bot.text("!memory add " + "x" * 1001)
+
+    assert told == replies.memory_too_long(1000, 1001)
+
+
+async def test_the_export_holds_everything_and_goes_to_its_owner(bot: Spine) -> None:
+    await bot.say("!memory add I like tea")
+    await bot.say("good morning")
+    await bot.say("!memory add I like coffee", BOB, "!bob")
+
+    file, text = await bot.say("!export")
+
+    assert file.attachment is not None
+    document = json.loads(file.attachment.content)
+    assert document["schema"] == "org.confidant.export/1"
+    assert document["user_id"] == ANN
+    assert [one["text"] for one in document["tables"]["memory"]] == ["I like tea"]
+    assert [one["text"] for one in document["tables"]["turn"]] == ["good morning", "I see."]
+    assert document["tables"]["audit_detail"]
+    assert "coffee" not in file.attachment.content.decode()
+    assert text.room_id == file.room_id == "!ann"
+    assert file.attachment.filename == "confidant-export-2026-01-01.json"
+
+
+async def test_forgetting_everything_asks_erases_and_gives_a_receipt(bot: Spine) -> None:
+    await bot.say("!memory add I like tea")
+    await bot.say("good morning")
+
+    asked = await bot.text("!forget everything")
+    receipt = await bot.text("yes")
+
+    assert "1 memory, 2 stored messages" in asked
+    assert "Done: everything is forgotten" in receipt
+    assert "1 memory and 2 stored messages erased" in receipt
+    assert not await bot.storage.vaults.exists(ANN)
+    assert await bot.text("!memory") == replies.NO_MEMORIES
+
+
+async def test_forgetting_leaves_others_as_they_are(bot: Spine) -> None:
+    await bot.say("!memory add I like coffee", BOB, "!bob")
+    await bot.say("!memory add I like tea")
+
+    await bot.say("!forget everything")
+    await bot.say("yes")
+
+    assert "I like coffee" in await bot.text("!memory", BOB, "!bob")
+
+
+@pytest.mark.parametrize("answer", ["no", "yes please wait", "hm", "!help"])
+async def test_anything_but_a_yes_leaves_everything_as_it_is(bot: Spine, answer: str) -> None:
+    await bot.say("!memory add I like tea")
+    await bot.say("!forget everything")
+
+    await bot.say(answer)
+    await bot.say("yes")
+
+    assert "I like tea" in await bot.text("!memory")
+
+
+async def test_a_yes_after_two_minutes_is_only_talk(bot: Spine) -> None:
+    await bot.say("!memory add I like tea")
+    await bot.say("!forget everything")
+    bot.clock.forward(minutes=2, seconds=1)
+
+    [sent] = await bot.say("yes")
+
+    assert sent.generated
+    assert "I like tea" in await bot.text("!memory")
+
+
+async def test_nobody_else_can_say_yes(bot: Spine) -> None:
+    bot.homeserver.rooms["!bob"] = bot.homeserver.rooms["!ann"]
+    await bot.say("!memory add I like tea")
+    await bot.say("!forget everything")
+
+    await bot.say("yes", BOB, "!ann")
+
+    assert "I like tea" in await bot.text("!memory")
+
+
+async def test_privacy_says_who_what_and_where(bot: Spine) -> None:
+    told = await bot.text("!privacy")
+
+    assert "end-to-end encrypted" in told
+    assert "“scripted” at 127.0.0.1" in told
+    assert "promised" in told
+    assert "0 memories" in told
+
+
+async def test_audit_shows_own_entries_and_nobody_elses(bot: Spine) -> None:
+    await bot.say("!memory add I like tea")
+    await bot.say("!memory add I like coffee", BOB, "!bob")
+
+    told = await bot.text("!audit 50")
+
+    assert told.count("memory.created") == 1
+    assert "memory 1" in told
+    assert "tea" not in told
+    assert "coffee" not in told

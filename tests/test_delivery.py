@@ -1,0 +1,171 @@
+"""How a reply gets into a room: in parts, growing, and never twice."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.assistant import Answer
+from bot.delivery import PART_LIMIT, Address, Delivery, address, split_text
+from bot.errors import GatewayError
+from bot.messages import Attachment, Completion, Outgoing, Reply, Room, RoomMessage
+from bot.recall import Context
+
+QUESTION = RoomMessage("$q", "!r", "@ann:x", "hello", datetime(2026, 1, 1, tzinfo=UTC), True)
+TO = Address("!r", "$q")
+
+
+class RememberingOutlet:
+    """Keeps what is sent; answers a repeated transaction id with the event it already has."""
+
+    def __init__(self) -> None:
+        self.sent: list[Outgoing] = []
+        self.events: dict[str, str] = {}
+
+    async def send(self, outgoing: Outgoing) -> str:
+        self.sent.append(outgoing)
+        return self.events.setdefault(outgoing.transaction_id, f"$e{len(self.events)}")
+
+    async def typing(self, room_id: str, *, active: bool) -> None:
+        return
+
+
+def answer(text: str) -> Answer:
+    return Answer(Reply(text, generated=True), text, Completion(text, "m"), Context(), "host")
+
+
+async def pieces(*words: str, gate: asyncio.Event | None = None) -> AsyncIterator[str | Answer]:
+    for word in words:
+        yield word
+    if gate is not None:
+        await gate.wait()
+    yield answer("".join(words))
+
+
+async def failing(*words: str) -> AsyncIterator[str | Answer]:
+    for word in words:
+        yield word
+    raise GatewayError("the gateway is away")
+
+
+@given(st.text(max_size=400), st.integers(min_value=8, max_value=60))
+def test_parts_hold_the_whole_text_in_order_and_fit(text: str, limit: int) -> None:
+    parts = split_text(text, limit)
+
+    assert all(len(part.encode()) <= limit for part in parts)
+    assert "".join("".join(parts).split()) == "".join(text.split())
+
+
+@given(st.text(min_size=1, max_size=200), st.text(max_size=200))
+def test_finished_parts_stay_as_they_are_while_the_text_grows(text: str, more: str) -> None:
+    before, after = split_text(text, 40), split_text(text + more, 40)
+
+    assert after[: len(before) - 1] == before[:-1]
+
+
+async def test_a_quick_answer_is_one_event_without_edits() -> None:
+    outlet = RememberingOutlet()
+
+    finished, event_ids = await Delivery(outlet).stream(pieces("Hel", "lo"), TO, recovered=False)
+
+    assert finished.text == "Hello"
+    assert event_ids == ["$e0"]
+    assert [(one.text, one.live, one.replaces) for one in outlet.sent] == [("Hello", False, None)]
+
+
+async def test_a_slow_answer_shows_at_once_and_ends_with_an_edit_that_is_not_live() -> None:
+    outlet = RememberingOutlet()
+    gate = asyncio.Event()
+    delivery = Delivery(outlet, ramp=(0.01,))
+
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(delivery.stream(pieces("Once ", gate=gate), TO, recovered=False))
+        while not outlet.sent:
+            await asyncio.sleep(0)
+        gate.set()
+    _, event_ids = task.result()
+
+    first, *_, last = outlet.sent
+    assert (first.text, first.live, first.replaces) == ("Once ", True, None)
+    assert (last.text, last.live, last.replaces) == ("Once ", False, event_ids[0])
+
+
+async def test_the_same_text_is_never_edited_twice() -> None:
+    outlet = RememberingOutlet()
+    gate = asyncio.Event()
+    delivery = Delivery(outlet, ramp=(0.001,))
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(delivery.stream(pieces("Once", gate=gate), TO, recovered=False))
+        while not outlet.sent:
+            await asyncio.sleep(0)
+        for _ in range(20):
+            await asyncio.sleep(0.001)
+        gate.set()
+
+    assert len(outlet.sent) == 2
+
+
+async def test_after_a_crash_the_finished_text_lands_in_the_event_that_stands_there() -> None:
+    outlet = RememberingOutlet()
+    outlet.events[TO.part("part 0")] = "$half"
+
+    _, event_ids = await Delivery(outlet).stream(pieces("All ", "of it"), TO, recovered=True)
+
+    assert event_ids == ["$half"]
+    assert outlet.sent[-1].replaces == "$half"
+    assert outlet.sent[-1].text == "All of it"
+    assert not any(one.live for one in outlet.sent)
+
+
+async def test_the_same_message_is_always_answered_under_the_same_transaction_ids() -> None:
+    one, other = RememberingOutlet(), RememberingOutlet()
+
+    for outlet in (one, other):
+        await Delivery(outlet).send(Reply("x" * (PART_LIMIT + 1)), TO)
+
+    ids = [sent.transaction_id for sent in one.sent]
+    assert ids == [sent.transaction_id for sent in other.sent]
+    assert len(set(ids)) == len(ids) == 2
+
+
+async def test_a_failure_ends_what_had_begun_to_show_and_is_raised() -> None:
+    outlet = RememberingOutlet()
+
+    with pytest.raises(GatewayError, match="away"):
+        await Delivery(outlet).stream(failing("Half an "), TO, recovered=False)
+
+    assert not outlet.sent[-1].live
+
+
+async def test_a_failure_before_the_first_word_sends_nothing() -> None:
+    outlet = RememberingOutlet()
+
+    with pytest.raises(GatewayError, match="away"):
+        await Delivery(outlet).stream(failing(), TO, recovered=False)
+
+    assert outlet.sent == []
+
+
+async def test_a_file_comes_before_the_words_that_end_the_reply() -> None:
+    outlet = RememberingOutlet()
+    file = Attachment("a.json", "application/json", b"{}")
+
+    await Delivery(outlet).send(Reply("Here.", attachment=file), TO)
+
+    assert [one.attachment for one in outlet.sent] == [file, None]
+
+
+def test_in_a_shared_room_the_asker_is_answered_and_notified() -> None:
+    shared = Room("!r", frozenset({"@bot:x", "@ann:x", "@bob:x"}), encrypted=True)
+    direct = Room("!r", frozenset({"@bot:x", "@ann:x"}), encrypted=True)
+
+    assert address(QUESTION, shared) == Address("!r", "$q", reply_to="$q", mention="@ann:x")
+    assert address(QUESTION, direct) == Address("!r", "$q")
+
+
+def test_other_rooms_have_other_transaction_ids() -> None:
+    assert Address("!a", "$q").part("part 0") != Address("!b", "$q").part("part 0")

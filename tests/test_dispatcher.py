@@ -1,0 +1,127 @@
+"""Rooms side by side, each in order, and nothing accepted twice."""
+
+import asyncio
+from collections import defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bot.dispatcher import Dispatcher
+from bot.errors import HomeserverUnavailableError
+from bot.messages import Batch, RoomEvent, RoomMessage
+from storage import MasterKey, open_storage
+
+
+def message(event_id: str, room_id: str = "!r") -> RoomMessage:
+    return RoomMessage(event_id, room_id, "@ann:x", "hello", datetime(2026, 1, 1, tzinfo=UTC), True)
+
+
+class RememberingHandler:
+    """Keeps what it was given, by room."""
+
+    def __init__(self) -> None:
+        self.handled: dict[str, list[str]] = defaultdict(list)
+
+    async def __call__(self, event: RoomEvent) -> None:
+        assert isinstance(event, RoomMessage)
+        await asyncio.sleep(0)
+        self.handled[event.room_id].append(event.event_id)
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> MasterKey:
+    return MasterKey.load("ab" * 32, tmp_path)
+
+
+async def test_a_room_is_answered_in_order_and_a_redelivered_event_once(
+    tmp_path: Path, key: MasterKey
+) -> None:
+    handle = RememberingHandler()
+    events = tuple(message(f"${n}", f"!{n % 3}") for n in range(30))
+
+    async with open_storage(tmp_path, key) as storage, asyncio.TaskGroup() as tasks:
+        dispatcher = Dispatcher(handle, storage.inbox, tasks)
+        await dispatcher.receive(Batch(events, "s1"))
+        await dispatcher.receive(Batch(events, "s2"))
+        assert await dispatcher.drain(10)
+        assert await storage.inbox.token() == "s2"
+
+    for room in range(3):
+        assert handle.handled[f"!{room}"] == [f"${n}" for n in range(30) if n % 3 == room]
+
+
+async def test_a_slow_room_does_not_hold_up_another(tmp_path: Path, key: MasterKey) -> None:
+    gate, done = asyncio.Event(), asyncio.Event()
+
+    async def handle(event: RoomEvent) -> None:
+        if event.room_id == "!slow":
+            await gate.wait()
+        else:
+            done.set()
+
+    async with open_storage(tmp_path, key) as storage, asyncio.TaskGroup() as tasks:
+        dispatcher = Dispatcher(handle, storage.inbox, tasks)
+        await dispatcher.receive(Batch((message("$1", "!slow"), message("$2", "!quick")), "s1"))
+        await asyncio.wait_for(done.wait(), 10)
+        gate.set()
+
+
+async def test_while_the_homeserver_is_away_the_room_waits_and_then_goes_on_in_order(
+    tmp_path: Path, key: MasterKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.dispatcher.PATIENCE", (0.0,))
+    seen: list[tuple[str, bool]] = []
+
+    async def handle(event: RoomEvent) -> None:
+        assert isinstance(event, RoomMessage)
+        seen.append((event.event_id, event.recovered))
+        if len(seen) < 3:
+            raise HomeserverUnavailableError("away")
+
+    async with open_storage(tmp_path, key) as storage, asyncio.TaskGroup() as tasks:
+        dispatcher = Dispatcher(handle, storage.inbox, tasks)
+        await dispatcher.receive(Batch((message("$1"), message("$2")), "s1"))
+
+    assert seen == [("$1", False), ("$1", True), ("$1", True), ("$2", False)]
+
+
+async def test_a_drain_begins_nothing_new_and_leaves_the_rest_unfinished(
+    tmp_path: Path, key: MasterKey
+) -> None:
+    gate, begun = asyncio.Event(), asyncio.Event()
+    handled: list[str] = []
+
+    async def handle(event: RoomEvent) -> None:
+        assert isinstance(event, RoomMessage)
+        begun.set()
+        await gate.wait()
+        handled.append(event.event_id)
+        await storage.inbox.finish(event.event_id)
+
+    async with open_storage(tmp_path, key) as storage, asyncio.TaskGroup() as tasks:
+        dispatcher = Dispatcher(handle, storage.inbox, tasks)
+        await dispatcher.receive(Batch((message("$1"), message("$2")), "s1"))
+        await begun.wait()
+        draining = tasks.create_task(dispatcher.drain(10))
+        await asyncio.sleep(0)
+        gate.set()
+        assert await draining
+        assert await storage.inbox.unfinished() == [("$2", "!r")]
+
+    assert handled == ["$1"]
+
+
+async def test_a_drain_that_takes_too_long_says_so(tmp_path: Path, key: MasterKey) -> None:
+    gate, begun = asyncio.Event(), asyncio.Event()
+
+    async def handle(event: RoomEvent) -> None:
+        begun.set()
+        await gate.wait()
+
+    async with open_storage(tmp_path, key) as storage, asyncio.TaskGroup() as tasks:
+        dispatcher = Dispatcher(handle, storage.inbox, tasks)
+        await dispatcher.receive(Batch((message("$1"),), "s1"))
+        await begun.wait()
+        assert not await dispatcher.drain(0.01)
+        dispatcher.cancel()

@@ -1,0 +1,248 @@
+"""From a message to its reply, its audit entry and its finished row."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot import replies
+from bot.errors import (
+    AuditUnavailableError,
+    GatewayError,
+    HomeserverError,
+    HomeserverUnavailableError,
+)
+from bot.messages import Invite, Undecryptable, Unfinished
+from storage import StorageFailure
+from tests.spine import ANN, AUDIT_ROOM, BOB, EVE, Spine, configured, remembers, spine
+
+
+@pytest.fixture
+async def bot(tmp_path: Path) -> AsyncIterator[Spine]:
+    async with spine(tmp_path) as running:
+        yield running
+
+
+async def test_talk_in_a_direct_chat_is_answered_and_recorded(bot: Spine) -> None:
+    bot.model.answers = ["Good morning!"]
+
+    [sent] = await bot.say("hello")
+
+    assert (sent.text, sent.generated, sent.live) == ("Good morning!", True, False)
+    assert await bot.audited() == [("vault.created", "ok"), ("message.answered", "ok")]
+    assert await bot.storage.inbox.unfinished() == []
+
+
+async def test_what_was_said_stands_in_the_next_request_of_the_same_person_only(bot: Spine) -> None:
+    await bot.say("my canary is K7-ANN", ANN, "!ann")
+    await bot.say("what is my canary?", ANN, "!ann")
+    await bot.say("what is my canary?", BOB, "!bob")
+
+    own, foreign = str(bot.model.requests[1]), str(bot.model.requests[2])
+    assert "K7-ANN" in "".join(one.content for one in bot.model.requests[1]), own
+    assert "K7-ANN" not in "".join(one.content for one in bot.model.requests[2]), foreign
+
+
+async def test_what_the_model_saves_is_shown_with_how_to_undo_it(bot: Spine) -> None:
+    bot.model.answers = [remembers("The cat is called Miso", "my cat is called Miso")]
+
+    [sent] = await bot.say("Well, my cat is called  MISO.")
+
+    assert sent.text.startswith("Nice.")
+    assert "remembered: The cat is called Miso · `!memory delete 1`" in sent.text
+    assert ("memory.created", "ok") in await bot.audited()
+
+
+async def test_a_fact_that_the_person_did_not_say_is_not_saved(bot: Spine) -> None:
+    bot.model.answers = [remembers("The person is rich", "I am rich")]
+
+    [sent] = await bot.say("hello")
+
+    assert sent.text == "Nice."
+    assert await bot.text("!memory") == replies.NO_MEMORIES
+
+
+async def test_others_talk_is_heard_in_memory_and_leaves_no_trace(bot: Spine) -> None:
+    assert await bot.say("the party is at nine", BOB, "!all") == []
+    assert not await bot.storage.vaults.exists(BOB)
+
+    await bot.say("when is the party?", ANN, "!all", mentions_bot=True)
+
+    request = "".join(one.content for one in bot.model.requests[0])
+    assert "member 1: the party is at nine" in request
+    assert BOB not in request
+
+
+async def test_a_reply_to_the_bot_is_meant_for_it(bot: Spine) -> None:
+    [sent] = await bot.say("and you?", ANN, "!all", reply_to="$sent-1")
+
+    assert sent.mention == ANN
+    assert sent.reply_to is not None
+
+
+async def test_what_was_told_in_a_direct_chat_is_not_used_among_others(bot: Spine) -> None:
+    await bot.say("!memory add my canary is K7")
+    await bot.say("the canary K7 sings")
+
+    await bot.say("what is my canary?", ANN, "!all", mentions_bot=True)
+
+    assert "K7" not in "".join(one.content for one in bot.model.requests[-1])
+
+
+async def test_personal_answers_go_to_the_direct_chat(bot: Spine) -> None:
+    await bot.say("!memory add I like tea")
+
+    personal, pointer = await bot.say("!memory", ANN, "!all")
+
+    assert (personal.room_id, "I like tea" in personal.text) == ("!ann", True)
+    assert (pointer.room_id, pointer.text) == ("!all", replies.IN_DIRECT_CHAT)
+
+
+async def test_a_stranger_is_told_so_once_a_day_and_gets_no_vault(bot: Spine) -> None:
+    [told] = await bot.say("hello", EVE, "!eve")
+    again = await bot.say("hello?", EVE, "!eve")
+    bot.clock.forward(days=1)
+    [tomorrow] = await bot.say("hello??", EVE, "!eve")
+
+    assert told.text == tomorrow.text == replies.NOT_ALLOWED
+    assert again == []
+    assert bot.model.requests == []
+    assert not await bot.storage.vaults.exists(EVE)
+
+
+async def test_a_room_without_encryption_is_told_how_to_turn_it_on(bot: Spine) -> None:
+    [told] = await bot.say("hello", ANN, "!open", encrypted=False)
+
+    assert told.text == replies.UNENCRYPTED_ROOM
+    assert bot.model.requests == []
+
+
+async def test_plaintext_in_an_encrypted_room_is_not_obeyed(bot: Spine) -> None:
+    [told] = await bot.say("!memory add I was forged", ANN, "!ann", encrypted=False)
+
+    assert told.text == replies.UNENCRYPTED_MESSAGE
+    assert await bot.text("!memory") == replies.NO_MEMORIES
+
+
+async def test_a_gateway_that_fails_says_so_and_the_message_is_kept(bot: Spine) -> None:
+    bot.model.answers = [GatewayError("The gateway is away."), "Blue."]
+
+    [told] = await bot.say("my favourite colour is blue")
+    await bot.say("which colour do I like?")
+
+    assert (told.text, told.generated) == ("The gateway is away.", False)
+    assert ("gateway.failed", "failed") in await bot.audited()
+    assert "favourite colour is blue" in "".join(one.content for one in bot.model.requests[1])
+
+
+async def test_a_bug_is_told_by_a_reference_and_nothing_else(
+    bot: Spine, caplog: pytest.LogCaptureFixture
+) -> None:
+    bot.model.answers = [ValueError("canary-5c1")]
+
+    [told] = await bot.say("hello")
+
+    assert "reference" in told.text
+    assert "canary-5c1" not in told.text
+    assert ("message.answered", "failed") in await bot.audited()
+
+
+async def test_while_the_homeserver_is_away_the_message_stays_unfinished(bot: Spine) -> None:
+    bot.homeserver.broken = HomeserverUnavailableError("away")
+    await bot.storage.inbox.accept([("$m", "!ann")], "s1")
+
+    with pytest.raises(HomeserverUnavailableError):
+        await bot.say("hello", event_id="$m")
+
+    assert await bot.storage.inbox.unfinished() == [("$m", "!ann")]
+
+
+async def test_a_room_that_refuses_the_answer_ends_the_message(bot: Spine) -> None:
+    bot.homeserver.broken = HomeserverError("not a member any more")
+    await bot.storage.inbox.accept([("$m", "!ann")], "s1")
+
+    assert await bot.say("hello", event_id="$m") == []
+
+    assert await bot.storage.inbox.unfinished() == []
+    assert ("message.answered", "failed") in await bot.audited()
+
+
+async def test_what_cannot_be_recorded_stops_the_bot(
+    bot: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object) -> int:
+        raise StorageFailure("disk full")
+
+    monkeypatch.setattr(type(bot.storage.audit_log), "append", full)
+
+    with pytest.raises(AuditUnavailableError):
+        await bot.say("hello")
+
+
+async def test_a_message_that_is_gone_after_a_crash_is_recorded_and_finished(bot: Spine) -> None:
+    await bot.storage.inbox.accept([("$gone", "!ann")], "s1")
+
+    assert await bot.give(Unfinished("$gone", "!ann")) == []
+
+    assert await bot.storage.inbox.unfinished() == []
+
+
+async def test_nobody_chats_in_the_audit_room(bot: Spine) -> None:
+    assert await bot.say("hello", ANN, AUDIT_ROOM) == []
+    assert bot.model.requests == []
+
+
+async def test_invites_of_listed_people_are_accepted_and_others_rejected(bot: Spine) -> None:
+    assert await bot.give(Invite("!ann", ANN)) == []
+    assert await bot.give(Invite("!eve", EVE)) == []
+
+    assert (bot.homeserver.joined, bot.homeserver.left) == (["!ann"], ["!eve"])
+
+
+async def test_on_joining_a_room_without_encryption_it_says_what_it_needs(bot: Spine) -> None:
+    [told] = await bot.give(Invite("!open", ANN))
+
+    assert told.text == replies.UNENCRYPTED_ROOM
+
+
+async def test_an_undecryptable_message_is_told_once_for_its_session(bot: Spine) -> None:
+    [told] = await bot.give(Undecryptable("$1", "!ann", ANN, "session"))
+    again = await bot.give(Undecryptable("$2", "!ann", ANN, "session"))
+    stranger = await bot.give(Undecryptable("$3", "!eve", EVE, "session"))
+
+    assert told.text == replies.UNDECRYPTABLE
+    assert again == stranger == []
+
+
+async def test_too_many_in_a_minute_are_told_to_wait_and_not_answered(tmp_path: Path) -> None:
+    config = configured(limits={"messages_per_minute": "2"})
+    async with spine(tmp_path, config) as bot:
+        sent = [await bot.say(f"number {n}") for n in range(4)]
+
+        assert [len(one) for one in sent] == [1, 1, 1, 0]
+        assert sent[2][0].text == replies.TOO_FAST
+        assert len(bot.model.requests) == 2
+
+
+async def test_a_days_tokens_are_enough_for_a_day(tmp_path: Path) -> None:
+    config = configured(limits={"tokens_per_day": "15"})
+    async with spine(tmp_path, config) as bot:
+        await bot.say("one")
+        [told] = await bot.say("two")
+        bot.clock.forward(days=1)
+        [tomorrow] = await bot.say("three")
+
+        assert told.text == replies.quota_spent(15)
+        assert tomorrow.generated
+
+
+async def test_a_gateway_that_may_train_gets_no_memory_and_saves_none(tmp_path: Path) -> None:
+    config = configured(privacy={"gateway_training": "unknown"})
+    async with spine(tmp_path, config) as bot:
+        await bot.say("!memory add my canary is K7")
+        await bot.say("the canary K7 sings")
+        await bot.say("what is my canary?")
+
+        last = "".join(one.content for one in bot.model.requests[-1])
+        assert "K7" not in last
+        assert bot.model.tools == [(), ()]
