@@ -124,7 +124,7 @@ def _doctor(options: argparse.Namespace) -> int:
     from bot.app import examine
     from bot.config import load_config
 
-    findings = asyncio.run(examine(load_config(options.config, os.environ)))
+    findings = asyncio.run(examine(load_config(options.config, os.environ), file=options.config))
     print("\n".join(one.line() for one in findings))
     return FAILED if any(one.failed for one in findings) else OK
 

@@ -2,26 +2,29 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from bot import doctor
 from bot.assistant import Assistant
 from bot.audit_feed import AuditFeed
 from bot.commands import COMMANDS
 from bot.config import Config
+from bot.config_values import BUILTIN
 from bot.demo.model import serve_demo_model
 from bot.dispatcher import Dispatcher
-from bot.errors import ConfigError
+from bot.doctor import Finding
+from bot.errors import ConfigError, GatewayError, StorageError
 from bot.gateway import Gateway
 from bot.handler import Handler
 from bot.jobs import Job, ticking
-from bot.journal import BOT, Journal
-from bot.matrix.client import MatrixClient, open_client
+from bot.journal import Journal
+from bot.matrix.client import MatrixClient, open_client, reach
 from bot.messages import Action, Effect, Unfinished
-from bot.privacy import BUILTIN
 from bot.tasks import task_group
-from storage import MasterKey, Storage, open_storage
+from storage import SYSTEM, MasterKey, Storage, StorageFailure, open_storage
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,7 @@ async def run(config: Config, *, stop: asyncio.Event, ready: Ready) -> None:
     Raises BotError with one sentence when it can't start or go on.
     """
     async with AsyncExitStack() as stack:
+        stack.enter_context(_explained())
         master_key = MasterKey.load(
             config.storage.master_key.get_secret_value(), config.storage.path
         )
@@ -59,6 +63,34 @@ async def run(config: Config, *, stop: asyncio.Event, ready: Ready) -> None:
             )
         )
         await _Bot(config, storage, gateway, client).serve(stop, ready)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Storage knows nothing of ours: its failures become those that the command line says."""
+    try:
+        yield
+    except StorageFailure as error:
+        raise StorageError(str(error)) from error
+
+
+async def examine(config: Config, *, file: Path) -> list[Finding]:
+    """What `confidant doctor` finds, asking homeserver and gateway as `run` would."""
+    async with AsyncExitStack() as stack:
+        gateway = await _gateway(config, stack)
+
+        async def asked_gateway() -> str:
+            check = await gateway.check()
+            if not check.ok:
+                raise GatewayError(check.sentence)
+            return check.sentence
+
+        async def asked_homeserver() -> str:
+            return await reach(config.homeserver.url)
+
+        return await doctor.examine(
+            config, homeserver=asked_homeserver, gateway=asked_gateway, file=file
+        )
 
 
 async def _gateway(config: Config, stack: AsyncExitStack) -> Gateway:
@@ -88,7 +120,7 @@ class _Bot:
         async with task_group() as tasks:
             handler = self._handler(audit_room)
             dispatcher = Dispatcher(handler.handle, self._storage.inbox, tasks)
-            await self._journal.record(Effect(Action.BOT_STARTED), actor=BOT)
+            await self._journal.record(Effect(Action.BOT_STARTED), actor=SYSTEM)
             dispatcher.enqueue(await self._left_over())
             syncing = tasks.create_task(self._sync(dispatcher, ready), name="sync")
             posting = tasks.create_task(feed.run(), name="audit feed")
@@ -97,7 +129,7 @@ class _Bot:
             syncing.cancel()
             if not await dispatcher.drain(DRAIN):
                 log.warning("some answers were not finished; they follow after the next start")
-            await self._journal.record(Effect(Action.BOT_STOPPED), actor=BOT)
+            await self._journal.record(Effect(Action.BOT_STOPPED), actor=SYSTEM)
             posting.cancel()
             dispatcher.cancel()
 

@@ -27,8 +27,6 @@ from bot.config_values import BUILTIN, refusal, shown_value
 from bot.errors import ConfigError
 from bot.gateway_policy import PRESETS, extra_body
 
-SAMPLE = "config.sample.toml"
-
 _PREFIX = "CONFIDANT_"
 _FORWARDING_PRESETS = frozenset({"openai", "openrouter", "vercel", "litellm"})
 
@@ -96,7 +94,7 @@ class Gateway(Section):
         if self.base_url == BUILTIN:
             return True
         forwarded = self.preset in _FORWARDING_PRESETS or self.model.endswith("cloud")
-        return not forwarded and _is_private(urlsplit(self.base_url).hostname or "")
+        return not forwarded and stays_near(self.base_url)
 
 
 class Privacy(Section):
@@ -199,19 +197,6 @@ def load_config(path: Path | None, environ: Mapping[str, str]) -> Config:
         raise ConfigError("\n".join(refusal(one, keys) for one in error.errors())) from None
 
 
-def write_sample(path: Path) -> None:
-    """Write the commented sample, readable by its owner alone; never over a file that is there."""
-    here = Path(__file__).parent  # in a wheel the sample lies beside this file
-    sample = next(one for one in (here / SAMPLE, here.parent / SAMPLE) if one.exists())
-    try:
-        path.touch(0o600, exist_ok=False)
-        path.write_bytes(sample.read_bytes())
-    except FileExistsError:
-        raise ConfigError(f"{path} is there already, and is left as it is") from None
-    except OSError as error:
-        raise ConfigError(f"{path} can't be written: {error.strerror}") from None
-
-
 def shown(config: Config) -> list[str]:
     """One line for each setting that is not the default, secrets hidden, for the log at start."""
     return [
@@ -219,6 +204,18 @@ def shown(config: Config) -> list[str]:
         for key, field in _keys().items()
         if (value := _value(config, key)) != field.default
     ]
+
+
+def stays_near(address: str) -> bool:
+    """Whether a web address is this machine's or one of a private network.
+
+    Of a name nobody can say so without asking around: only numbers and localhost count.
+    """
+    host = urlsplit(address).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_private
+    except ValueError:
+        return False
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -278,10 +275,3 @@ def _keys() -> dict[str, FieldInfo]:
 def _value(config: Config, key: str) -> object:
     section, _, name = key.partition(".")
     return getattr(getattr(config, section), name)
-
-
-def _is_private(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_private
-    except ValueError:
-        return False  # a name: who answers there is not for us to vouch for

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LISTING = 20.0  # seconds for the list of models, which no server has to think about
+_CONCLUSIVE = frozenset(
+    {Kind.KEY, Kind.UNREACHABLE, Kind.SILENT, Kind.CERTIFICATE, Kind.REDIRECT, Kind.WITHHELD}
+)
 _END = object()
 
 
@@ -121,12 +125,12 @@ class Gateway:
         known = f"The model gateway at {self._where} answers and knows the model “{model}”."
         try:
             with _translated():
-                async with asyncio.timeout(self._patience.deadline):
+                async with asyncio.timeout(_LISTING):
                     listed = await self._client.get("/models", cast_to=object)
             if lists_model(listed, model):
                 return Check(True, known)
         except FaultError as error:
-            if error.fault.kind in {Kind.KEY, Kind.UNREACHABLE, Kind.CERTIFICATE, Kind.REDIRECT}:
+            if error.fault.kind in _CONCLUSIVE:
                 return Check(False, error.fault.sentence(self._where, model))
         try:  # some list nothing, or not everything that they serve: ask for one word
             async with aclosing(self.stream([ChatMessage("user", "Say OK.")], model=model)) as said:

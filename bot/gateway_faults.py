@@ -45,7 +45,7 @@ _SENTENCES: Mapping[Kind, str] = {
     Kind.UNREACHABLE: "I can't reach the model gateway at {host}. Please ask again later; if it "
     "lasts, the operator can check that it runs and that gateway.base_url is right.",
     Kind.CERTIFICATE: "The model gateway at {host} shows a certificate that I can't trust, so I "
-    "sent nothing. The operator can mend the certificate or gateway.base_url.",
+    "sent nothing. The operator can mend it, or let this machine trust whoever signed it.",
     Kind.SILENT: "The model gateway at {host} took too long to answer. Please ask again; if it "
     "happens often, the operator can look at the gateway or choose a smaller model.",
     Kind.BUSY: "The model gateway at {host} is busy and takes no more requests just now. Please "

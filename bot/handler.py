@@ -20,7 +20,7 @@ from bot.errors import (
     HomeserverUnavailableError,
 )
 from bot.exchange import Exchange, Exchanges
-from bot.journal import BOT, Journal
+from bot.journal import Journal
 from bot.messages import (
     Action,
     Effect,
@@ -35,7 +35,7 @@ from bot.messages import (
     Undecryptable,
     Unfinished,
 )
-from storage import Storage
+from storage import SYSTEM, Storage
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ class Handler:
             await self._message(message)
         else:
             lost = Effect(Action.MESSAGE_ANSWERED, Outcome.INTERRUPTED, event.event_id)
-            await self._journal.record(lost, actor=BOT)
+            await self._journal.record(lost, actor=SYSTEM)
         await self._storage.inbox.finish(event.event_id)
 
     async def _obey(self, message: RoomMessage) -> None:

@@ -6,12 +6,11 @@ from datetime import datetime
 
 from bot.errors import AuditUnavailableError
 from bot.messages import Effect
-from storage import AuditEntry, AuditLog, StorageFailure, Vault
+from storage import SYSTEM, AuditEntry, AuditLog, StorageFailure, Vault
 
 log = logging.getLogger(__name__)
 
 FORGOTTEN = "a forgotten person"
-BOT = "confidant"
 
 
 class Journal:

@@ -4,11 +4,10 @@ from urllib.parse import urlsplit
 
 from bot import replies
 from bot.config import Config
+from bot.config_values import BUILTIN
 from bot.durations import brief
 from bot.messages import Room, RoomKind, RoomMessage
 from storage import Counts
-
-BUILTIN = "builtin"
 
 
 def gateway_host(config: Config) -> str:

@@ -4,7 +4,7 @@ The bot uses these names and nothing else of this package.
 """
 
 from storage.audit_entry import AuditEntry
-from storage.audit_log import AuditLog, FeedItem
+from storage.audit_log import SYSTEM, AuditLog, FeedItem
 from storage.errors import AuditTampered, MasterKeyError, StorageFailure
 from storage.inbox import Inbox
 from storage.memories import Memories, Memory, Revision
@@ -17,6 +17,7 @@ from storage.vault import Counts, Vault
 from storage.vaults import Destroyed, Vaults
 
 __all__ = [
+    "SYSTEM",
     "AuditEntry",
     "AuditLog",
     "AuditTampered",

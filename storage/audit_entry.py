@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from storage.clock import from_text, to_text
-from storage.database import Row, Transaction
+from storage.database import Transaction
+from storage.rows import Row
 
 FACT_CHARACTERS = 200
 SALT_BYTES = 32

@@ -12,7 +12,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from storage.errors import StorageFailure
-from storage.sealing import KEY_BYTES, OVERHEAD, MasterKey, fsync_folder, seal, unseal
+from storage.files import fsync_folder
+from storage.sealing import KEY_BYTES, OVERHEAD, MasterKey, seal, unseal
 
 SLOT_BYTES = 64
 BLANK = bytes(SLOT_BYTES)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from storage.clock import from_text, to_text, utc_now
-from storage.database import Database, Row, Transaction
+from storage.database import Database, Transaction
+from storage.rows import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,7 @@ class Memories:
         """
         async with self._database.transaction() as transaction:
             rows = await transaction.rows(CHAIN, json.dumps(list(memory_ids)))
-        await self._database.truncate()
+        await self._database.wipe()
         gone = {row["memory_id"] for row in rows}
         return [memory_id for memory_id in dict.fromkeys(memory_ids) if memory_id in gone]
 

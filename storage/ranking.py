@@ -7,8 +7,9 @@ less with each step, and once a neighbourhood however often it was said there.
 import heapq
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 NEIGHBOURS = (1.0, 0.7, 0.5, 0.3, 0.2)  # what a word is worth 0, 1, 2 … turns away
 LENGTH = 0.2  # how much a long row is held back
@@ -22,6 +23,14 @@ class Posting:
 
     weight: float
     rows: Sequence[int]
+
+
+class Place(NamedTuple):
+    """A turn in the order in which things were said; whether the one who is meant said it."""
+
+    row: int
+    size: int
+    meant: bool
 
 
 def rarity(occurrences: float, total: float) -> float:
@@ -43,42 +52,45 @@ def best(scores: Mapping[int, float], count: int) -> list[int]:
     return heapq.nlargest(count, scores, key=lambda row: (scores[row], row))
 
 
-def spread(
-    postings: Iterable[Posting],
-    neighbours: Mapping[int, Sequence[tuple[int, int]]],
-    sizes: Mapping[int, int],
+def rank(
+    postings: Sequence[Posting],
+    *,
+    own: Mapping[int, float],
+    around: Sequence[Place],
+    sessions: Sequence[int],
 ) -> dict[int, float]:
-    """Scores of the candidates and of the rows around them.
+    """Scores of the candidates and of the turns around them.
 
-    `neighbours` has, for each candidate, the rows of its session and how many steps away they
-    are, itself included; `sizes` the length of each candidate.
+    `own` is what each candidate is worth by itself; `around` has them and their neighbours in
+    order, and `sessions` a number for the session of each place.
     """
-    shares = _shares(sizes)
-    scores: defaultdict[int, float] = defaultdict(float)
+    places = {place.row: here for here, place in enumerate(around) if place.row in own}
+    shares = _shares({here: around[here].size for here in places.values()})
+    scores = [0.0] * len(around)
     for posting in postings:
-        nearest: defaultdict[int, float] = defaultdict(float)
-        for row in filter(neighbours.__contains__, posting.rows):
-            share = posting.weight * shares[row]
-            for near, steps in neighbours[row]:
-                nearest[near] = max(nearest[near], share * NEIGHBOURS[steps])
-        for row, share in nearest.items():
-            scores[row] += share
-    return scores
-
-
-def lift_sessions(
-    scores: Mapping[int, float], own: Mapping[int, float], sessions: Mapping[int, int]
-) -> dict[int, float]:
-    """Scores with a share of what the best row of the same session is worth by itself."""
+        held = [places[row] for row in posting.rows if row in places]
+        for here, share in _nearest(held, shares, sessions).items():
+            scores[here] += posting.weight * share
     tops: defaultdict[int, float] = defaultdict(float)
-    for row in scores:
-        tops[sessions[row]] = max(tops[sessions[row]], own.get(row, 0.0))
-    return {row: score + SESSION * tops[sessions[row]] for row, score in scores.items()}
+    for row, here in places.items():
+        tops[sessions[here]] = max(tops[sessions[here]], own[row])
+    return {
+        place.row: (score + SESSION * tops[session]) * (SPEAKER if place.meant else 1)
+        for place, score, session in zip(around, scores, sessions, strict=True)
+    }
 
 
-def lift_speaker(scores: Mapping[int, float], spoken: Collection[int]) -> dict[int, float]:
-    """Scores in which the turns of the one who is meant count more."""
-    return {row: score * SPEAKER if row in spoken else score for row, score in scores.items()}
+def _nearest(
+    held: Iterable[int], shares: Mapping[int, float], sessions: Sequence[int]
+) -> dict[int, float]:
+    """What a word counts for at each place, from the nearest of its session that holds it."""
+    nearest: dict[int, float] = {}
+    for here in held:
+        for steps, worth in enumerate(NEIGHBOURS):
+            for there in {here - steps, here + steps}:
+                if 0 <= there < len(sessions) and sessions[there] == sessions[here]:
+                    nearest[there] = max(nearest.get(there, 0.0), shares[here] * worth)
+    return nearest
 
 
 def _shares(sizes: Mapping[int, int]) -> dict[int, float]:

@@ -12,6 +12,7 @@ from Crypto.Hash import SHA256
 from Crypto.Protocol.KDF import HKDF
 
 from storage.errors import MasterKeyError, StorageFailure
+from storage.files import fsync_folder
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -132,12 +133,3 @@ def _made(path: Path, length: int) -> bytes:
         os.close(descriptor)
     fsync_folder(path.parent)
     return content
-
-
-def fsync_folder(folder: Path) -> None:
-    """Make the creation or removal of files in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -4,14 +4,13 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
-from typing import NamedTuple
+from itertools import accumulate, pairwise
 
 from storage import ranking
 from storage.clock import from_text, to_text, utc_now
 from storage.database import Database
 from storage.memories import Memory, memory_from
-from storage.ranking import Posting
+from storage.ranking import Place, Posting
 from storage.terms import any_of, parse, phrase
 from storage.turns import Turn, turn_from
 
@@ -41,19 +40,21 @@ POSTINGS = {
     """,
 }
 
-# The candidates, each with the turns before and after it in its room. Of a shared room nothing
-# from the time when two people were alone in it.
+# The candidates and the turns before and after each in its room. Of a shared room nothing from the
+# time when two people were alone in it.
 SURROUNDINGS = """
-    SELECT hit.turn_id, near.turn_id, near.room_id, near.said_at, near.role,
-           octet_length(near.text)
-    FROM turn AS hit JOIN turn AS near ON near.room_id = hit.room_id AND near.turn_id BETWEEN
-        ifnull((SELECT turn_id FROM turn WHERE room_id = hit.room_id AND turn_id < hit.turn_id
-                ORDER BY turn_id DESC LIMIT 1 OFFSET ?3 - 1), 0)
-        AND ifnull((SELECT turn_id FROM turn WHERE room_id = hit.room_id AND turn_id > hit.turn_id
-                    ORDER BY turn_id LIMIT 1 OFFSET ?3 - 1), 9223372036854775807)
-    WHERE hit.turn_id IN (SELECT value FROM json_each(?1))
-        AND (?2 IS NULL OR (near.room_id = ?2 AND near.room_kind = 'shared'))
-    ORDER BY hit.turn_id, near.turn_id
+    SELECT turn_id, room_id, said_at, role, octet_length(text) FROM turn
+    WHERE turn_id IN (
+        SELECT near.turn_id FROM turn AS hit JOIN turn AS near ON near.room_id = hit.room_id
+        AND near.turn_id BETWEEN
+            ifnull((SELECT turn_id FROM turn WHERE room_id = hit.room_id AND turn_id < hit.turn_id
+                    ORDER BY turn_id DESC LIMIT 1 OFFSET ?3 - 1), 0)
+            AND ifnull((SELECT turn_id FROM turn WHERE room_id = hit.room_id
+                        AND turn_id > hit.turn_id ORDER BY turn_id LIMIT 1 OFFSET ?3 - 1),
+                       9223372036854775807)
+        WHERE hit.turn_id IN (SELECT value FROM json_each(?1))
+    ) AND (?2 IS NULL OR (room_id = ?2 AND room_kind = 'shared'))
+    ORDER BY room_id, turn_id
 """
 
 TURNS = """
@@ -83,17 +84,6 @@ class MemoryHit:
 
     memory: Memory
     score: float
-
-
-class Near(NamedTuple):
-    """A turn in the surroundings of a candidate."""
-
-    hit: int
-    turn_id: int
-    room_id: str
-    said_at: datetime
-    role: str
-    size: int
 
 
 class Search:
@@ -150,12 +140,12 @@ class Search:
         own = ranking.sums(postings)
         candidates = ranking.best(own, CANDIDATES)
         rows = await self._database.rows(SURROUNDINGS, json.dumps(candidates), room_id, REACH)
-        around = [Near(row[0], row[1], row[2], from_text(row[3]), row[4], row[5]) for row in rows]
-        sessions = _sessions(around)
-        sizes = {near.hit: near.size for near in around if near.hit == near.turn_id}
-        scores = ranking.spread(postings, _neighbours(around, sessions), sizes)
-        lifted = ranking.lift_sessions(scores, own, sessions)
-        return ranking.lift_speaker(lifted, {near.turn_id for near in around if near.role == role})
+        return ranking.rank(
+            postings,
+            own={turn_id: own[turn_id] for turn_id in candidates},
+            around=[Place(row[0], row[4], row[3] == role) for row in rows],
+            sessions=_sessions([(row[1], from_text(row[2])) for row in rows]),
+        )
 
     async def _postings(
         self, table: str, terms: Sequence[str], room_id: str | None
@@ -167,7 +157,9 @@ class Search:
         total = int(await self._database.value(LAST_ID[table]) or 0)
         found = dict(zip(terms, await self._matches(table, terms, room_id, FREQUENT + 1)))
         rare = [term for term, rows in found.items() if 0 < len(rows) <= FREQUENT]
-        weights = {term: ranking.rarity(_occurrences(rows, total), total) for term, rows in found.items()}
+        weights = {
+            term: ranking.rarity(_occurrences(rows, total), total) for term, rows in found.items()
+        }
         frequent = [term for term, rows in found.items() if len(rows) > FREQUENT]
         if rare and frequent:
             narrowed = [f"{any_of(rare)} AND {term}" for term in frequent]
@@ -192,32 +184,13 @@ def _occurrences(rows: Sequence[int], total: int) -> float:
     return total * len(rows) / (total - rows[-1] + 1)
 
 
-def _sessions(around: Sequence[Near]) -> dict[int, int]:
-    """The session of each turn: another room or a long silence begins a new one."""
-    ordered = sorted({(near.room_id, near.said_at, near.turn_id) for near in around})
-    sessions: dict[int, int] = {}
-    last: tuple[str, datetime, int] | None = None
-    for one in ordered:
-        apart = last is None or one[0] != last[0] or one[1] - last[1] > SESSION_GAP
-        sessions[one[2]] = one[2] if apart or last is None else sessions[last[2]]
-        last = one
-    return sessions
-
-
-def _neighbours(
-    around: Sequence[Near], sessions: Mapping[int, int]
-) -> dict[int, list[tuple[int, int]]]:
-    """For each candidate the turns of its session near it, and how many steps away they are."""
-    neighbours = {}
-    for hit, group in groupby(around, key=lambda near: near.hit):
-        order = [near.turn_id for near in group]
-        place = order.index(hit)
-        neighbours[hit] = [
-            (turn_id, abs(here - place))
-            for here, turn_id in enumerate(order)
-            if sessions[turn_id] == sessions[hit]
-        ]
-    return neighbours
+def _sessions(places: Sequence[tuple[str, datetime]]) -> list[int]:
+    """A number for the session of each: another room or a long silence begins a new one."""
+    breaks = (
+        room != room_before or abs(said_at - said_before) > SESSION_GAP
+        for (room_before, said_before), (room, said_at) in pairwise(places)
+    )
+    return list(accumulate(breaks, initial=0))
 
 
 def _within(hits: Sequence[TurnHit], budget: int | None) -> list[TurnHit]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from storage.clock import to_text
-from storage.database import Database, Row
+from storage.database import Database
+from storage.errors import StorageFailure
+from storage.rows import Row
 from storage.sealing import MasterKey
 
 # fmt: off
@@ -80,7 +82,12 @@ class Tenants:
         """Erase the row, from the disk too."""
         async with self._database.transaction() as transaction:
             await transaction.execute("DELETE FROM tenant WHERE vault_id = ?", vault_id)
-        await self._database.truncate()
+        try:
+            await self._database.wipe()
+        except StorageFailure:
+            # No room to write the file anew: what is left is zeroed, and its copies in gaps of
+            # pages, if there are any, go with the next removal.
+            await self._database.truncate()
 
     async def user_id(self, pseudonym: str) -> str | None:
         """Whose pseudonym this is. Looking that up is an audited action."""

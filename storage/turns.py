@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from storage.clock import from_text, to_text
-from storage.database import Database, Row
+from storage.database import Database
+from storage.rows import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class Turns:
                 "UPDATE turn SET text = ? WHERE event_id = ?", text, event_id
             )
         if changed:
-            await self._database.truncate()
+            await self._database.wipe()
         return bool(changed)
 
     async def delete(self, event_ids: Sequence[str]) -> int:
@@ -141,7 +142,7 @@ class Turns:
             deleted = await transaction.execute(
                 "DELETE FROM turn WHERE event_id IN (SELECT value FROM json_each(?))", chosen
             )
-        await self._database.truncate()
+        await self._database.wipe()
         return deleted
 
     async def record_use(self, answer_event_id: str, turn_ids: Sequence[int]) -> None:

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 from storage.audit_entry import AuditDetail, detail_from, keep
 from storage.database import Database, Transaction
+from storage.files import size_on_disk
 from storage.memories import Memories
 from storage.search import Search
 from storage.turns import Turns
@@ -120,14 +120,9 @@ class Vault:
     async def audit_details(self, *, limit: int, offset: int) -> list[AuditDetail]:
         """Private halves, newest first; those of unpublished entries among them."""
         rows = await self._database.rows(
-            "SELECT * FROM audit_detail ORDER BY rowid DESC LIMIT ? OFFSET ?", limit, offset
+            "SELECT * FROM audit_detail ORDER BY position DESC LIMIT ? OFFSET ?", limit, offset
         )
         return [detail_from(row) for row in rows]
-
-
-def size_on_disk(files: tuple[Path, ...]) -> int:
-    """The size of those of the files that exist."""
-    return sum(path.stat().st_size for path in files if path.exists())
 
 
 async def _everything(transaction: Transaction, table: str) -> list[dict[str, Any]]:

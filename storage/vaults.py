@@ -10,12 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from storage.database import Database, files_of
+from storage.database import Database
 from storage.errors import StorageFailure
+from storage.files import files_of, fsync_folder, size_on_disk
 from storage.keyring import Keyring
-from storage.sealing import fsync_folder
 from storage.tenants import Tenant, Tenants
-from storage.vault import Vault, size_on_disk
+from storage.vault import Vault
 
 UNRECORDED = "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM audit_detail)"
 

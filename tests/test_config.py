@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bot.config import Config, load_config, shown, write_sample
+from bot.config import Config, load_config, shown
 from bot.errors import ConfigError
 from bot.gateway_policy import PRESETS
 
@@ -157,20 +157,6 @@ class TestSample:
         lines = shown(load_config(SAMPLE, {}))
 
         assert {line.partition(" = ")[0].partition(".")[2] for line in lines} == examples | declared
-
-    def test_it_is_written_for_its_owner_alone_and_never_over_a_file(self, tmp_path: Path) -> None:
-        path = tmp_path / "config.toml"
-
-        write_sample(path)
-
-        assert path.read_bytes() == SAMPLE.read_bytes()
-        assert path.stat().st_mode & 0o777 == 0o600
-        path.write_text("mine")
-        with pytest.raises(ConfigError, match="is there already"):
-            write_sample(path)
-        assert path.read_text() == "mine"
-        with pytest.raises(ConfigError, match=r"can't be written: No such file or directory"):
-            write_sample(tmp_path / "nowhere" / "config.toml")
 
 
 class TestEnvironment:

@@ -137,6 +137,24 @@ async def test_a_break_after_the_end_is_no_break() -> None:
     assert completion == Completion("Miso.", "test-model")
 
 
+async def test_a_break_after_the_end_of_a_tool_call_does_not_repeat_the_question() -> None:
+    said = [chunk({"tool_calls": [call("remember", {})]}), chunk({}, finish="tool_calls")]
+    async with responder() as r, gateway(r.base_url) as asked:
+        r.script(events(*said, cut=True))
+        pieces, completion = await ask(asked, tools=[REMEMBER])
+
+    assert (pieces, len(completion.tool_calls), completion.truncated) == ([], 1, False)
+    assert len(r.chats) == 1
+
+
+async def test_an_answer_that_takes_too_long_ends_at_the_deadline() -> None:
+    async with responder() as r, gateway(r.base_url, Patience(deadline=0.3)) as asked:
+        r.script(hang("Mi"))
+        _, completion = await asyncio.wait_for(ask(asked), 2)
+
+    assert (completion.text, completion.truncated) == ("Mi", True)
+
+
 async def test_a_server_without_usage_gives_no_counts() -> None:
     async with responder() as r, gateway(r.base_url) as asked:
         r.script(answer("Miso.", usage=None))

@@ -1,16 +1,20 @@
 """The gateway against a real server that fails in every way we know of."""
 
-import asyncio
 import json
-import time
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
-from bot.gateway import Gateway
-from bot.gateway_faults import Fault, FaultError, Kind
-from bot.gateway_patience import Breaker, Patience
 from bot.messages import ChatMessage
-from tests.asking import QUICK, REMEMBER, ask, gateway, refusal, settings
+from tests.asking import REMEMBER, ask, gateway, refusal
 from tests.responder import (
     Step,
     answer,
@@ -21,7 +25,6 @@ from tests.responder import (
     error,
     event,
     events,
-    hang,
     html,
     overflow,
     redirect,
@@ -98,47 +101,6 @@ async def test_a_lasting_fault_ends_in_a_sentence(fault: Step, words: str, reque
     assert len(r.chats) == requests
 
 
-async def test_what_a_server_asks_us_to_wait_is_waited_and_capped() -> None:
-    patience = Patience(deadline=5, first_wait=0.01, longest_wait=0.3)
-    async with responder() as r, gateway(r.base_url, patience) as asked:
-        r.script(error(429, headers={"Retry-After": "0.2"}), answer("a"))
-        await ask(asked)
-        r.script(error(429, headers={"Retry-After": "120"}), answer("b"))
-        await ask(asked)
-        r.script(error(429, headers={"Retry-After": "Wed, 21 Oct 2099 07:28:00 GMT"}), answer("c"))
-        await ask(asked)
-
-    moments = [one.at for one in r.requests]
-    assert 0.2 <= moments[1] - moments[0] < 0.3
-    assert 0.3 <= moments[3] - moments[2] < 1
-    assert 0.3 <= moments[5] - moments[4] < 1
-
-
-async def test_a_busy_gateway_says_when_to_ask_again() -> None:
-    busy = error(429, headers={"Retry-After": "240"})
-    async with responder() as r, gateway(r.base_url) as asked:
-        r.script(busy, busy, busy)
-        assert "ask again in 4 minutes" in await refusal(asked)
-
-
-async def test_a_silent_server_is_given_up_at_the_deadline() -> None:
-    patience = Patience(deadline=0.3, silence=30)
-    async with responder() as r, gateway(r.base_url, patience) as asked:
-        r.script(hang())
-        began = time.monotonic()
-        sentence = await refusal(asked)
-        await asyncio.wait_for(r.disconnected.wait(), 1)
-
-    assert "took too long" in sentence
-    assert time.monotonic() - began < 1
-
-
-async def test_silence_before_the_first_piece_is_tried_again() -> None:
-    async with responder() as r, gateway(r.base_url, Patience(silence=0.2, first_wait=0)) as asked:
-        r.script(hang(), answer("Miso."))
-        assert (await ask(asked))[0] == ["Miso."]
-
-
 @pytest.mark.parametrize(
     "no_tools",
     [
@@ -206,42 +168,6 @@ async def test_too_long_a_conversation_is_tried_once_more_without_its_oldest_tur
     assert len(r.chats) == 5
 
 
-async def test_a_dead_gateway_fails_fast_and_is_probed_when_it_has_rested(
-    unused_tcp_port: int,
-) -> None:
-    now = [0.0]
-    url = f"http://127.0.0.1:{unused_tcp_port}/v1"
-    breaker = Breaker(after=2, pause=30)
-    async with Gateway(
-        settings(url), base_url=url, patience=QUICK, breaker=breaker, clock=lambda: now[0]
-    ) as asked:
-        assert "can't reach" in await refusal(asked)
-        assert "can't reach" in await refusal(asked)
-        began = time.monotonic()
-        assert "ask again in 30 seconds" in await refusal(asked)
-        assert time.monotonic() - began < 0.01  # no attempt, no wait
-        async with responder(unused_tcp_port) as r:
-            assert "giving it a moment" in await refusal(asked)
-            now[0] = 31.0
-            assert (await ask(asked))[0] == ["Hello."]
-            assert (await ask(asked))[0] == ["Hello."]
-
-    assert len(r.chats) == 2
-
-
-def test_a_resting_gateway_lets_one_request_probe_at_a_time() -> None:
-    breaker = Breaker(after=1, pause=30)
-    breaker.note(Fault(Kind.BUSY), 0)
-    breaker.admit(0)
-    breaker.note(Fault(Kind.BROKEN), 0)
-
-    breaker.admit(30)
-    with pytest.raises(FaultError):
-        breaker.admit(31)
-    breaker.note(None, 32)
-    breaker.admit(32)
-
-
 @pytest.mark.parametrize(
     ("models", "steps", "ok", "words"),
     [
@@ -271,3 +197,39 @@ async def test_check_names_an_unreachable_host_and_a_wrong_path(unused_tcp_port:
     assert f"can't reach the model gateway at 127.0.0.1:{unused_tcp_port}" in unreachable.sentence
     assert "usually ends in /v1" in wrong.sentence
     assert not (unreachable.ok or wrong.ok)
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_not_trusted(tmp_path: Path) -> None:
+    async def never(_: web.Request) -> web.Response:
+        raise AssertionError("a request arrived")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", never)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=_self_signed(tmp_path)).start()
+    try:
+        async with gateway(f"https://127.0.0.1:{runner.addresses[0][1]}/v1") as asked:
+            assert "a certificate that I can't trust" in await refusal(asked)
+    finally:
+        await runner.cleanup()
+
+
+def _self_signed(folder: Path) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = folder / "server.pem"
+    pem.write_bytes(
+        certificate.public_bytes(Encoding.PEM)
+        + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pem)
+    return context

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,12 +23,12 @@ from bot.matrix.session import Session, is_logged_in, log_in, save
 from bot.matrix.sharing import RoomKeys
 from bot.matrix.trust import ShareKeysWith, Trust
 from bot.matrix.undecryptable import Waiting
-from bot.matrix.untrusted import text
+from bot.matrix.untrusted import items, text
 from bot.messages import Batch, Invite, RoomMessage
 from storage import MasterKey, Rooms
 
-POLL = 30.0  # seconds that a sync waits for something to happen
-SOON = 5.0  # the same, while somebody waits to hear that their message can't be read
+POLL_MS = 30_000  # how long a sync waits for something to happen
+SOON_MS = 5_000  # the same, while somebody waits to hear that their message can't be read
 FIRST_SYNC = 300.0  # seconds: the state of every room, from a slow homeserver
 TIMELINE = 100  # events of a room in one sync; what is more is fetched as a gap
 
@@ -104,13 +105,16 @@ class MatrixClient:
             since, first, failures = batch.token, False, 0
 
     async def _sync(self, since: str | None, watch: Watch, *, first: bool) -> Batch:
-        poll = SOON if self._reader.waiting.is_urgent else POLL
-        query = {"filter": _SYNC_FILTER, "timeout": "0" if first else str(int(poll * 1000))}
+        poll = SOON_MS if self._reader.waiting.is_urgent else POLL_MS
+        query = {"filter": _SYNC_FILTER, "timeout": str(poll)}
         if since:
             query["since"] = since
-        if first:  # nio keeps no rooms over a restart: members and encryption come with this
-            query["full_state"] = "true"
-        seconds = FIRST_SYNC if first else POLL * 2
+        if first:
+            # nio keeps no rooms over a restart: members and encryption come with the full state.
+            # It comes at once whatever the timeout, which is only there to be another one each
+            # start: Synapse answers the same question for two minutes with the same old answer.
+            query |= {"full_state": "true", "timeout": str(secrets.randbelow(POLL_MS))}
+        seconds = FIRST_SYNC if first else POLL_MS / 500
         sync = await self._http.call(
             "GET", path("sync"), query=query, seconds=seconds, patience=0.0
         )
@@ -195,3 +199,16 @@ _SYNC_FILTER = _filter(
         "account_data": {"types": []},
     }
 )
+
+
+async def reach(url: str) -> str:
+    """Say that a homeserver answers at this address; raises HomeserverError where none does."""
+    http = Http(url)
+    try:
+        answer = await http.call("GET", "/_matrix/client/versions", patience=0.0)
+    finally:
+        await http.close()
+    versions = [one for one in items(answer, "versions") if isinstance(one, str)]
+    if not versions:
+        raise HomeserverError(f"Something answers at {url}, but it is no Matrix homeserver.")
+    return f"The homeserver at {url} answers (Matrix {versions[-1]})."

@@ -11,7 +11,7 @@ from bot.matrix.http import Http, RequestError, TokenRevokedError
 from bot.matrix.keys import DeviceKeyring
 from bot.matrix.sharing import RoomKeys
 from bot.matrix.timeline import missed, since_joining, without_doubles
-from bot.matrix.trust import Reason, Trust
+from bot.matrix.trust import Trust
 from bot.matrix.undecryptable import Waiting
 from bot.matrix.untrusted import items, mapping, member, text, too_deep
 from bot.messages import Batch, Invite, RoomEvent
@@ -178,7 +178,7 @@ class Reader:
             raise
         except HomeserverError:
             raise KeyMissing from None
-        if self._trust.left_out.get(sender) is Reason.UNREACHABLE:
+        if sender in self._trust.unreachable:
             raise KeyMissing
 
     def _messages(self, clear: ClearEvent | None, watch: Watch) -> list[RoomEvent]:

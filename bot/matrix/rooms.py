@@ -16,6 +16,12 @@ async def members(http: Http, room_id: str) -> frozenset[str]:
     )
 
 
+async def joined(http: Http) -> list[str]:
+    """The rooms that we are in."""
+    answer = await http.call("GET", path("joined_rooms"))
+    return [room_id for room_id in items(answer, "joined_rooms") if isinstance(room_id, str)]
+
+
 async def is_encrypted(http: Http, room_id: str) -> bool:
     """Whether encryption was ever turned on here: it can't be turned off."""
     try:

@@ -100,11 +100,10 @@ class Sender:
     async def _found_direct_room(self, user_id: str) -> str | None:
         pair = frozenset({self._user_id, user_id})
         listed = await direct.direct_rooms(self._http, self._user_id, user_id)
-        seen = [
-            room_id for room_id in self._guard.client.rooms if self._guard.members(room_id) == pair
-        ]
-        room_id: str
-        for room_id in dict.fromkeys([*listed, *seen]):
+        joined = await rooms.joined(self._http)
+        # Asking about every room would be slow: those that the sync knows to be others are left.
+        likely = [room_id for room_id in joined if self._guard.members(room_id) in (pair, set())]
+        for room_id in [room_id for room_id in listed if room_id in joined] + likely:
             if await self._is_private(room_id, pair):
                 return room_id
         return None

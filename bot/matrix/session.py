@@ -12,6 +12,8 @@ from bot.errors import HomeserverError, StorageError
 from bot.matrix import untrusted
 from bot.matrix.http import Http, RequestError, TokenRevokedError, path
 
+PATIENCE = 10.0  # seconds; somebody watches a start, and would rather know
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -87,7 +89,7 @@ def _new_device_id() -> str:
 
 async def _by_token(http: Http, user_id: str, token: str, known: Session | None) -> Session:
     http.access_token = token
-    answer = await http.call("GET", path("account", "whoami"))
+    answer = await http.call("GET", path("account", "whoami"), patience=PATIENCE)
     who, device_id = untrusted.text(answer, "user_id"), untrusted.text(answer, "device_id")
     if who != user_id:
         raise HomeserverError(
@@ -121,7 +123,7 @@ async def _by_password(
         "initial_device_display_name": device_name,
     }
     try:
-        answer = await http.call("POST", path("login"), wanted)
+        answer = await http.call("POST", path("login"), wanted, patience=PATIENCE)
     except RequestError as error:
         raise _login_failure(error, account) from None
     who, token = untrusted.text(answer, "user_id"), untrusted.text(answer, "access_token")

@@ -30,7 +30,10 @@ async def missed(http: Http, room_id: str, *, since: str, until: str) -> tuple[l
 
 def without_doubles(events: Iterable[Any]) -> list[Any]:
     """Each event once, where it came first."""
-    return list({text(event, "event_id"): event for event in reversed(list(events))}.values())[::-1]
+    found: dict[str, Any] = {}
+    for event in events:
+        found.setdefault(text(event, "event_id"), event)
+    return list(found.values())
 
 
 def since_joining(events: Sequence[Any], user_id: str) -> list[Any]:

@@ -78,7 +78,7 @@ class Trust:
         self._persons: dict[str, Person] = {}
         self._reasons: dict[str, Reason] = {}
         self._changed: set[str] = set()
-        self._refused: set[tuple[str, str]] = set()
+        self._unreachable: set[str] = set()
         self._fresh: set[str] = set()
         self._asked: set[str] = set()
         self._asking = asyncio.Lock()
@@ -97,6 +97,11 @@ class Trust:
     def left_out(self) -> dict[str, Reason]:
         """People none of whose devices gets keys, and why."""
         return {} if self._everybody else dict(self._reasons)
+
+    @property
+    def unreachable(self) -> frozenset[str]:
+        """People about whom the last question had no answer, whatever is known from before."""
+        return frozenset(self._unreachable)
 
     def unsigned_devices(self, user_id: str) -> frozenset[str]:
         """Devices of this person that they have not signed: forgotten ones, or a ghost's."""
@@ -133,7 +138,6 @@ class Trust:
         if not self._fresh.issuperset(user_ids):
             async with self._asking:
                 await self._ask(set(user_ids) - self._fresh)
-        self._take_back_leaked_sessions()
 
     async def _ask(self, user_ids: set[str]) -> None:
         if not user_ids:
@@ -146,13 +150,16 @@ class Trust:
         self._fresh |= self._asked
 
     async def _settle(self, user_id: str, answer: dict[str, Any]) -> None:
+        before = self._standing(user_id)
         if is_answered(user_id, answer):
             person = read_person(user_id, answer)
             reason = await self._reason(person)
             self._persons[user_id] = person
             # From here on nothing yields: nio must not share with devices not yet judged.
             await self._client.receive_response(clean_response(user_id, answer))
+            self._unreachable.discard(user_id)
         else:
+            self._unreachable.add(user_id)
             loop = asyncio.get_running_loop()
             loop.call_later(UNREACHABLE_SECONDS, self.invalidate, [user_id])
             proved = any(device.verified for device in self._devices(user_id))
@@ -162,9 +169,14 @@ class Trust:
             self._reasons[user_id] = reason
         for device in self._devices(user_id):
             self._tell_nio(device)
+        if self._standing(user_id) != before:
+            self._drop_sessions(user_id)
 
     def _devices(self, user_id: str) -> list[OlmDevice]:
         return list(self._client.device_store[user_id].values())
+
+    def _standing(self, user_id: str) -> set[tuple[str, TrustState, bool]]:
+        return {(one.id, one.trust_state, one.deleted) for one in self._devices(user_id)}
 
     async def _reason(self, person: Person) -> Reason | None:
         """Why this person gets no keys; remembers an identity that is used the first time."""
@@ -185,17 +197,12 @@ class Trust:
         return None
 
     def _tell_nio(self, device: OlmDevice) -> None:
-        """Set nio's trust; where that is new, nio makes a new session for the rooms."""
-        name = (device.user_id, device.id)
-        if name == (self._client.user_id, self._client.device_id):
+        if (device.user_id, device.id) == (self._client.user_id, self._client.device_id):
             return
         person = self._persons.get(device.user_id)
         if person and (device.id in person.signed or device.id in person.unsigned):
             device.deleted = False  # nio never takes a device back that was once missing
         wanted = self._wanted(device, person)
-        self._refused.discard(name)
-        if wanted is TrustState.blacklisted:
-            self._refused.add(name)
         if device.trust_state is not wanted:
             self._setters[wanted](device)
 
@@ -210,13 +217,18 @@ class Trust:
         signed = person.signed.get(device.id) == keys
         return TrustState.verified if signed else TrustState.blacklisted
 
-    def _take_back_leaked_sessions(self) -> None:
-        """Forget sessions that a device got while it was being refused: nio makes new ones."""
-        olm = self._client.olm
-        assert olm is not None, "no keys are shared before the crypto store is loaded"
-        for room_id, session in list(olm.outbound_group_sessions.items()):
-            if not session.users_shared_with.isdisjoint(self._refused):
-                self._client.invalidate_outbound_session(room_id)
+    def _drop_sessions(self, user_id: str) -> None:
+        """Make nio begin new sessions wherever this person reads: who has the old ones changed.
+
+        nio does so too, but spares a session that is being shared at this moment.
+        """
+        sessions = self._client.olm.outbound_group_sessions
+        for room_id, session in list(sessions.items()):
+            room = self._client.rooms.get(room_id)
+            known_to = session.users_shared_with | session.users_ignored
+            reads = (room and user_id in room.users) or any(user == user_id for user, _ in known_to)
+            if reads or not session.shared:
+                del sessions[room_id]
 
 
 def clean_response(user_id: str, answer: dict[str, Any]) -> KeysQueryResponse:

@@ -24,7 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.live)
             item.add_marker(pytest.mark.timeout(300))  # the first one may have npm ci to wait for
-            item.add_marker(pytest.mark.asyncio(loop_scope="session"))
+            if item.get_closest_marker("asyncio"):  # first in the list: it outdoes auto mode's own
+                item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 @pytest.fixture(scope="session")

@@ -221,7 +221,10 @@ class Peer:
             raise AssertionError(self._nothing_came(name, patience)) from None
 
     def _nothing_came(self, name: str, patience: float) -> str:
-        last = [f"{e.sender} {e.type} {e.reason or ''} {e.shield}" for e in self.events[-8:]]
+        last = [
+            f"{one.sender} {one.content.get('msgtype', one.type)} {one.reason or one.shield}"
+            for one in self.events[-8:]
+        ]
         return f"no {name} within {patience:.0f} s; last events: {last}; log: {self._log}"
 
     async def read(self) -> None:

@@ -23,6 +23,10 @@ from bot.matrix.http import Http, path
 from bot.matrix.media import download_encrypted
 from bot.messages import Attachment, Batch, Invite, Outgoing, RoomEvent, RoomMessage, Undecryptable
 from storage import MasterKey, open_storage
+from tests.live.conftest import StartPeer
+from tests.live.peers import Implementation
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SECONDS = 30.0
 E = TypeVar("E")
@@ -474,6 +478,9 @@ MALFORMED: list[dict[str, Any]] = [
 ]
 
 
+UNREADABLE = {"msgtype": "m.odd", "body": "x", "formatted_body": {}, "m.new_content": 7}
+
+
 def nested(depth: int) -> Any:
     value: Any = "deep"
     for _ in range(depth):
@@ -489,12 +496,12 @@ async def test_malformed_events_do_not_stop_the_sync(world: World) -> None:
 
     for content in MALFORMED:
         await ann.send_raw(room_id, "m.room.encrypted", content)
-        await ann.send_raw(room_id, "m.room.message", content)
+        await ann.send_raw(room_id, "m.room.message", {**UNREADABLE, **content})
     session = ann.guard.olm.outbound_group_sessions[room_id]
     for raw in ("[]", "null", '"text"', "{", "\x00", "[" * 9_000 + "]" * 9_000, '{"a":' * 9_000):
         content = {**ann.seal(room_id, {}), "ciphertext": session.encrypt(raw)}
         await ann.send_raw(room_id, "m.room.encrypted", content)
-    await ann.send_raw(room_id, "m.room.message", {"body": "deep", "extra": nested(400)})
+    await ann.send_raw(room_id, "m.room.message", {**UNREADABLE, "extra": nested(120)})
     await ann.says(room_id, "last")
 
     assert (await bot.next(RoomMessage)).body == "last"
@@ -605,7 +612,7 @@ async def test_a_refused_log_in_says_what_to_correct(
 async def test_an_unreachable_homeserver_is_named(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.matrix.http.PATIENCE", 0.0)
+    monkeypatch.setattr("bot.matrix.session.PATIENCE", 0.0)
     account = (await world.account("bot")).model_copy(update={"url": "http://127.0.0.1:9"})
 
     with pytest.raises(HomeserverError, match=r"http://127\.0\.0\.1:9 can't be reached"):
@@ -711,3 +718,43 @@ async def test_a_restart_of_the_homeserver_is_ridden_out(tmp_path: Path) -> None
 
         await saying
         assert (await bot.next(RoomMessage)).body == "said while it was down"
+
+
+@pytest.mark.parametrize("implementation", list(Implementation))
+async def test_other_implementations_understand_us_and_we_them(
+    world: World, start_peer: StartPeer, implementation: Implementation
+) -> None:
+    peer = await start_peer(implementation, "alice", strict=True)
+    account = await world.account("bot")
+    content = secrets.token_bytes(10_000)
+
+    async with online(account, world.data(account)) as bot:
+        room_id = await peer.create_room(bot.user_id, direct=True)
+        await bot.next(Invite)
+        await bot.client.sender.join(room_id)
+        await peer.joined(room_id, bot.user_id)
+        question = await peer.send(room_id, "hello")
+        heard = await bot.next(RoomMessage)
+        live = await bot.says(room_id, "**gro", reply_to=question, live=True)
+        await bot.says(room_id, "**grown**", replaces=live)
+        answer = await peer.next_message(room_id, bot.user_id)
+        await bot.says(room_id, "", attachment=Attachment("a.bin", "text/plain", content))
+        file = await peer.next_message(room_id, bot.user_id)
+        sent_back = await peer.send_file(room_id, "b.bin", content)
+        received = await bot.sees(sent_back)
+        token = bot.token
+    async with online(account, world.data(account), since=token) as bot:
+        await peer.send(room_id, "after a restart")
+        again = await bot.next(RoomMessage)
+        await bot.says(room_id, "welcome back")
+        last = await peer.next_message(room_id, bot.user_id)
+        downloaded = await download_encrypted(bot.http, received.content, limit=20_000)
+
+    assert (heard.event_id, heard.body, heard.encrypted) == (question, "hello", True)
+    assert (answer.text, answer.content["formatted_body"]) == (
+        "**grown**",
+        "<strong>grown</strong>",
+    )
+    assert await peer.download(file) == downloaded.content == content
+    assert (again.body, last.text) == ("after a restart", "welcome back")
+    assert {last.event.shield, answer.event.shield} == {"none"}

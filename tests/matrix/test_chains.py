@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bot.matrix.chains import Person, read_person
 from bot.matrix.identity import Identity
-from bot.matrix.signed_json import SigningKey, canonical, is_ed25519, is_signed
+from bot.matrix.signed_json import SigningKey, canonical, is_ed25519, is_signed, with_signature
 from bot.matrix.trust import clean_response
 from tests.matrix.people import Device, Json, Somebody
 
@@ -88,6 +88,17 @@ def _master_key_as_self_signing_key(answer: Json, alice: Somebody) -> None:
     answer["self_signing_keys"][ALICE] = answer["master_keys"][ALICE]
 
 
+def _user_signing_key_as_self_signing_key(answer: Json, alice: Somebody) -> None:
+    answer["self_signing_keys"][ALICE] = alice.identity.key_objects()["user_signing"]
+    phone = answer["device_keys"][ALICE]["PHONE"]
+    signed = alice.identity.user_signing.sign(phone, user_id=ALICE)
+    answer["device_keys"][ALICE]["PHONE"] = signed
+
+
+def _master_key_in_another_name(answer: Json, alice: Somebody) -> None:
+    answer["master_keys"][ALICE]["user_id"] = MALLORY
+
+
 def _two_keys_in_one(answer: Json, alice: Somebody) -> None:
     key = SigningKey.generate()
     answer["master_keys"][ALICE]["keys"][key.key_id] = key.public
@@ -107,6 +118,8 @@ def _key_under_another_name(answer: Json, alice: Somebody) -> None:
         _master_key_swapped,
         _signed_by_the_master_key_alone,
         _master_key_as_self_signing_key,
+        _user_signing_key_as_self_signing_key,
+        _master_key_in_another_name,
         _two_keys_in_one,
         _key_under_another_name,
     ],
@@ -163,6 +176,27 @@ def test_a_changed_device_is_no_device(tamper: Callable[[Json], None]) -> None:
     assert not person.signed
     assert not person.unsigned
     assert clean_response(ALICE, answer).device_keys == {ALICE: {}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"user_id": MALLORY},
+        {"device_id": "TABLET"},
+        {"keys": {"ed25519:PHONE": None, "curve25519:PHONE": "A" * 44}},
+    ],
+)
+def test_a_device_that_its_owner_signed_under_a_false_name_is_no_device(changes: Json) -> None:
+    alice = Somebody(ALICE)
+    bare = {**alice.device.payload(), **changes, "signatures": {}}
+    if "keys" in changes:
+        bare["keys"] = {**changes["keys"], "ed25519:PHONE": alice.device.keys.ed25519}
+    own = with_signature(bare, alice.device.sign(bare), user_id=ALICE, key_id="ed25519:PHONE")
+    alice.devices["PHONE"] = alice.identity.self_signing.sign(own, user_id=ALICE)
+
+    person = read_person(ALICE, alice.answer())
+
+    assert (person.signed, person.unsigned) == ({}, {})
 
 
 def test_swapped_device_ids_are_no_devices() -> None:
@@ -244,6 +278,7 @@ def test_a_signature_covers_all_but_signatures_and_unsigned() -> None:
     assert is_signed(signed | {"unsigned": {"age": 1}}, **checks)
     assert not is_signed(signed | {"a": 2}, **checks)
     assert not is_signed(signed | {"b": None}, **checks)
+    assert not is_signed(signed, **checks | {"public": "A" * 44})  # a panic in vodozemac's binding
 
 
 def test_canonical_json_is_that_of_the_specification() -> None:

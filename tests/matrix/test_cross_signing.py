@@ -1,6 +1,7 @@
 """The bot's identity is published once, kept sealed, and never overwrites somebody else's."""
 
 import dataclasses
+import json
 import stat
 from pathlib import Path
 
@@ -166,15 +167,40 @@ async def test_a_malformed_identity_on_the_server_is_a_foreign_one(
         await ensure_cross_signed(server, device.own(), kept)
 
 
-async def test_a_missing_self_signing_key_is_published_again_with_the_password(
-    device: Device, server: KeysInMemory, kept: IdentityFile
+@pytest.mark.parametrize("usage", ["self_signing", "user_signing"])
+@pytest.mark.parametrize("damage", ["missing", "unsigned"])
+async def test_a_damaged_identity_of_ours_is_published_again_with_the_password(
+    usage: str, damage: str, device: Device, server: KeysInMemory, kept: IdentityFile
 ) -> None:
     first = await ensure_cross_signed(server, device.own(), kept)
-    del server.answer["self_signing_keys"][BOT]
+    whole = json.dumps(server.answer)
+    if damage == "missing":
+        del server.answer[f"{usage}_keys"][BOT]
+    else:
+        del server.answer[f"{usage}_keys"][BOT]["signatures"]
 
     assert await ensure_cross_signed(server, device.own(), kept, password="secret") == first
 
+    assert server.answer[f"{usage}_keys"] == json.loads(whole)[f"{usage}_keys"]
     assert set(read_person(BOT, server.answer).signed) == {"BOTDEVICE"}
+
+
+async def test_only_the_signature_that_is_missing_is_uploaded(
+    device: Device, server: KeysInMemory, kept: IdentityFile
+) -> None:
+    public = await ensure_cross_signed(server, device.own(), kept)
+    payload, master = server.answer["device_keys"][BOT]["BOTDEVICE"], server.answer["master_keys"]
+
+    del payload["signatures"][BOT][f"ed25519:{public.self_signing_key}"]
+    await ensure_cross_signed(server, device.own(), kept)
+    of_device = server.requests[-2]
+    del master[BOT]["signatures"]
+    await ensure_cross_signed(server, device.own(), kept)
+    of_master = server.requests[-2]
+
+    assert of_device[0] == of_master[0] == "signatures/upload"
+    assert list(of_device[1][BOT]) == ["BOTDEVICE"]
+    assert list(of_master[1][BOT]) == [public.master_key]
 
 
 async def test_another_master_key_of_the_data_is_named(
@@ -234,6 +260,14 @@ async def test_a_password_is_given_where_the_server_asks_for_it(
             },
             "secret",
             r"approve it at https://account\.example\.org/reset and start again",
+        ),
+        (
+            {
+                "flows": [{"stages": ["m.oauth"]}],
+                "params": {"m.oauth": {"url": "javascript:alert(1)"}},
+            },
+            "secret",
+            r"keys\.$",
         ),
         (
             {
@@ -319,7 +353,10 @@ async def test_a_reset_whose_answer_was_lost_is_finished_by_the_next_start(
 
     assert public == replaced.public != first
     assert set(read_person(BOT, server.answer).signed) == {"BOTDEVICE"}
-    assert kept.load(BOT) is not None
+    promoted = kept.load(BOT)
+    assert promoted is not None
+    assert promoted.public == public
+    assert kept.successor.load(BOT) is None
 
 
 def test_an_identity_shows_no_private_key() -> None:

@@ -162,7 +162,8 @@ async def test_a_changed_identity_gets_nothing_until_it_is_accepted(
     assert trust.changed == {ALICE}
     assert trust.left_out == {ALICE: Reason.IDENTITY_CHANGED}
     assert trust.master_key(ALICE) == new
-    assert not await trust.accept(ALICE, master_key=old)
+    assert not await trust.accept(ALICE, master_key=Identity.generate(ALICE).master.public)
+    assert await identities.identity(ALICE) == old
     assert await trust.accept(ALICE, master_key=new)
     assert readers(client, alice.device) == {f"{ALICE}/PHONE"}
     assert (trust.changed, trust.left_out) == (frozenset(), {})
@@ -262,14 +263,35 @@ async def test_people_of_a_silent_server_are_left_out_and_asked_about_again_late
 
     await trust.prepare([ALICE])
     await trust.prepare([ALICE])
-    left_out = trust.left_out
+    left_out, unreachable = trust.left_out, trust.unreachable
     server.answer = alice.answer()
     trust.invalidate([ALICE])  # as the timer does
     await trust.prepare([ALICE])
 
     assert left_out == {ALICE: Reason.UNREACHABLE}
+    assert unreachable == {ALICE}
+    assert not trust.unreachable
     assert len(server.requests) == 2
     assert readers(client, alice.device) == {f"{ALICE}/PHONE"}
+
+
+async def test_a_silent_server_is_asked_again_after_a_while(
+    client: AsyncClient,
+    server: KeysInMemory,
+    identities: Rooms,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bot.matrix.trust.UNREACHABLE_SECONDS", 0.0)
+    trust = trust_of(client, server, identities)
+    await trust.prepare([ALICE])
+    server.answer = Somebody(ALICE).answer()
+
+    timer = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.0, timer.set)  # after the one that trust has set
+    await timer.wait()
+    await trust.prepare([ALICE])
+
+    assert trust.left_out == {}
 
 
 async def test_what_was_proved_holds_while_a_server_is_silent_across_a_restart(
@@ -288,6 +310,7 @@ async def test_what_was_proved_holds_while_a_server_is_silent_across_a_restart(
 
     assert readers(again, alice.device, ghost) == {f"{ALICE}/PHONE"}
     assert trust.left_out == {}
+    assert trust.unreachable == {ALICE}
     again.store.database.close()
 
 
@@ -355,20 +378,41 @@ async def test_a_device_signed_later_gets_the_keys_of_a_new_session(
     assert readers(client, alice.device, tablet) == {f"{ALICE}/PHONE", f"{ALICE}/TABLET"}
 
 
-async def test_a_session_that_a_refused_device_got_in_flight_is_dropped(
-    client: AsyncClient, server: KeysInMemory, identities: Rooms
+@pytest.mark.parametrize("state", ["shared", "being shared", "shared with somebody who left"])
+async def test_a_session_is_dropped_when_a_device_that_has_it_is_refused(
+    state: str, client: AsyncClient, server: KeysInMemory, identities: Rooms
 ) -> None:
-    alice, ghost = Somebody(ALICE), Device(ALICE, "GHOST")
-    alice.add(ghost, signed=False)
+    alice = Somebody(ALICE)
     server.answer = alice.answer()
     trust = trust_of(client, server, identities)
     await trust.prepare([ALICE])
     readers(client, alice.device)
-    client.olm.outbound_group_sessions[ROOM].users_shared_with.add((ALICE, "GHOST"))
+    session = client.olm.outbound_group_sessions[ROOM]
+    if state != "shared":
+        client.rooms[ROOM].remove_member(ALICE)
+    if state == "being shared":
+        session.shared = False
+        session.users_shared_with.clear()
+    del server.answer["master_keys"]
+    trust.invalidate([ALICE])
 
     await trust.prepare([ALICE])
 
     assert ROOM not in client.olm.outbound_group_sessions
+
+
+async def test_a_change_elsewhere_keeps_the_session(
+    client: AsyncClient, server: KeysInMemory, identities: Rooms
+) -> None:
+    alice = Somebody(ALICE)
+    server.answer = together(alice, Somebody(BOB))
+    trust = trust_of(client, server, identities)
+    await trust.prepare([ALICE])
+    readers(client, alice.device)
+
+    await trust.prepare([BOB])
+
+    assert client.olm.outbound_group_sessions[ROOM].shared
 
 
 async def test_an_unchanged_answer_keeps_the_session(

@@ -159,7 +159,9 @@ async def test_a_vault_that_cannot_be_opened_is_destroyed_all_the_same(
     assert list((data / "vaults").iterdir()) == []
 
 
-async def test_a_cancelled_destruction_is_finished_by_the_next_visit(storage: Storage) -> None:
+async def test_a_cancelled_destruction_is_finished_by_the_next_visit(
+    storage: Storage, data: Path
+) -> None:
     for ticks in range(80):
         await fill(storage)
         task = asyncio.create_task(storage.vaults.destroy(USER))
@@ -172,12 +174,21 @@ async def test_a_cancelled_destruction_is_finished_by_the_next_visit(storage: St
             assert await vault.memories.count() in {0, 5}
         await storage.vaults.destroy(USER)
         assert not await storage.vaults.exists(USER)
+    assert slots_used(data) == 0
+    assert list((data / "vaults").iterdir()) == []
 
 
 @pytest.mark.parametrize(
     "moment",
-    ["before the key", "after the key", ".db", ".db-wal", ".db-shm", "after the files"]
-    + ["after the row"],
+    [
+        "before the key",
+        "after the key",
+        ".db",
+        ".db-wal",
+        ".db-shm",
+        "after the files",
+        "after the row",
+    ],
 )
 async def test_killed_in_the_middle_it_is_finished_at_the_next_start(
     data: Path, master_key: MasterKey, moment: str
@@ -193,6 +204,5 @@ async def test_killed_in_the_middle_it_is_finished_at_the_next_start(
         assert survived == (moment == "before the key")
         assert slots_used(data) == 1 + survived
         assert len(list((data / "vaults").glob("*.db"))) == 1 + survived
-        assert [row for row in (data / "vaults").iterdir() if row.stat().st_size == 0] == []
         async with storage.vaults.open(USER) as vault:
             assert await vault.memories.count() == (1 if survived else 0)

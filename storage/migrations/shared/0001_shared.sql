@@ -58,7 +58,8 @@ BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 
 CREATE TABLE audit_detail (
     -- The other half of entries that concern nobody's vault, as in a vault.
-    commitment  BLOB PRIMARY KEY,
+    position    INTEGER PRIMARY KEY,
+    commitment  BLOB NOT NULL UNIQUE,
     salt        BLOB NOT NULL,
     occurred_at TEXT NOT NULL,
     actor       TEXT NOT NULL,

@@ -100,7 +100,8 @@ CREATE TABLE usage (
 
 CREATE TABLE audit_detail (
     -- The half of an audit entry that concerns this person; shared.db holds only its commitment.
-    commitment  BLOB PRIMARY KEY,    -- SHA-256 over salt and canonical JSON of the fields below
+    position    INTEGER PRIMARY KEY, -- the order of writing
+    commitment  BLOB NOT NULL UNIQUE, -- SHA-256 over salt and canonical JSON of the fields below
     salt        BLOB NOT NULL,
     occurred_at TEXT NOT NULL,
     actor       TEXT NOT NULL,

@@ -1,0 +1,186 @@
+"""What our code may do: each rule is a function that yields a sentence for every breach.
+
+`tests/test_architecture.py` shows that the tree keeps them and that each of them can fail.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+
+from tests.house import House, Module, dotted, within
+from tests.walls import Rule
+
+CATCHES_BUGS = {
+    "bot/handler.py": "answers them with a reference",
+    "bot/jobs.py": "one job's bug must not stop the others",
+    "bot/delivery.py": "keeps it until the room is tidy and raises it then",
+}
+
+
+def vaults_open_from_the_sender_and_in_one_file(house: House) -> Iterator[str]:
+    openers = set()
+    for module in house.of("bot"):
+        uses = [node for node in module.nodes if _is_of_vaults(node)]
+        calls = [call for call in module.calls if call.func in uses]
+        openers |= {module.path for call in calls if dotted(call.func).endswith(".open")}
+        if len(calls) != len(uses):
+            yield f"{module.path} passes a method of the vaults on"
+        for call in calls:
+            owner = [dotted(one) for one in call.args]
+            if call.keywords or not re.fullmatch(r"(\w+\.)?message\.sender", ",".join(owner)):
+                yield f"{module.path}:{call.lineno} takes a vault not from message.sender"
+    if len(openers) > 1 or ("bot.handler" in house.modules and not openers):
+        yield f"vaults are opened in {len(openers)} files: {', '.join(sorted(openers))}"
+
+
+def _is_of_vaults(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Attribute)
+        and dotted(node.value).rpartition(".")[2].lstrip("_") == "vaults"
+    )
+
+
+def commands_are_not_matched_by_their_beginning(house: House) -> Iterator[str]:
+    deciding = ("bot.command", "bot.commands", "bot.handler", "bot.exchange", "bot.access")
+    for module in house.of(*deciding):
+        for call in module.calls:
+            told_by = dotted(call.args[0]).rpartition(".")[2] if call.args else ""
+            by_its_start = isinstance(call.func, ast.Attribute) and call.func.attr == "startswith"
+            if by_its_start and not told_by.endswith("prefix"):
+                yield f"{module.path}:{call.lineno} matches by startswith"
+
+
+def every_task_has_a_group(house: House) -> Iterator[str]:
+    loose = {"create_task", "ensure_future", "gather", "run_coroutine_threadsafe"}
+    for module in house:
+        for call in module.calls:
+            owner, _, method = dotted(call.func).rpartition(".")
+            if method in loose and (owner == "asyncio" or owner.endswith("loop") or not owner):
+                yield f"{module.path}:{call.lineno} starts a task outside a group"
+
+
+def bugs_are_caught_where_that_is_said(house: House) -> Iterator[str]:
+    for module in house:
+        if module.path in CATCHES_BUGS:
+            continue
+        for node in module.nodes:
+            if isinstance(node, ast.ExceptHandler):
+                raised = any(isinstance(one, ast.Raise) for one in ast.walk(node))
+                caught = [] if raised else [node.type or ast.Name("BaseException")]
+            elif isinstance(node, ast.Call) and dotted(node.func).endswith("suppress"):
+                caught = node.args
+            else:
+                continue
+            if {"Exception", "BaseException"} & {name for one in caught for name in _names(one)}:
+                yield f"{module.path}:{node.lineno} swallows every exception"
+
+
+def _names(kinds: ast.expr) -> list[str]:
+    return [dotted(one) for one in (kinds.elts if isinstance(kinds, ast.Tuple) else [kinds])]
+
+
+def sql_is_written_in_storage_alone(house: House) -> Iterator[str]:
+    sql = re.compile(r"\s*(SELECT\s.+\sFROM|INSERT\s.*INTO|DELETE\s+FROM|UPDATE\s.+\sSET|PRAGMA)\s")
+    for module in house.of("bot"):
+        for text in module.constants:
+            if sql.match(text):
+                yield f"{module.path} holds SQL: {text[:40]}"
+
+
+def one_file_sends(house: House) -> Iterator[str]:
+    """Into rooms, that is: to-device messages carry keys and are not what a person wrote."""
+    for module in house.of("bot"):
+        if module.name == "bot.matrix.sender":
+            continue
+        if within(module.name, "bot.matrix", "bot.demo") and {"send", "redact"} & {
+            *module.constants
+        }:
+            yield f"{module.path} names the endpoint that sends"
+        for call in module.calls:
+            if dotted(call.func).rpartition(".")[2] in {
+                "room_send",
+                "room_redact",
+                "room_put_state",
+            }:
+                yield f"{module.path}:{call.lineno} sends"
+
+
+def log_lines_are_our_own_words(house: House) -> Iterator[str]:
+    """Whole sentences with arguments: what is already put together can't be looked over."""
+    for module in house:
+        for call in module.calls:
+            owner, _, method = dotted(call.func).rpartition(".")
+            if owner.lower().strip("_") not in {"log", "logger"} or method not in _LEVELS:
+                continue
+            if not (isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str)):
+                yield f"{module.path}:{call.lineno} logs what is not a plain sentence"
+
+
+_LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
+
+
+def no_secret_is_an_argument(house: House) -> Iterator[str]:
+    secret = re.compile(
+        r"--\S*(password|token|secret|api.?key|master.?key|recovery.?key)(?!-file)\b"
+    )
+    for module in house:
+        for text in module.constants:
+            if secret.match(text):
+                yield f"{module.path} takes a secret in {text}, for every process to see"
+
+
+def protocols_stand_beside_their_consumer(house: House) -> Iterator[str]:
+    for name, protocol in (("bot.handler", "Messenger"), ("bot.assistant", "ChatModel")):
+        module = house.modules.get(name)
+        if module and protocol not in _protocols(module):
+            yield f"{module.path} has no Protocol called {protocol}"
+
+
+def _protocols(module: Module) -> set[str]:
+    classes = [node for node in module.nodes if isinstance(node, ast.ClassDef)]
+    return {one.name for one in classes if "Protocol" in map(dotted, one.bases)}
+
+
+def dataclasses_have_slots(house: House) -> Iterator[str]:
+    for module in house:
+        for node in module.nodes:
+            if not isinstance(node, ast.ClassDef):
+                continue
+            decorators = [ast.unparse(one) for one in node.decorator_list]
+            if any("dataclass" in one and "slots=True" not in one for one in decorators):
+                yield f"{module.path}:{node.lineno} is a dataclass without slots"
+
+
+def files_and_functions_are_short(house: House) -> Iterator[str]:
+    for module in house:
+        if module.source.count("\n") > 300:
+            yield f"{module.path} has more than 300 lines"
+        for node in module.nodes:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                if lines > 60:
+                    yield f"{module.path}:{node.lineno} {node.name} has {lines} lines"
+
+
+def each_file_says_what_it_is(house: House) -> Iterator[str]:
+    for module in house:
+        tree = module.nodes[0]
+        assert isinstance(tree, ast.Module)
+        if tree.body and not ast.get_docstring(tree):
+            yield f"{module.path} has no docstring"
+
+
+MANNERS: tuple[Rule, ...] = (
+    vaults_open_from_the_sender_and_in_one_file,
+    commands_are_not_matched_by_their_beginning,
+    every_task_has_a_group,
+    bugs_are_caught_where_that_is_said,
+    sql_is_written_in_storage_alone,
+    one_file_sends,
+    log_lines_are_our_own_words,
+    no_secret_is_an_argument,
+    protocols_stand_beside_their_consumer,
+    dataclasses_have_slots,
+    files_and_functions_are_short,
+    each_file_says_what_it_is,
+)

@@ -1,0 +1,196 @@
+"""Deciding what an event is."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.matrix.events import (
+    clear_event,
+    decrypted_event,
+    invite,
+    mentions,
+    room_message,
+    sent_at,
+    without_fallback,
+)
+from bot.messages import Invite, RoomMessage
+
+BOT = "@bot:example.org"
+ROOM = "!room"
+
+
+def event(content: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {
+        "event_id": "$1",
+        "sender": "@ann:example.org",
+        "type": "m.room.message",
+        "origin_server_ts": 1_700_000_000_000,
+        "content": {"msgtype": "m.text", "body": "hello", **content},
+        **more,
+    }
+
+
+def message(content: dict[str, Any], **more: Any) -> RoomMessage | None:
+    clear = clear_event(event(content, **more), ROOM)
+    return room_message(clear, bot=BOT) if clear else None
+
+
+def test_a_text_becomes_a_message() -> None:
+    assert message({}) == RoomMessage(
+        event_id="$1",
+        room_id=ROOM,
+        sender="@ann:example.org",
+        body="hello",
+        sent_at=datetime.fromtimestamp(1_700_000_000, UTC),
+        encrypted=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "more"),
+    [
+        ({"msgtype": "m.notice"}, {}),
+        ({"msgtype": "m.image"}, {}),
+        ({"msgtype": None}, {}),
+        ({"body": ""}, {}),
+        ({"body": " \n"}, {}),
+        ({"body": ["hello"]}, {}),
+        ({"m.relates_to": {"rel_type": "m.replace", "event_id": "$0"}}, {}),
+        ({"m.new_content": {"body": "hello"}}, {}),
+        ({}, {"sender": BOT}),
+        ({}, {"type": "m.reaction"}),
+        ({}, {"event_id": 7}),
+        ({}, {"sender": None}),
+    ],
+)
+def test_what_is_no_message_of_a_person_is_none(
+    content: dict[str, Any], more: dict[str, Any]
+) -> None:
+    assert message(content, **more) is None
+
+
+def test_an_emote_is_a_message() -> None:
+    assert message({"msgtype": "m.emote"}) is not None
+
+
+def test_a_reply_names_what_it_answers_and_loses_its_quote() -> None:
+    reply = message(
+        {
+            "body": "> <@bot:example.org> one\n> two\n\nyes\n> no",
+            "m.relates_to": {"m.in_reply_to": {"event_id": "$0"}},
+        }
+    )
+
+    assert reply is not None
+    assert (reply.body, reply.reply_to, reply.thread_id) == ("yes\n> no", "$0", None)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("> <@a:b> quoted\n\nanswer", "answer"),
+        ("> * <@a:b> quoted\n\nanswer", "answer"),
+        ("> <@a:b> quoted\nanswer", "answer"),
+        ("> a quote of my own\n\nanswer", "> a quote of my own\n\nanswer"),
+        ("answer", "answer"),
+        ("> <@a:b> quoted", ""),
+    ],
+)
+def test_only_the_fallback_quote_is_taken_away(body: str, expected: str) -> None:
+    assert without_fallback(body) == expected
+
+
+def test_a_quote_in_no_reply_is_left_alone() -> None:
+    quoting = message({"body": "> <@a:b> said\n\nwhat I think"})
+
+    assert quoting is not None
+    assert quoting.body == "> <@a:b> said\n\nwhat I think"
+
+
+def thread(**more: Any) -> dict[str, Any]:
+    return {"m.relates_to": {"rel_type": "m.thread", "event_id": "$root", **more}}
+
+
+def test_a_message_in_a_thread_answers_only_what_it_was_meant_to() -> None:
+    answered = {"m.in_reply_to": {"event_id": "$0"}}
+    falling_back = message(thread(**answered, is_falling_back=True))
+    meant = message(thread(**answered))
+
+    assert falling_back is not None
+    assert meant is not None
+    assert (falling_back.thread_id, falling_back.reply_to) == ("$root", None)
+    assert (meant.thread_id, meant.reply_to) == ("$root", "$0")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({"m.mentions": {"user_ids": [BOT]}}, True),
+        ({"m.mentions": {"user_ids": ["@ann:example.org"]}, "body": f"about {BOT}"}, False),
+        ({"m.mentions": {}, "body": f"about {BOT}"}, False),
+        ({"m.mentions": {"room": True}}, False),
+        ({"m.mentions": 7, "body": BOT}, False),
+        ({"body": f"{BOT}: hello"}, True),
+        ({"body": f"hello {BOT}."}, True),
+        ({"body": f"hello, {BOT}"}, True),
+        ({"body": f"hello {BOT}.uk"}, False),
+        ({"body": f"hello {BOT}:8448"}, False),
+        ({"body": f"mail me at me{BOT}"}, False),
+        ({"body": "bot: hello"}, False),
+        ({"formatted_body": f'<a href="https://matrix.to/#/{BOT}">Bot</a>: hello'}, True),
+        ({"formatted_body": '<a href="https://matrix.to/#/%40bot%3Aexample.org">Bot</a>'}, True),
+        ({"formatted_body": f'<a href="https://matrix.to/#/{BOT}.uk">Bot</a>'}, False),
+    ],
+)
+def test_the_bot_is_mentioned(content: dict[str, Any], expected: bool) -> None:
+    assert mentions({"body": "", **content}, BOT) is expected
+
+
+@pytest.mark.parametrize("claimed", [None, "now", -1, 10**18, 1e300, True])
+def test_an_absurd_time_is_no_time(claimed: Any) -> None:
+    assert sent_at({"origin_server_ts": claimed}) == datetime.fromtimestamp(0, UTC)
+
+
+def test_a_decrypted_event_has_its_relation_from_outside() -> None:
+    outside = event({"m.relates_to": {"rel_type": "m.thread", "event_id": "$root"}})
+    inside = {"type": "m.room.message", "content": {"msgtype": "m.text", "body": "secret"}}
+
+    clear = decrypted_event({**outside, "type": "m.room.encrypted"}, ROOM, inside)
+
+    assert clear is not None
+    assert (clear.type, clear.encrypted) == ("m.room.message", True)
+    assert clear.content["body"] == "secret"
+    assert clear.relation == {"rel_type": "m.thread", "event_id": "$root"}
+    assert "secret" not in repr(clear)
+
+
+def member(user_id: str, membership: str) -> dict[str, Any]:
+    content = {"membership": membership}
+    return {"type": "m.room.member", "state_key": user_id, "sender": "@ann:b", "content": content}
+
+
+def test_an_invite_names_who_sent_it() -> None:
+    state = [{"type": "m.room.name"}, member("@ann:b", "join"), 7, member(BOT, "invite")]
+
+    assert invite(ROOM, state, bot=BOT) == Invite(ROOM, "@ann:b")
+    assert invite(ROOM, state[:3], bot=BOT) is None
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+NAMES = st.sampled_from(
+    ["msgtype", "body", "formatted_body", "m.mentions", "m.relates_to", "m.new_content"]
+)
+
+
+@given(
+    st.dictionaries(NAMES, ANYTHING),
+    st.dictionaries(st.sampled_from(["event_id", "sender", "type", "origin_server_ts"]), ANYTHING),
+)
+def test_no_content_raises(content: dict[str, Any], more: dict[str, Any]) -> None:
+    message(content, **more)

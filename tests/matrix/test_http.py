@@ -1,0 +1,198 @@
+"""The connection to the homeserver, against a real socket that misbehaves."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from bot.matrix.http import LONGEST_WAIT, Http, RequestError, TokenRevokedError, asked_wait, backoff
+from bot.matrix.http import path as path_of
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@asynccontextmanager
+async def serving(*handlers: Handler) -> AsyncIterator[tuple[Http, list[web.Request]]]:
+    """A homeserver that answers each request with the next handler, the last one for ever."""
+    seen: list[web.Request] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        seen.append(request)
+        await request.read()  # kept by the request, for the test to look at
+        return await handlers[min(len(seen), len(handlers)) - 1](request)
+
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    http = Http(f"http://127.0.0.1:{port}")
+    try:
+        yield http, seen
+    finally:
+        await http.close()
+        await runner.cleanup()
+
+
+def answering(status: int, body: Any) -> Handler:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return web.json_response(body, status=status)
+
+    return handler
+
+
+def sending(text: str, **more: Any) -> Handler:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return web.Response(text=text, content_type="application/json", **more)
+
+    return handler
+
+
+async def hanging_up(request: web.Request) -> web.StreamResponse:
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+OK = answering(200, {"event_id": "$1"})
+LIMITED = answering(429, {"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 1})
+
+
+async def test_the_token_goes_in_a_header_and_the_body_as_json() -> None:
+    async with serving(OK) as (http, seen):
+        http.access_token = "secret"
+
+        answer = await http.call("PUT", "/x", {"body": "é"}, query={"since": "a b&c"})
+
+    assert answer == {"event_id": "$1"}
+    assert seen[0].headers["Authorization"] == "Bearer secret"
+    assert (await seen[0].read()).decode() == '{"body": "\\u00e9"}'
+    assert seen[0].query == {"since": "a b&c"}
+    assert "secret" not in str(seen[0].url)
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        LIMITED,
+        hanging_up,
+        answering(502, {}),
+        sending("<html>"),
+        sending('{"event_id": "$1'),
+        sending("[]"),
+    ],
+)
+async def test_a_passing_failure_is_tried_again(failing: Handler) -> None:
+    async with serving(failing, OK) as (http, seen):
+        assert await http.call("PUT", "/x", {}) == {"event_id": "$1"}
+
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize("wait", [10**12, -1, "soon", None, 1e400, [], True])
+async def test_a_rate_limit_is_waited_out_within_our_bounds(wait: Any) -> None:
+    assert 0.1 <= asked_wait({"retry_after_ms": wait}) <= LONGEST_WAIT
+
+
+async def test_a_rate_limit_longer_than_our_patience_fails_at_once() -> None:
+    forever = answering(429, {"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 10**12})
+    async with serving(forever) as (http, seen), asyncio.timeout(5):
+        with pytest.raises(RequestError) as raised:
+            await http.call("PUT", "/x", {}, patience=10.0)
+
+    assert (raised.value.status, raised.value.is_passing, len(seen)) == (429, True, 1)
+
+
+async def test_what_must_not_happen_twice_is_only_repeated_when_it_was_refused() -> None:
+    async with serving(LIMITED, answering(502, {}), OK) as (http, seen):
+        with pytest.raises(RequestError):
+            await http.call("POST", "/x", {}, repeatable=False)
+
+    assert len(seen) == 2
+
+
+async def test_a_refusal_is_final_and_names_no_content() -> None:
+    refusal = answering(403, {"errcode": "M_FORBIDDEN", "error": "you said canary"})
+    async with serving(refusal) as (http, seen):
+        with pytest.raises(RequestError) as raised:
+            await http.call("PUT", "/canary", {"body": "canary"})
+        status, answer = await http.request("PUT", "/x", {})
+
+    assert (raised.value.status, raised.value.errcode, len(seen)) == (403, "M_FORBIDDEN", 2)
+    assert "canary" not in str(raised.value)
+    assert (status, answer["errcode"]) == (403, "M_FORBIDDEN")
+
+
+async def test_a_revoked_token_is_told_apart() -> None:
+    async with serving(answering(401, {"errcode": "M_UNKNOWN_TOKEN"})) as (http, _):
+        with pytest.raises(TokenRevokedError, match="log"):
+            await http.call("GET", "/x")
+
+
+async def test_redirects_are_not_followed() -> None:
+    async def away(request: web.Request) -> web.StreamResponse:
+        raise web.HTTPFound("/elsewhere")
+
+    async with serving(away, OK) as (http, seen):
+        http.access_token = "secret"
+        with pytest.raises(RequestError, match="redirects"):
+            await http.call("GET", "/x")
+
+    assert len(seen) == 1
+
+
+async def test_the_environments_proxy_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    async with serving(OK) as (http, seen):
+        await http.call("GET", "/x", patience=0.0)
+
+    assert len(seen) == 1
+
+
+async def test_nobody_there_is_said_with_the_address() -> None:
+    http = Http("http://127.0.0.1:9")
+    with pytest.raises(RequestError, match=r"http://127\.0\.0\.1:9 can't be reached") as raised:
+        await http.call("GET", "/x", patience=0.0)
+    await http.close()
+
+    assert (raised.value.status, raised.value.is_passing) == (0, True)
+
+
+async def test_a_request_ends_though_the_homeserver_says_nothing() -> None:
+    released = asyncio.Event()
+
+    async def silent(request: web.Request) -> web.StreamResponse:
+        await released.wait()
+        return web.Response()
+
+    async with serving(silent) as (http, _):
+        with pytest.raises(RequestError, match="TimeoutError"):
+            await http.call("GET", "/x", seconds=0.05, patience=0.0)
+        released.set()
+
+
+async def test_a_download_ends_at_its_limit() -> None:
+    async with serving(sending("x" * 1_000)) as (http, _):
+        assert await http.download("/x", limit=1_000) == b"x" * 1_000
+        with pytest.raises(RequestError, match="larger"):
+            await http.download("/x", limit=999)
+
+
+def test_ids_can_not_leave_their_place_in_a_path() -> None:
+    hostile = path_of("rooms", "!../../../x?y#z:b", "state")
+
+    assert hostile == "/_matrix/client/v3/rooms/%21..%2F..%2F..%2Fx%3Fy%23z%3Ab/state"
+
+
+def test_attempts_come_ever_more_slowly_and_never_stop() -> None:
+    waits = [backoff(tries) for tries in range(2_000)]
+
+    assert waits[0] < 1
+    assert all(wait <= LONGEST_WAIT * 1.3 for wait in waits)
+    assert min(waits[10:]) > 10

@@ -1,0 +1,64 @@
+"""What the documents say is what the code does."""
+
+import re
+from pathlib import Path
+
+from bot.__main__ import _parser
+from bot.commands import COMMANDS
+from bot.config import load_config
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_lists_every_command_as_it_is_typed() -> None:
+    rows = [
+        f"| {' · '.join(f'`!{line}`' for line in command.usage)} | {command.summary} |"
+        for command in COMMANDS
+    ]
+
+    table = re.search(r"\| Command \| What it does \|\n\|---\|---\|\n((?:\|.*\n)+)", README)
+
+    assert table is not None
+    assert table[1].splitlines() == rows
+
+
+def test_every_verb_that_the_readme_types_exists() -> None:
+    verbs = set(re.findall(r"\./confidant ([a-z]+)", README)) - {"test", "bench"}
+
+    help_page = _parser().format_help()
+
+    assert {"demo", "run", "init", "doctor"} <= verbs
+    assert all(re.search(rf"^    {verb}\b", help_page, re.MULTILINE) for verb in verbs)
+
+
+def test_every_file_that_a_document_links_to_is_there() -> None:
+    documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+    links = [
+        (document, target)
+        for document in documents
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8"))
+    ]
+
+    assert links
+    for document, target in links:
+        assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_the_sample_configuration_is_understood(tmp_path: Path) -> None:
+    sample = tmp_path / "config.toml"
+    sample.write_text((ROOT / "config.sample.toml").read_text(encoding="utf-8"), encoding="utf-8")
+
+    config = load_config(sample, {})
+
+    assert config.homeserver.user_id == "@confidant:example.org"
+
+
+def test_every_key_that_the_readme_names_is_a_key_of_the_sample() -> None:
+    sample = (ROOT / "config.sample.toml").read_text(encoding="utf-8")
+    rows = re.search(r"\| Key \| What it decides \|\n\|---\|---\|\n((?:\|.*\n)+)", README)
+    assert rows is not None
+
+    for row in rows[1].splitlines():
+        for key in re.findall(r"`([a-z_.]+)`", row.split("|")[1]):
+            assert re.search(rf"^#? ?{key.split('.')[-1]} =", sample, re.MULTILINE), key

@@ -1,0 +1,68 @@
+"""What may become a memory: only what that very person said, and no secret."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.learning import Fact, acceptable, proposed
+from bot.messages import RoomMessage, ToolCall
+
+SAID = "Well, my cat is called\nMISO and I live in Graz."
+
+
+def message(body: str = SAID) -> RoomMessage:
+    return RoomMessage("$e", "!r", "@ann:x", body, datetime(2026, 1, 1, tzinfo=UTC), True)
+
+
+def call(text: object, quote: object, name: str = "remember") -> ToolCall:
+    return ToolCall("c", name, json.dumps({"text": text, "quote": quote}))
+
+
+@pytest.mark.parametrize("quote", ["my cat is called Miso", "MY CAT  is", "I live in Graz."])
+def test_words_of_the_message_carry_a_fact_whatever_their_case_and_spaces(quote: str) -> None:
+    assert acceptable(Fact("A fact", quote), SAID)
+
+
+@pytest.mark.parametrize("quote", ["", "a", "  ", "my dog is called", "Miso lives in Graz"])
+def test_words_that_nobody_said_carry_nothing(quote: str) -> None:
+    assert not acceptable(Fact("A fact", quote), SAID)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "my password is hunter2",
+        "my card is 4111 1111 1111 1111",
+        "the api key is sk-abcdefghijklmnop",
+        "token ghp_0123456789abcdef",
+        "PIN code 1234",
+        "-----BEGIN PRIVATE KEY-----",
+    ],
+)
+def test_secrets_are_not_saved(secret: str) -> None:
+    assert not acceptable(Fact(secret, secret), secret)
+    assert not acceptable(Fact("harmless", secret), secret)
+
+
+def test_a_page_is_no_memory() -> None:
+    assert not acceptable(Fact("x" * 301, "my cat"), SAID)
+    assert not acceptable(Fact("", "my cat"), SAID)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["", "{", "[]", "null", '"x"', '{"text": 1, "quote": 2}', '{"text": "x"}', "[" * 100_000],
+)
+def test_arguments_that_are_not_what_was_asked_for_are_dropped(arguments: str) -> None:
+    assert proposed((ToolCall("c", "remember", arguments),), message()) == []
+
+
+def test_other_tools_save_nothing() -> None:
+    assert proposed((call("A fact", "my cat", name="forget_memory"),), message()) == []
+
+
+def test_at_most_three_facts_of_one_message_are_taken() -> None:
+    calls = tuple(call(f"fact {n}", "my cat") for n in range(10))
+
+    assert [fact.text for fact in proposed(calls, message())] == ["fact 0", "fact 1", "fact 2"]
