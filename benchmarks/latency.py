@@ -14,15 +14,16 @@ import argparse
 import asyncio
 import json
 import secrets
-import statistics
 import sys
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 from aiohttp import web
 
@@ -32,19 +33,19 @@ from bot.tasks import task_group
 from tests.live.bots import Bot, settings_for
 from tests.responder import Exchange, Responder, answer, chunk, event, responder
 
-STARTS = 3  # new bots, each started twice
+STARTS = 3  # new bots, each started twice; the last one gets the messages
 WARM_UP = 2  # rounds that don't count: connections, caches, the room's first key
 PAUSE = 0.3  # seconds before a send: what the bot still keeps and posts is no part of the next
 PATIENCE = 60.0
 PIECES, GROWING = 15, 1.5  # a growing answer: so many pieces in so many seconds
 BARE = "import nio, openai; openai.AsyncOpenAI; print(open('/proc/self/status').read())"
 
-FIGURES = {  # name -> title, unit, which figure it is compared with
+FIGURES = {  # name -> title, unit, what it is compared with
     "exchange": ("baseline: send to receipt, person to person", "ms", "exchange"),
     "request": ("send to the request at the gateway", "ms", "exchange"),
     "quick_answer": ("send to the finished answer of a quick model", "ms", "exchange"),
     "first_text": ("send to the first text of an answer over 1.5 s", "ms", "exchange"),
-    "grown_answer": ("send to the finished answer over 1.5 s", "ms", "exchange"),
+    "grown_answer": ("send to the end of an answer over 1.5 s", "ms", "exchange"),
     "new_chat": ("opening a chat, to the answer in it", "ms", "exchange"),
     "bare_start": ("baseline: process that imports nio and openai", "ms", "bare_start"),
     "first_start": ("start to ready, first time", "ms", "bare_start"),
@@ -93,10 +94,10 @@ class Stage:
     gateway: Responder
     asker: Ears
     friend: Ears
-    samples: defaultdict[str, list[float]]
+    samples: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def took(self, name: str, begun: float, ended: float | None = None) -> None:
-        """Keep a time between two moments of the monotonic clock, the second one perhaps now."""
+        """Keep the time between two moments of the monotonic clock, the second perhaps now."""
         self.samples[name].append(((ended or time.monotonic()) - begun) * 1000)
 
     async def say(self, room_id: str, text: str) -> float:
@@ -109,38 +110,36 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged() -> AsyncIterator[Stage]:
+async def staged(folder: Path) -> AsyncIterator[Stage]:
     """Start homeserver, gateway, asker and friend."""
     async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="confidant-bench-")))
         homeserver = await stack.enter_async_context(run_homeserver(folder / "homeserver"))
         gateway = await stack.enter_async_context(responder())
         tasks = await stack.enter_async_context(task_group())
         people = []
         for name in ("asker", "friend"):
-            password = secrets.token_hex(16)
-            user_id = await homeserver.register(name, password)
+            user_id = await homeserver.register(name, password := secrets.token_hex(16))
             client = person(homeserver.url, user_id, password, folder / name)
             people.append(Ears(await stack.enter_async_context(client)))
             ready = asyncio.Event()
-            following = tasks.create_task(people[-1].person.sync(ready))
-            stack.callback(following.cancel)
+            stack.callback(tasks.create_task(people[-1].person.sync(ready)).cancel)
             await ready.wait()
-        asker, friend = people
-        yield Stage(folder, homeserver, gateway, asker, friend, defaultdict(list))
+        yield Stage(folder, homeserver, gateway, asker=people[0], friend=people[1])
 
 
 async def measure(stage: Stage, rounds: int) -> None:
-    """Starts first; the last bot that was started gets the messages."""
+    """First the starts, then the messages."""
     friends = await stage.asker.person.direct_chat(stage.friend.person.user_id)
     await stage.friend.person.join_invited()
-    for number in range(starts := min(STARTS, rounds)):
+    starts = min(STARTS, rounds)
+    for number in range(starts):
         await measure_bare_process(stage)
         bot = await new_bot(stage)
         try:
             chat = await measure_starts(stage, bot)
             if number == starts - 1:
-                await measure_rounds(stage, rounds, chat, friends)
+                for one in range(WARM_UP + rounds):
+                    await measure_round(stage, one, chat, friends)
                 stage.samples["later_memory"].append(bot.resident())
         finally:
             await bot.stop()
@@ -158,12 +157,12 @@ async def measure_bare_process(stage: Stage) -> None:
 
 
 async def new_bot(stage: Stage) -> MeasuredBot:
-    """A bot with an account of its own that has never been started."""
+    """A bot that has never been started."""
     localpart, password = f"bot-{secrets.token_hex(4)}", secrets.token_hex(16)
     user_id = await stage.homeserver.register(localpart, password)
     settings = settings_for(stage.homeserver, user_id, password, operators=[])
     settings["gateway"] = {"base_url": stage.gateway.base_url, "model": stage.gateway.models[0]}
-    settings["service"]["log_level"] = "INFO"
+    settings["service"] = {"log_level": "INFO"}
     folder = stage.folder / localpart
     folder.mkdir()
     return MeasuredBot(user_id, folder, settings)
@@ -186,15 +185,8 @@ async def measure_starts(stage: Stage, bot: MeasuredBot) -> str:
     return chat
 
 
-async def measure_rounds(stage: Stage, rounds: int, chat: str, friends: str) -> None:
-    """Side by side, so that whatever else the machine does falls on all of them."""
-    uncounted = replace(stage, samples=defaultdict(list))
-    for number in range(WARM_UP + rounds):
-        await measure_round(stage if number >= WARM_UP else uncounted, number, chat, friends)
-
-
 async def measure_round(stage: Stage, number: int, chat: str, friends: str) -> None:
-    """One message to the friend, one for a quick answer, one for a growing one."""
+    """Side by side, so that whatever else the machine does falls on all of them."""
     begun = await stage.say(friends, f"Good morning number {number}!")
     stage.took("exchange", begun, (await stage.friend.hear(friends))[1])
 
@@ -227,45 +219,41 @@ def resident(status: str) -> float:
     return int(line.split()[1]) / 1024
 
 
-def summary(samples: defaultdict[str, list[float]]) -> dict[str, dict[str, float | str]]:
-    """Median, bounds and ratio of every figure."""
-    return {
-        name: {
-            "unit": unit,
-            "median": round(statistics.median(samples[name]), 1),
-            "min": round(min(samples[name]), 1),
-            "max": round(max(samples[name]), 1),
-            "count": len(samples[name]),
-            "ratio": round(
-                statistics.median(samples[name]) / statistics.median(samples[baseline]), 2
-            ),
-        }
-        for name, (_, unit, baseline) in FIGURES.items()
-    }
+def summary(samples: dict[str, list[float]], rounds: int) -> dict[str, dict[str, Any]]:
+    """Median, bounds and ratio of every figure, the warm-up left out."""
+    counted = {name: values[-rounds:] for name, values in samples.items()}
+    figures = {}
+    for name, (_, unit, baseline) in FIGURES.items():
+        values = counted[name]
+        ratio = round(median(values) / median(counted[baseline]), 2)
+        bounds = {"min": round(min(values), 1), "max": round(max(values), 1)}
+        figures[name] = {"median": round(median(values), 1), **bounds, "unit": unit, "ratio": ratio}
+    return figures
 
 
-def main() -> None:
-    """Measure, print the table, and the object where asked for."""
-    parser = argparse.ArgumentParser(description="time and memory of the bot, medians")
-    parser.add_argument("--messages", type=int, default=20, metavar="N")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    figures = summary(asyncio.run(run(options.messages)))
-    print(f"{'median (min to max)':>78}  ratio")
-    for name, figure in figures.items():
-        title, unit, _ = FIGURES[name]
-        bounds = f"({figure['min']:.0f} to {figure['max']:.0f})"
-        print(f"{title:<50}{figure['median']:>8.0f} {unit} {bounds:>16} {figure['ratio']:>6.2f}")
-    if options.json:
-        print(json.dumps({"messages": options.messages, "figures": figures}))
+def table(figures: dict[str, dict[str, Any]]) -> str:
+    """The figures as lines for people."""
+    return "\n".join(
+        f"{FIGURES[name][0]:<50}{one['median']:>7.0f} {one['unit']} "
+        f"{'({min:.0f} to {max:.0f})'.format(**one):>16}{one['ratio']:>8.2f} ×"
+        for name, one in figures.items()
+    )
 
 
-async def run(rounds: int) -> defaultdict[str, list[float]]:
-    """Everything that was measured."""
-    async with staged() as stage:
-        await measure(stage, rounds)
-        return stage.samples
+async def run(rounds: int) -> dict[str, dict[str, Any]]:
+    """Measure in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="confidant-bench-") as folder:
+        async with staged(Path(folder)) as stage:
+            await measure(stage, rounds)
+        return summary(stage.samples, rounds)
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description="how long people wait for the bot")
+    parser.add_argument("--messages", type=int, default=20, metavar="N")
+    parser.add_argument("--json", action="store_true", help="one object as the last line")
+    options = parser.parse_args()
+    measured = asyncio.run(run(options.messages))
+    print(table(measured))
+    if options.json:
+        print(json.dumps({"messages": options.messages, **measured}))

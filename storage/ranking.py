@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 NEIGHBOURS = (1.0, 0.7, 0.5, 0.3, 0.2)  # what a word is worth 0, 1, 2 … turns away
+REACH = len(NEIGHBOURS) - 1
 LENGTH = 0.2  # how much a long row is held back
 SESSION = 0.2  # what the best row of a session gives to all of it
 SPEAKER = 1.6  # for the turns of the one who is meant
@@ -86,10 +87,11 @@ def _nearest(
     """What a word counts for at each place, from the nearest of its session that holds it."""
     nearest: dict[int, float] = {}
     for here in held:
-        for steps, worth in enumerate(NEIGHBOURS):
-            for there in {here - steps, here + steps}:
-                if 0 <= there < len(sessions) and sessions[there] == sessions[here]:
-                    nearest[there] = max(nearest.get(there, 0.0), shares[here] * worth)
+        share, session = shares[here], sessions[here]
+        for there in range(max(here - REACH, 0), min(here + REACH + 1, len(sessions))):
+            worth = share * NEIGHBOURS[abs(there - here)]
+            if sessions[there] == session and worth > nearest.get(there, 0.0):
+                nearest[there] = worth
     return nearest
 
 

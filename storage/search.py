@@ -14,10 +14,9 @@ from storage.ranking import Place, Posting
 from storage.terms import any_of, parse, phrase
 from storage.turns import Turn, turn_from
 
-CANDIDATES = 300  # rows whose surroundings are looked at
-FREQUENT = 2000  # a word in more rows selects nothing; it decides among what rarer words select
+CANDIDATES = 150  # rows whose surroundings are looked at; 300 find nothing more
+FREQUENT = 1000  # a word in more rows selects nothing; it decides among what rarer words select
 SESSION_GAP = timedelta(hours=3)
-REACH = len(ranking.NEIGHBOURS) - 1
 
 LAST_ID = {
     "turn": "SELECT max(turn_id) FROM turn",
@@ -139,7 +138,9 @@ class Search:
         """Scores of the turns that hold words of the question, and of those around them."""
         own = ranking.sums(postings)
         candidates = ranking.best(own, CANDIDATES)
-        rows = await self._database.rows(SURROUNDINGS, json.dumps(candidates), room_id, REACH)
+        rows = await self._database.rows(
+            SURROUNDINGS, json.dumps(candidates), room_id, ranking.REACH
+        )
         return ranking.rank(
             postings,
             own={turn_id: own[turn_id] for turn_id in candidates},
@@ -155,7 +156,9 @@ class Search:
         This keeps the time the same in a vault of a hundred thousand turns.
         """
         total = int(await self._database.value(LAST_ID[table]) or 0)
-        found = dict(zip(terms, await self._matches(table, terms, room_id, FREQUENT + 1)))
+        found = dict(
+            zip(terms, await self._matches(table, terms, room_id, FREQUENT + 1), strict=True)
+        )
         rare = [term for term, rows in found.items() if 0 < len(rows) <= FREQUENT]
         weights = {
             term: ranking.rarity(_occurrences(rows, total), total) for term, rows in found.items()
@@ -164,7 +167,7 @@ class Search:
         if rare and frequent:
             narrowed = [f"{any_of(rare)} AND {term}" for term in frequent]
             matches = await self._matches(table, narrowed, room_id, FREQUENT * len(rare))
-            found.update(zip(frequent, matches))
+            found.update(zip(frequent, matches, strict=True))
         return [Posting(weights[term], rows) for term, rows in found.items() if rows]
 
     async def _matches(
@@ -190,7 +193,7 @@ def _sessions(places: Sequence[tuple[str, datetime]]) -> list[int]:
         room != room_before or abs(said_at - said_before) > SESSION_GAP
         for (room_before, said_before), (room, said_at) in pairwise(places)
     )
-    return list(accumulate(breaks, initial=0))
+    return list(accumulate(breaks, initial=0))[: len(places)]
 
 
 def _within(hits: Sequence[TurnHit], budget: int | None) -> list[TurnHit]:

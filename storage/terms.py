@@ -16,247 +16,56 @@ UNSPACED = "\u0e00-\u109f\u1780-\u17ff\u3040-\u9fff\uac00-\ud7ff\uf900-\ufaff\uf
 LETTER = re.compile(f"[{UNSPACED}]")
 RUNS = re.compile(f"[{UNSPACED}]+|[^{UNSPACED}]+")
 
-STOP = frozenset(
-    [
-        "a",
-        "about",
-        "above",
-        "after",
-        "again",
-        "against",
-        "all",
-        "also",
-        "am",
-        "an",
-        "and",
-        "any",
-        "are",
-        "aren",
-        "as",
-        "at",
-        "be",
-        "because",
-        "been",
-        "before",
-        "being",
-        "below",
-        "between",
-        "both",
-        "but",
-        "by",
-        "can",
-        "cannot",
-        "could",
-        "couldn",
-        "d",
-        "did",
-        "didn",
-        "do",
-        "does",
-        "doesn",
-        "doing",
-        "don",
-        "done",
-        "down",
-        "during",
-        "each",
-        "ever",
-        "every",
-        "few",
-        "for",
-        "from",
-        "further",
-        "get",
-        "gets",
-        "getting",
-        "got",
-        "had",
-        "hadn",
-        "has",
-        "hasn",
-        "have",
-        "haven",
-        "having",
-        "he",
-        "her",
-        "here",
-        "hers",
-        "herself",
-        "him",
-        "himself",
-        "his",
-        "how",
-        "i",
-        "if",
-        "in",
-        "into",
-        "is",
-        "isn",
-        "it",
-        "its",
-        "itself",
-        "just",
-        "let",
-        "ll",
-        "m",
-        "may",
-        "me",
-        "might",
-        "more",
-        "most",
-        "much",
-        "must",
-        "mustn",
-        "my",
-        "myself",
-        "no",
-        "nor",
-        "not",
-        "now",
-        "of",
-        "off",
-        "on",
-        "once",
-        "one",
-        "only",
-        "or",
-        "other",
-        "our",
-        "ours",
-        "ourselves",
-        "out",
-        "over",
-        "own",
-        "please",
-        "re",
-        "s",
-        "same",
-        "shall",
-        "she",
-        "should",
-        "shouldn",
-        "since",
-        "so",
-        "some",
-        "such",
-        "t",
-        "than",
-        "that",
-        "the",
-        "their",
-        "theirs",
-        "them",
-        "themselves",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "those",
-        "through",
-        "to",
-        "too",
-        "under",
-        "until",
-        "up",
-        "upon",
-        "us",
-        "ve",
-        "very",
-        "was",
-        "wasn",
-        "we",
-        "were",
-        "weren",
-        "what",
-        "when",
-        "where",
-        "which",
-        "while",
-        "who",
-        "whom",
-        "whose",
-        "why",
-        "will",
-        "with",
-        "won",
-        "would",
-        "wouldn",
-        "yes",
-        "yet",
-        "you",
-        "your",
-        "yours",
-        "yourself",
-        "yourselves",
-    ]
+
+def _words_of(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+STOP = _words_of(
+    """
+    a about above after again against all also am an and any are aren as at be because been
+    before being below between both but by can cannot could couldn d did didn do does doesn
+    doing don done down during each ever every few for from further get gets getting got had
+    hadn has hasn have haven having he her here hers herself him himself his how i if in into is
+    isn it its itself just let ll m may me might more most much must mustn my myself no nor not
+    now of off on once one only or other our ours ourselves out over own please re s same shall
+    she should shouldn since so some such t than that the their theirs them themselves then
+    there these they this those through to too under until up upon us ve very was wasn we were
+    weren what when where which while who whom whose why will with would wouldn yes yet you
+    your yours yourself yourselves
+    """
 )
 
 # Words about the asking, not about what is asked: "do you remember what kind of …".
-ASKING = frozenset(
-    [
-        "according",
-        "answer",
-        "ask",
-        "asked",
-        "asking",
-        "asks",
-        "conversation",
-        "describe",
-        "described",
-        "discuss",
-        "discussed",
-        "kind",
-        "kinds",
-        "know",
-        "mention",
-        "mentioned",
-        "mentions",
-        "question",
-        "recall",
-        "remember",
-        "remembered",
-        "remind",
-        "said",
-        "say",
-        "saying",
-        "says",
-        "sort",
-        "sorts",
-        "talk",
-        "talked",
-        "talking",
-        "talks",
-        "tell",
-        "telling",
-        "tells",
-        "thing",
-        "things",
-        "told",
-        "type",
-        "types",
-    ]
+ASKING = _words_of(
+    """
+    according answer ask asked asking asks conversation describe described discuss discussed
+    kind kinds know mention mentioned mentions question recall remember remembered remind said
+    say saying says sort sorts talk talked talking talks tell telling tells thing things told
+    type types
+    """
 )
 
 # Forms that the Porter stemmer does not bring together, and the family by its everyday names.
 IRREGULAR = """
-    arise arose arisen|beat beaten|become became|begin began begun|bend bent|bite bit
-    bitten|bleed bled|blow blew blown|break broke broken|breed bred|bring brought|build built|burn
-    burnt|buy bought|catch caught|choose chose chosen|come came|creep crept|deal dealt|dig dug|draw
-    drew drawn|dream dreamt|drink drank drunk|drive drove driven|eat ate eaten|fall fell fallen|feed
-    fed|feel felt|fight fought|find found|flee fled|fly flew flown|forbid forbade forbidden|forget
-    forgot forgotten|forgive forgave forgiven|freeze froze frozen|give gave given|go went gone|grow
-    grew grown|hang hung|hear heard|hide hid hidden|hold held|keep kept|kneel knelt|lay laid|lead
-    led|lean leant|learn learnt|leave left|lend lent|lie lain|light lit|lose lost|make made|mean
-    meant|meet met|pay paid|ride rode ridden|ring rang rung|rise rose risen|run ran|see
-    saw seen|seek sought|sell sold|send sent|sew sewn|shake shook shaken|shine shone|shoot
-    shot|show shown|shrink shrank shrunk|sing sang sung|sink sank sunk|sit sat|sleep slept|slide
-    slid|speak spoke spoken|spell spelt|spend spent|spin spun|spring sprang sprung|stand stood|steal stole stolen|stick stuck|sting stung|strike
-    struck|swear swore sworn|sweep swept|swim swam swum|swing swung|take took taken|teach
-    taught|tear tore torn|think thought|throw threw thrown|understand understood|wake woke
-    woken|wear wore worn|weave wove woven|weep wept|win won|wind wound|write wrote written
-    |child children kid|foot feet|goose geese|life lives|man men|mouse mice|person people|tooth
-    teeth|wife wives|woman women|mother mom mum|father dad
+    arise arose arisen|beat beaten|become became|begin began begun|bend bent|bite bit bitten|
+    bleed bled|blow blew blown|break broke broken|breed bred|bring brought|build built|burn burnt|
+    buy bought|catch caught|choose chose chosen|come came|creep crept|deal dealt|dig dug|
+    draw drew drawn|dream dreamt|drink drank drunk|drive drove driven|eat ate eaten|
+    fall fell fallen|feed fed|feel felt|fight fought|find found|flee fled|fly flew flown|
+    forbid forbade forbidden|forget forgot forgotten|forgive forgave forgiven|freeze froze frozen|
+    give gave given|go went gone|grow grew grown|hang hung|hear heard|hide hid hidden|hold held|
+    keep kept|kneel knelt|lay laid|lead led|lean leant|learn learnt|leave left|lend lent|lie lain|
+    light lit|lose lost|make made|mean meant|meet met|pay paid|ride rode ridden|ring rang rung|
+    rise rose risen|run ran|see saw seen|seek sought|sell sold|send sent|sew sewn|
+    shake shook shaken|shine shone|shoot shot|show shown|shrink shrank shrunk|sing sang sung|
+    sink sank sunk|sit sat|sleep slept|slide slid|speak spoke spoken|spell spelt|spend spent|
+    spin spun|spring sprang sprung|stand stood|steal stole stolen|stick stuck|sting stung|
+    strike struck|swear swore sworn|sweep swept|swim swam swum|swing swung|take took taken|
+    teach taught|tear tore torn|think thought|throw threw thrown|understand understood|
+    wake woke woken|wear wore worn|weave wove woven|weep wept|win won|wind wound|
+    write wrote written|child children kid|foot feet|goose geese|life lives|man men|mouse mice|
+    person people|tooth teeth|wife wives|woman women|mother mom mum|father dad
 """
 
 
@@ -268,8 +77,8 @@ def families(text: str) -> dict[str, tuple[str, ...]]:
 
 FAMILIES = families(IRREGULAR)
 
-SELF = frozenset(["i", "me", "my", "mine", "myself"])
-BOT = frozenset(["you", "your", "yours", "yourself"])
+SELF = _words_of("i me my mine myself")
+BOT = _words_of("you your yours yourself")
 
 
 @dataclass(frozen=True, slots=True)

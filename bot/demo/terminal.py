@@ -1,13 +1,14 @@
 """The demo's chat in a terminal: the conversation, the audit room beside it, a line to type."""
 
 import asyncio
+import textwrap
 from collections import deque
 from collections.abc import Callable
 
-from prompt_toolkit.application import Application
+from prompt_toolkit.application import Application, get_app
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.data_structures import Point
-from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.formatted_text import OneStyleAndTextTuple, StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import DynamicContainer, HSplit, Layout, VSplit, Window
 from prompt_toolkit.layout.controls import BufferControl, FormattedTextControl
@@ -18,10 +19,11 @@ from prompt_toolkit.styles import Style
 from bot.demo.conversation import Conversation
 from bot.demo.person import Seen
 from bot.demo.script import written
-from bot.demo.stage import Stage
+from bot.demo.stage import OPERATOR, USER, Stage
 from bot.tasks import task_group
 
 WIDE = 110  # columns from which the audit feed stands beside the chat instead of below it
+FEED = 46  # columns of the audit feed there
 HINTS = " Enter sends · !help lists the commands · Ctrl-C ends the demo"
 
 _STYLE = Style.from_dict(
@@ -74,55 +76,81 @@ class Terminal:
 
     def _body(self, stage: Stage) -> HSplit:
         title = f" Confidant demo · end-to-end encrypted · {stage.url}"
+        logins = " · ".join(f"@{who}:localhost {stage.passwords[who]}" for who in (USER, OPERATOR))
         prompt = BufferControl(self._input, input_processors=[BeforeInput("you ❯ ", "class:you")])
         return HSplit(
             [
                 _line(title, "class:title"),
-                DynamicContainer(self._panes),
-                Window(height=1, char="─", style="class:dim"),
+                _line(f" other clients may log in as {logins}", "class:dim"),
+                self._panes(),
+                _rule(),
                 Window(prompt, height=1),
                 _line(HINTS, "class:dim"),
             ]
         )
 
-    def _panes(self) -> HSplit | VSplit:
+    def _panes(self) -> DynamicContainer:
         """The chat, and the audit feed at its side or, where that is too narrow, below it."""
-        chat, feed = _pane(self._chat_text), _pane(self._feed_text)
-        if self._app.output.get_size().columns >= WIDE:
-            feed.width = Dimension.exact(46)
-            return VSplit([chat, Window(width=1, char="│", style="class:dim"), feed])
-        feed.height = Dimension.exact(7)
-        return HSplit([chat, Window(height=1, char="─", style="class:dim"), feed])
+        chat, rule = _pane(self._chat_text), Window(width=1, char="│", style="class:dim")
+        beside = VSplit([chat, rule, _pane(self._feed_text, width=Dimension.exact(FEED))])
+        below = HSplit([chat, _rule(), _pane(self._feed_text, height=Dimension.exact(7))])
+        return DynamicContainer(lambda: beside if _columns() >= WIDE else below)
 
     def _chat_text(self) -> StyleAndTextTuples:
+        columns = _columns() - (FEED + 1 if _columns() >= WIDE else 0)
         text: StyleAndTextTuples = []
         for message in self._conversation.messages.values():
-            text += _shown(message)
+            text += _shown(message, columns)
         return text
 
     def _feed_text(self) -> StyleAndTextTuples:
-        head = "audit room: what the operator sees\n"
-        return [("class:bot", head), *(("class:dim", f"{line}\n") for line in self._feed)]
+        columns = FEED if _columns() >= WIDE else _columns()
+        head: OneStyleAndTextTuple = ("class:bot", "audit room: what the operator sees\n")
+        return [head, *(("class:dim", f"{_folded(line, columns)}\n") for line in self._feed)]
 
 
-def _shown(message: Seen | str) -> StyleAndTextTuples:
+def _shown(message: Seen | str, columns: int) -> StyleAndTextTuples:
     if isinstance(message, str):
-        return [("class:you", "you  "), ("", f"{message}\n")]
+        return [("class:you", "you  "), ("", f"{_folded(message, columns, indent=5)}\n")]
     style = "class:file" if message.file else "" if message.finished else "class:growing"
-    return [("class:bot", "bot  "), (style, written(message) + "\n")]
+    return [("class:bot", "bot  "), (style, f"{_folded(written(message), columns, indent=5)}\n")]
+
+
+def _folded(text: str, columns: int, *, indent: int = 0) -> str:
+    """Text folded between words, each line but the first indented."""
+    lines = [
+        folded
+        for line in text.splitlines()
+        for folded in textwrap.wrap(line, max(20, columns - indent - 1)) or [""]
+    ]
+    return ("\n" + " " * indent).join(lines)
+
+
+def _columns() -> int:
+    return get_app().output.get_size().columns
 
 
 def _line(text: str, style: str) -> Window:
     return Window(FormattedTextControl([(style, text)]), height=1, style=style)
 
 
-def _pane(text: Callable[[], StyleAndTextTuples]) -> Window:
+def _rule() -> Window:
+    return Window(height=1, char="─", style="class:dim")
+
+
+def _pane(
+    text: Callable[[], StyleAndTextTuples],
+    *,
+    width: Dimension | None = None,
+    height: Dimension | None = None,
+) -> Window:
     """A window that always shows the end of its text: it follows a cursor on the last line."""
 
     def end() -> Point:
         return Point(0, sum(part[1].count("\n") for part in text()))
 
-    return Window(FormattedTextControl(text, get_cursor_position=end), wrap_lines=True)
+    control = FormattedTextControl(text, get_cursor_position=end)
+    return Window(control, wrap_lines=True, width=width, height=height)
 
 
 def _keys() -> KeyBindings:

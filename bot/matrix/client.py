@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bot.config import Homeserver
-from bot.errors import HomeserverError
+from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.matrix.cross_signing import OwnDevice, ensure_cross_signed
 from bot.matrix.crypto_store import close_crypto_store, open_crypto_store
 from bot.matrix.events import room_message
@@ -72,9 +72,9 @@ class MatrixClient:
         """A message again, by its id, decrypted with the stored key; None if it can't be had."""
         try:
             event = await self._http.call("GET", path("rooms", room_id, "event", event_id))
-        except RequestError as error:
-            if error.is_passing or isinstance(error, TokenRevokedError):
-                raise
+        except HomeserverUnavailableError:
+            raise
+        except RequestError:
             return None
         clear = await self._reader.open(room_id, event)
         return room_message(clear, bot=self.user_id, recovered=True) if clear else None

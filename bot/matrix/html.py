@@ -64,6 +64,7 @@ def to_body(markdown: str, *, allowed_hosts: Collection[str] | None = None) -> s
 
 def sanitise(html: str) -> str:
     """Only what is on the allow-list; sanitising the result again changes nothing."""
+    html = html.encode(errors="replace").decode()  # lone surrogates
     for _ in range(SETTLING_ROUNDS):  # taking a tag away can make its neighbours parse anew
         cleaned = _clean(html)
         if cleaned == html:

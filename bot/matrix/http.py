@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 
-from bot.errors import HomeserverError
+from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.matrix import untrusted
 
 PATIENCE = 60.0  # seconds in which a request is tried again before its failure is reported
@@ -30,14 +30,13 @@ class RequestError(HomeserverError):
         self.status = status
         self.errcode = errcode
 
-    @property
-    def is_passing(self) -> bool:
-        """Whether the same request may succeed later."""
-        return self.status in (0, 429) or self.status >= 500
+
+class UnavailableError(RequestError, HomeserverUnavailableError):
+    """The same request may succeed later: no answer, too many requests, or a failing server."""
 
 
-class TokenRevokedError(RequestError):
-    """The homeserver no longer knows our access token: nothing works until somebody logs in."""
+class TokenRevokedError(UnavailableError):
+    """The homeserver no longer knows our access token: nothing works until the next log-in."""
 
 
 def path(*parts: str) -> str:
@@ -66,9 +65,9 @@ class Http:
     async def request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> Answer:
-        """Status and object of the answer; RequestError only where none came."""
+        """Status and object of the answer, be it a refusal; UnavailableError where none came."""
         status, answer = await self._patiently(method, path, _encoded(body))
-        if status == 0:
+        if _is_passing(status):
             raise self._failure(method, status, answer)
         return status, answer
 
@@ -138,7 +137,7 @@ class Http:
         tries = 0
         while True:
             status, answer = await self._json(method, target, data, kind, seconds)
-            again = status == 429 or (repeatable and (status == 0 or status >= 500))
+            again = status == 429 or (repeatable and _is_passing(status))
             wait = asked_wait(answer) if status == 429 else backoff(tries)
             if not again or asyncio.get_running_loop().time() + wait > end:
                 return status, answer
@@ -195,17 +194,19 @@ class Http:
             )
         if status == 0:
             reason = untrusted.text(answer, "error")
-            return RequestError(f"The homeserver at {self.url} can't be reached ({reason}).")
+            return UnavailableError(f"The homeserver at {self.url} can't be reached ({reason}).")
         if 300 <= status < 400:
             return RequestError(
                 f"{self.url} redirects to another address: put that one in homeserver.url.",
                 status=status,
             )
-        return RequestError(
-            f"The homeserver refused a request ({what}: {status} {errcode}).".replace(" )", ")"),
-            status=status,
-            errcode=errcode,
-        )
+        kind = UnavailableError if _is_passing(status) else RequestError
+        refused = f"The homeserver refused a request ({what}: {status} {errcode})."
+        return kind(refused.replace(" )", ")"), status=status, errcode=errcode)
+
+
+def _is_passing(status: int) -> bool:
+    return status in (0, 429) or status >= 500
 
 
 async def _start(response: aiohttp.ClientResponse, length: int) -> bytes:

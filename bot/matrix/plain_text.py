@@ -38,6 +38,7 @@ _ADDRESS = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_AUTHORITY = re.compile("://")
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*")
 _LINK = re.compile(r"https?://(?P<host>[a-z0-9.-]+)(?::\d+)?(?:[/?#].*)?", re.IGNORECASE)
 _MAIL = re.compile(r"mailto:[^@?/\\\s]+@(?P<host>[a-z0-9.-]+)(?:\?.*)?", re.IGNORECASE)
@@ -119,13 +120,13 @@ def address_marks(
     """
     if allowed_hosts is None:
         return frozenset()
-    return frozenset(
-        at
-        for match in _ADDRESS.finditer(text)
-        if _is_address(match, in_code=is_code(match.start(), match.end()))
-        if not _is_allowed(match, allowed_hosts)
-        for at in _marks(match)
-    )
+    marks = {match.start() for match in _AUTHORITY.finditer(text)}
+    for match in _ADDRESS.finditer(text):
+        if _is_allowed(match, allowed_hosts):
+            marks.discard(match.end("scheme"))
+        elif _is_address(match, in_code=is_code(match.start(), match.end())):
+            marks.update(_marks(match))
+    return frozenset(marks)
 
 
 def _named_host(match: re.Match[str]) -> str | None:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
-from bot.errors import HomeserverError
+from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.matrix.events import ClearEvent, clear_event, invite, room_message
 from bot.matrix.guard import DeviceUnknown, Guard, KeyMissing, Rejected
 from bot.matrix.http import Http, RequestError, TokenRevokedError
@@ -115,9 +115,9 @@ class Reader:
         until = text(room, "timeline", "prev_batch")
         try:
             events, whole = await missed(self._http, room_id, since=since, until=until)
-        except RequestError as error:
-            if error.is_passing or isinstance(error, TokenRevokedError):
-                raise
+        except HomeserverUnavailableError:
+            raise
+        except RequestError:
             events, whole = [], False  # we may not read it any more
         if not whole:
             self._guard.drops["gap"] += 1

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.errors import HomeserverError, UnencryptedRoomError
+from bot.errors import HomeserverError, HomeserverUnavailableError, UnencryptedRoomError
 from bot.matrix import content, direct, rooms
 from bot.matrix.guard import Guard
 from bot.matrix.http import Http, RequestError, path
@@ -76,9 +76,9 @@ class Sender:
         """Whether an event is the bot's own."""
         try:
             event = await self._http.call("GET", path("rooms", room_id, "event", event_id))
-        except RequestError as error:
-            if error.is_passing:
-                raise
+        except HomeserverUnavailableError:
+            raise
+        except RequestError:
             return False
         return text(event, "sender") == self._user_id
 
@@ -111,9 +111,9 @@ class Sender:
     async def _is_private(self, room_id: str, pair: frozenset[str]) -> bool:
         try:
             room = await self.room(room_id)
-        except RequestError as error:
-            if error.is_passing:
-                raise
+        except HomeserverUnavailableError:
+            raise
+        except RequestError:
             return False  # we are not in it any more
         return room.encrypted and room.members == pair
 

@@ -1,4 +1,4 @@
-"""What a client received, and the messages that its events add up to."""
+"""What clients receive and send: events, and the messages that they add up to."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -94,3 +94,27 @@ def folded(events: Sequence[Event], first: Event) -> Message | None:
     content = edits[-1].content["m.new_content"] if edits else first.content
     unfinished = LIVE in content or (edits and LIVE in edits[-1].content)
     return None if unfinished else Message(first, content, len(edits))
+
+
+def text_content(
+    text: str,
+    *,
+    reply_to: str | None = None,
+    thread_id: str | None = None,
+    mentions: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The content of a text message, perhaps a reply or in a thread."""
+    relation: dict[str, Any] = {}
+    if thread_id:
+        relation |= {"rel_type": "m.thread", "event_id": thread_id, "is_falling_back": False}
+    if reply_to:
+        relation |= {"m.in_reply_to": {"event_id": reply_to}}
+    content = {"msgtype": "m.text", "body": text, "m.mentions": {"user_ids": list(mentions)}}
+    return content | ({"m.relates_to": relation} if relation else {})
+
+
+def edit_content(event_id: str, text: str) -> dict[str, Any]:
+    """The content of an edit that replaces the text of a message."""
+    new = {"msgtype": "m.text", "body": text, "m.mentions": {}}
+    relation = {"rel_type": "m.replace", "event_id": event_id}
+    return {**new, "body": f"* {text}", "m.new_content": new, "m.relates_to": relation}

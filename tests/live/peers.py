@@ -6,6 +6,7 @@ runs against two implementations of Matrix that share no code with the bot.
 
 import asyncio
 import base64
+import importlib.util
 import itertools
 import json
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bot.demo.homeserver import Homeserver
-from tests.live.events import Event, Message, first_events, folded
+from tests.live.events import Event, Message, edit_content, first_events, folded, text_content
 from tests.live.node import node_command
 
 HERE = Path(__file__).parent
@@ -118,22 +119,12 @@ class Peer:
         encrypted: bool = True,
     ) -> str:
         """Send a text message, perhaps as a reply or in a thread; returns its event id."""
-        relation: dict[str, Any] = {}
-        if thread_id:
-            relation |= {"rel_type": "m.thread", "event_id": thread_id, "is_falling_back": False}
-        if reply_to:
-            relation |= {"m.in_reply_to": {"event_id": reply_to}}
-        content = {"msgtype": "m.text", "body": text, "m.mentions": {"user_ids": mentions}}
-        if relation:
-            content |= {"m.relates_to": relation}
+        content = text_content(text, reply_to=reply_to, thread_id=thread_id, mentions=mentions)
         return await self.send_event(room_id, content, encrypted=encrypted)
 
     async def edit(self, room_id: str, event_id: str, text: str) -> str:
         """Replace the text of an own message; returns the edit's event id."""
-        new = {"msgtype": "m.text", "body": text, "m.mentions": {}}
-        relation = {"rel_type": "m.replace", "event_id": event_id}
-        content = {**new, "body": f"* {text}", "m.new_content": new, "m.relates_to": relation}
-        return await self.send_event(room_id, content)
+        return await self.send_event(room_id, edit_content(event_id, text))
 
     async def react(self, room_id: str, event_id: str, key: str) -> str:
         """React to a message; returns the reaction's event id."""
@@ -290,6 +281,11 @@ async def run_peer(
 def _command(implementation: Implementation) -> Sequence[str | Path]:
     if implementation is Implementation.JS_SDK:
         return node_command(HERE / "js" / "peer.mjs")
+    if importlib.util.find_spec("olm") is None:
+        raise RuntimeError(
+            "The libolm peer needs python-olm, which has no wheels for Python 3.13 or newer: "
+            "run the tests with an older Python (UV_PYTHON=3.12 ./confidant test)."
+        )
     return (sys.executable, HERE / "libolm_peer.py")
 
 

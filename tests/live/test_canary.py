@@ -12,7 +12,7 @@ from tests.live.peers import Implementation, Peer
 
 
 async def test_a_canary_told_to_the_bot_is_in_no_file_no_log_and_not_in_the_audit_room(
-    start_peer: StartPeer, start_bot: StartBot, homeserver: Homeserver
+    start_peer: StartPeer, start_bot: StartBot, homeserver: Homeserver, tmp_path: Path
 ) -> None:
     canary = f"canary{secrets.token_hex(8)}"
     alice, jane = await asyncio.gather(
@@ -27,15 +27,16 @@ async def test_a_canary_told_to_the_bot_is_in_no_file_no_log_and_not_in_the_audi
     await chat.ask(f"!memory add The password of my cat is {canary}.")
     await chat.ask(f"!{canary}")
     await chat.ask("!memory")
-    await chat.ask("!export", kind="m.notice")
-    exported = await alice.download(await chat.heard(kind="m.file"))
+    exported = await alice.download(await chat.ask("!export", kind="m.file"))
     feed = await _audit_feed(jane, audit_room, bot, until="export.created")
+    while_running = _found(canary, [*bot.data.rglob("*"), bot.log])
     await bot.stop()
 
     assert canary in recalled.text, "it was told, or this test is blind"
-    assert canary.encode() in exported
-    assert _found(canary, bot.data.rglob("*")) == []
-    assert _found(canary, [bot.log]) == []
+    (saved := tmp_path / "export.json").write_bytes(exported)
+    assert _found(canary, [saved]) == [saved], "it is found where it is, or this test is blind"
+    assert list(bot.data.glob("vaults/*.db"))
+    assert while_running == _found(canary, [*bot.data.rglob("*"), bot.log]) == []
     assert _found(canary, homeserver.data.rglob("*")) == []
     assert canary not in feed
     assert alice.user_id not in feed, "people appear under pseudonyms"

@@ -35,10 +35,11 @@ async def _memory(chat: Chat) -> None:
 async def _export(chat: Chat) -> None:
     await chat.ask("!memory add I play the oboe.")
 
-    await chat.ask("!export", kind="m.notice")
-    file = await chat.heard(kind="m.file")
+    file = await chat.ask("!export")
+    words = await chat.heard()
     document = json.loads(await chat.person.download(file))
 
+    assert (file.kind, words.kind) == ("m.file", "m.notice")
     assert file.content["filename"].startswith("confidant-export-")
     assert "url" not in file.content, "the attachment is encrypted"
     assert document["user_id"] == chat.person.user_id

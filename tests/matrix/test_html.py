@@ -12,12 +12,18 @@ from bot.matrix.html import TAGS, escape, longest_html, sanitise, to_body, to_ht
 
 ALLOWED = {"good.org"}
 
-pieces = st.sampled_from(
-    "* ** _ __ ~~ ` `` ``` ~~~ [ ] ( ) [x]( ![ ]( < > <> </ /> <a <b> <script> <img \\ & &#58; &lt; "
-    "| |- # > - 1. : :// / // @ . , ; ! ? = \" ' \n \n\n \t evil.com evil com www. good.org "
-    "https://evil.com/x https://good.org/y http: mailto:a@evil.com javascript:alert(1) onclick= "
-    "style= @room word [r]: \u202e \u200b \u00ad \ud800 \x00 \x1b é 日".split(" ")
+STUBBORN = (
+    "[ * ` ``· _ < ![ [a]( | \n| >· -· 1.· a. https:// @ #a ~ **a &# a@a. []( <http: x:// \\ "
+    "mailto: ://@"
 )
+# Pieces of Markdown, HTML, addresses and deceptions, one after the other divided by a space.
+PIECES = (
+    "* ** _ __ ~~ ` `` ``` ~~~ [ ] ( ) [x]( ![ ]( < > <> </ /> <a <b> <script> <img \\ & &#58; "
+    "&lt; | |- # > - 1. : :// / // @ . , ; ! ? = \" ' \n \n\n \t evil.com evil com www. "
+    "good.org https://evil.com/x https://good.org/y http: mailto:a@evil.com javascript:alert(1) "
+    "onclick= style= @room word [r]: \u202e \u200b \u00ad \ud800 \x00 \x1b é 日"
+)
+pieces = st.sampled_from(PIECES.split(" "))
 hostile_text = st.lists(pieces | st.just(" ") | st.characters(), max_size=30).map("".join)
 
 
@@ -91,14 +97,15 @@ def test_no_foreign_address_is_left_that_a_client_would_link(text: str) -> None:
     assert not re.search(r"://(?!good\.org)[\w.-]*evil", page.text + body)
     assert "www.evil" not in page.text + body
     if not page.code:  # names without a scheme stay as they are in code
-        assert "evil.com" not in page.text.replace("@evil.com", "")
+        assert not re.search(r"(?<!@)evil\.com(?!\w)", page.text)
 
 
 @pytest.mark.parametrize(
     ("markdown", "html"),
     [
         ("hello", "hello"),
-        ("**bold** *it* ~~gone~~ `code`", "<strong>bold</strong> <em>it</em> <s>gone</s> <code>code</code>"),
+        ("**bold** *it*", "<strong>bold</strong> <em>it</em>"),
+        ("~~gone~~ `code`", "<s>gone</s> <code>code</code>"),
         ("one\ntwo", "one<br>\ntwo"),
         ("one\n\ntwo", "<p>one</p>\n<p>two</p>"),
         ("# T", "<h1>T</h1>"),
@@ -107,7 +114,8 @@ def test_no_foreign_address_is_left_that_a_client_would_link(text: str) -> None:
         ("```py\nx < 1\n```", '<pre><code class="language-py">x &lt; 1\n</code></pre>'),
         ('```py" onload="x\n1\n```', '<pre><code>1\n</code></pre>'),
         ("> quoted", "<blockquote>\n<p>quoted</p>\n</blockquote>"),
-        ("<b>x</b> & <script>y</script>", "&lt;b&gt;x&lt;/b&gt; &amp; &lt;script&gt;y&lt;/script&gt;"),
+        ("<b>x</b> &", "&lt;b&gt;x&lt;/b&gt; &amp;"),
+        ("<script>y</script>", "&lt;script&gt;y&lt;/script&gt;"),
         ("[x](https://good.org/a?b=1&c=2)", '<a href="https://good.org/a?b=1&amp;c=2">x</a>'),
         ('[x](https://good.org "title")', '<a href="https://good.org">x</a>'),
         ("[me](https://matrix.to/#/@u:hs)", '<a href="https://matrix.to/#/@u:hs">me</a>'),
@@ -116,7 +124,7 @@ def test_no_foreign_address_is_left_that_a_client_would_link(text: str) -> None:
         ("[f](file.txt)", "f (file.txt)"),
         ("[j](javascript:alert)", "[j](javascript:alert)"),
         ("[d](data:text/html,x)", "[d](data:text/html,x)"),
-        ("[e]()", "e ()"),
+        ("[e]()", "e"),
         ("![*alt* text](https://good.org/a.png)", "alt text"),
         ("[![alt](https://a.b/c)](https://good.org)", '<a href="https://good.org">alt</a>'),
         ("@room hey", "@\u200droom hey"),
@@ -156,13 +164,14 @@ def test_a_table_is_a_table() -> None:
         ("https://good.org:x@evil.com", "https[:]//good[.]org:x@evil[.]com"),
         ("https://good.org.evil.com", "https[:]//good[.]org[.]evil[.]com"),
         ("https://good.org,https://evil.com", "https://good.org,https[:]//evil[.]com"),
-        ("https://good.org/https://evil.com", "https://good.org/https://evil[.]com"),
+        ("https://good.org/https://evil.com", "https://good.org/https[:]//evil[.]com"),
         ("https://good.org\\@evil.com", "https[:]//good[.]org@evil[.]com"),
+        ("https://evil.com/xhttps://evil.com", "https[:]//evil[.]com/xhttps[:]//evil[.]com"),
         ("ftp://evil.com x://y", "ftp[:]//evil[.]com x[:]//y"),
         ("call tel:+123 or mailto:x", "call tel[:]+123 or mailto[:]x"),
         ("http://10.0.0.1/x 10.0.0.1:80", "http[:]//10[.]0[.]0[.]1/x 10[.]0[.]0[.]1:80"),
         ("`curl https://evil.com`", "<code>curl https[:]//evil[.]com</code>"),
-        ("`manage.py` and `np.linalg.norm`", "<code>manage.py</code> and <code>np.linalg.norm</code>"),
+        ("`manage.py` `np.linalg.a`", "<code>manage.py</code> <code>np.linalg.a</code>"),
         ("README.md, asyncio.sleep, e.g. 1.2.3.4", "README.md, asyncio.sleep, e.g. 1.2.3.4"),
         ("a.b.json data: x", "a.b.json data: x"),
         ("secret.evil.zuerich", "secret[.]evil[.]zuerich"),
@@ -233,13 +242,9 @@ def test_html_that_would_swell_is_the_plain_text(text: str) -> None:
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize(
-    "pattern",
-    ["[", "*", "`", "` ``", "_", "<", "![", "[a](", "|", "\n|", "> ", "- ", "a.", "https://", "@"]
-    + ["#a", "~", "**a", "&#", "a@a.", "[](", "<http:", "x://", "1. ", "\\", "mailto:", "://@"],
-)
+@pytest.mark.parametrize("pattern", STUBBORN.split(" "))
 def test_no_text_takes_long(pattern: str) -> None:
-    text = (pattern * 24_000)[:24_000]
+    text = (pattern.replace("·", " ") * 24_000)[:24_000]
 
     assert_harmless(to_html(text, allowed_hosts=ALLOWED))
     to_body(text, allowed_hosts=ALLOWED)

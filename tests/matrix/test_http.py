@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bot.matrix.http import LONGEST_WAIT, Http, RequestError, TokenRevokedError, asked_wait, backoff
+from bot.matrix.http import (
+    LONGEST_WAIT,
+    Http,
+    RequestError,
+    TokenRevokedError,
+    UnavailableError,
+    asked_wait,
+    backoff,
+)
 from bot.matrix.http import path as path_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -102,10 +110,10 @@ async def test_a_rate_limit_is_waited_out_within_our_bounds(wait: Any) -> None:
 async def test_a_rate_limit_longer_than_our_patience_fails_at_once() -> None:
     forever = answering(429, {"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 10**12})
     async with serving(forever) as (http, seen), asyncio.timeout(5):
-        with pytest.raises(RequestError) as raised:
+        with pytest.raises(UnavailableError) as raised:
             await http.call("PUT", "/x", {}, patience=10.0)
 
-    assert (raised.value.status, raised.value.is_passing, len(seen)) == (429, True, 1)
+    assert (raised.value.status, len(seen)) == (429, 1)
 
 
 async def test_what_must_not_happen_twice_is_only_repeated_when_it_was_refused() -> None:
@@ -157,11 +165,9 @@ async def test_the_environments_proxy_is_not_used(monkeypatch: pytest.MonkeyPatc
 
 async def test_nobody_there_is_said_with_the_address() -> None:
     http = Http("http://127.0.0.1:9")
-    with pytest.raises(RequestError, match=r"http://127\.0\.0\.1:9 can't be reached") as raised:
+    with pytest.raises(UnavailableError, match=r"http://127\.0\.0\.1:9 can't be reached"):
         await http.call("GET", "/x", patience=0.0)
     await http.close()
-
-    assert (raised.value.status, raised.value.is_passing) == (0, True)
 
 
 async def test_a_request_ends_though_the_homeserver_says_nothing() -> None:
