@@ -11,8 +11,7 @@ from bot import doctor
 from bot.assistant import Assistant
 from bot.audit_feed import AuditFeed
 from bot.commands import COMMANDS
-from bot.config import Config
-from bot.config_values import BUILTIN
+from bot.config import BUILTIN, Config
 from bot.demo.model import serve_demo_model
 from bot.dispatcher import Dispatcher
 from bot.doctor import Finding
@@ -51,7 +50,7 @@ async def run(config: Config, *, stop: asyncio.Event, ready: Ready) -> None:
             config.storage.master_key.get_secret_value(), config.storage.path
         )
         storage = await stack.enter_async_context(open_storage(config.storage.path, master_key))
-        gateway = await _gateway(config, stack)
+        gateway = await _gateway(config, stack, master_key.derive("gateway person ids"))
         client = await stack.enter_async_context(
             open_client(
                 config.homeserver,
@@ -93,13 +92,12 @@ async def examine(config: Config, *, file: Path) -> list[Finding]:
         )
 
 
-async def _gateway(config: Config, stack: AsyncExitStack) -> Gateway:
+async def _gateway(config: Config, stack: AsyncExitStack, person_key: bytes = b"") -> Gateway:
     base_url = config.gateway.base_url
     if base_url == BUILTIN:
         base_url = await stack.enter_async_context(serve_demo_model())
-    gateway = Gateway(config.gateway, base_url=base_url)
-    stack.push_async_callback(gateway.close)
-    return gateway
+    gateway = Gateway(config.gateway, base_url=base_url, person_key=person_key)
+    return await stack.enter_async_context(gateway)
 
 
 class _Bot:

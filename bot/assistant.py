@@ -1,6 +1,7 @@
 """A chat message becomes an answer: recall, the model's stream, what it saved, what it used."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -34,7 +35,7 @@ class ChatModel(Protocol):
         model: str | None = None,
         tools: Sequence[Tool] = (),
         person: str = "",
-    ) -> AsyncIterator[str | Completion]:
+    ) -> AsyncGenerator[str | Completion, None]:
         """Pieces of text as they come, then exactly one Completion, last; raises GatewayError."""
         ...
 
@@ -71,11 +72,12 @@ class Assistant:
             overheard=self.windows.of(room.room_id),
             today=self._now(),
         )
-        async for piece in self._complete(request, message, vault.pseudonym):
-            if isinstance(piece, Completion):
-                yield await self._finished(piece, message, room, vault, context)
-            else:
-                yield piece
+        async with aclosing(self._complete(request, vault.pseudonym)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Completion):
+                    yield await self._finished(piece, message, room, vault, context)
+                else:
+                    yield piece
 
     async def _context(self, message: RoomMessage, room: Room, vault: Vault) -> Context:
         if not memory_allowed(self._config):
@@ -83,22 +85,29 @@ class Assistant:
         return await recall(message, room, vault, tokens=self._config.memory.context_tokens)
 
     async def _complete(
-        self, request: list[ChatMessage], message: RoomMessage, person: str
-    ) -> AsyncIterator[str | Completion]:
+        self, request: list[ChatMessage], person: str
+    ) -> AsyncGenerator[str | Completion, None]:
         """One request; a second only when the model called tools and said nothing to the person."""
         done: Completion | None = None
-        async for piece in self._model.stream(request, tools=self._tools(), person=person):
-            if isinstance(piece, Completion):
-                done = piece
-            else:
-                yield piece
+        async with aclosing(self._stream(request, person, self._tools())) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Completion):
+                    done = piece
+                else:
+                    yield piece
         if done is None:
             return
         if done.tool_calls and not done.text.strip():
-            async for piece in self._model.stream(_with_results(request, done), person=person):
-                yield _joined(done, piece) if isinstance(piece, Completion) else piece
+            async with aclosing(self._stream(_with_results(request, done), person, ())) as pieces:
+                async for piece in pieces:
+                    yield _joined(done, piece) if isinstance(piece, Completion) else piece
         else:
             yield done
+
+    def _stream(
+        self, request: list[ChatMessage], person: str, tools: Sequence[Tool]
+    ) -> AsyncGenerator[str | Completion, None]:
+        return self._model.stream(request, tools=tools, person=person)
 
     def _tools(self) -> tuple[Tool, ...]:
         learns = self._config.memory.mode == "auto" and memory_allowed(self._config)

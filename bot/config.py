@@ -23,10 +23,11 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDict
 
 from bot import config_values as values
-from bot.config_values import BUILTIN, refusal, shown_value
+from bot.config_values import refusal, shown_value
 from bot.errors import ConfigError
 from bot.gateway_policy import PRESETS, extra_body
 
+BUILTIN = values.BUILTIN
 _PREFIX = "CONFIDANT_"
 _FORWARDING_PRESETS = frozenset({"openai", "openrouter", "vercel", "litellm"})
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot.errors import AuditUnavailableError
 from bot.messages import Effect
-from storage import SYSTEM, AuditEntry, AuditLog, StorageFailure, Vault
+from storage import AuditEntry, AuditLog, StorageFailure, Vault
 
 log = logging.getLogger(__name__)
 

@@ -3,8 +3,7 @@
 from urllib.parse import urlsplit
 
 from bot import replies
-from bot.config import Config
-from bot.config_values import BUILTIN
+from bot.config import BUILTIN, Config
 from bot.durations import brief
 from bot.messages import Room, RoomKind, RoomMessage
 from storage import Counts

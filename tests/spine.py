@@ -1,6 +1,6 @@
 """The spine on real storage, with a homeserver and a model that only remember."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -81,7 +81,7 @@ class ScriptedModel:
         model: str | None = None,
         tools: Sequence[Tool] = (),
         person: str = "",
-    ) -> AsyncIterator[str | Completion]:
+    ) -> AsyncGenerator[str | Completion, None]:
         self.requests.append(messages)
         self.tools.append(tuple(tool.name for tool in tools))
         answer = self.answers.pop(0) if self.answers else "I see."

@@ -20,12 +20,17 @@ class RememberingOutlet:
         self.events: dict[str, Outgoing] = {}
         self.sends = 0
         self.broken = False
+        self.tried_thrice = asyncio.Event()
+        self.took = asyncio.Event()
 
     async def send(self, outgoing: Outgoing) -> str:
         self.sends += 1
+        if self.sends == 3:
+            self.tried_thrice.set()
         self.events.setdefault(outgoing.transaction_id, outgoing)
         if self.broken:  # it took the event, but its answer was lost
             raise HomeserverUnavailableError("away")
+        self.took.set()
         return f"$e{len(self.events)}"
 
     def seqs(self) -> list[int]:
@@ -87,11 +92,9 @@ async def test_the_feed_is_woken_by_an_entry_and_waits_out_an_outage(storage: St
         running = tasks.create_task(feed.run())
         await append(storage)
         async with asyncio.timeout(10):
-            while outlet.sends < 3:
-                await asyncio.sleep(0.001)
+            await outlet.tried_thrice.wait()
             outlet.broken = False
-            while await storage.audit_log.feed(limit=1):
-                await asyncio.sleep(0.001)
+            await outlet.took.wait()
         running.cancel()
 
     assert outlet.seqs() == [1]

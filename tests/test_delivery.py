@@ -24,9 +24,11 @@ class RememberingOutlet:
     def __init__(self) -> None:
         self.sent: list[Outgoing] = []
         self.events: dict[str, str] = {}
+        self.begun = asyncio.Event()
 
     async def send(self, outgoing: Outgoing) -> str:
         self.sent.append(outgoing)
+        self.begun.set()
         return self.events.setdefault(outgoing.transaction_id, f"$e{len(self.events)}")
 
     async def typing(self, room_id: str, *, active: bool) -> None:
@@ -83,8 +85,7 @@ async def test_a_slow_answer_shows_at_once_and_ends_with_an_edit_that_is_not_liv
 
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(delivery.stream(pieces("Once ", gate=gate), TO, recovered=False))
-        while not outlet.sent:
-            await asyncio.sleep(0)
+        await outlet.begun.wait()
         gate.set()
     _, event_ids = task.result()
 
@@ -100,8 +101,7 @@ async def test_the_same_text_is_never_edited_twice() -> None:
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(delivery.stream(pieces("Once", gate=gate), TO, recovered=False))
-        while not outlet.sent:
-            await asyncio.sleep(0)
+        await outlet.begun.wait()
         for _ in range(20):
             await asyncio.sleep(0.001)
         gate.set()

@@ -53,8 +53,10 @@ async def test_due_jobs_run_at_the_start_without_waiting_for_a_tick(tmp_path: Pa
         ran.set()
 
     jobs = [Job("sweep", timedelta(days=1), sweep)]
-    async with open_storage(tmp_path, MasterKey.load("ab" * 32, tmp_path)) as storage:
-        async with ticking(jobs, storage, now=lambda: datetime.now(UTC)):
-            await asyncio.wait_for(ran.wait(), 10)
+    async with (
+        open_storage(tmp_path, MasterKey.load("ab" * 32, tmp_path)) as storage,
+        ticking(jobs, storage, now=lambda: datetime.now(UTC)),
+    ):
+        await asyncio.wait_for(ran.wait(), 10)
 
     assert ran.is_set()

@@ -94,8 +94,8 @@ def test_no_foreign_address_is_left_that_a_client_would_link(text: str) -> None:
 
     page = Page(html)
     assert {urlsplit(link).hostname for link in page.links if link.startswith("http")} <= ALLOWED
-    assert not re.search(r"://(?!good\.org)[\w.-]*evil", page.text + body)
-    assert "www.evil" not in page.text + body
+    assert not re.search(r"://(?!good\.org)[\w.-]*evil", f"{page.text}\n{body}")
+    assert "www.evil" not in f"{page.text}\n{body}"
     if not page.code:  # names without a scheme stay as they are in code
         assert not re.search(r"(?<!@)evil\.com(?!\w)", page.text)
 
