@@ -13,6 +13,7 @@ column is the ratio to the baseline of the same run; --json adds one object as t
 import argparse
 import asyncio
 import json
+import os
 import secrets
 import sys
 import tempfile
@@ -23,7 +24,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from aiohttp import web
 
@@ -40,20 +40,22 @@ PATIENCE = 60.0
 PIECES, GROWING = 15, 1.5  # a growing answer: so many pieces in so many seconds
 BARE = "import nio, openai; openai.AsyncOpenAI; print(open('/proc/self/status').read())"
 
-FIGURES = {  # name -> title, unit, what it is compared with
-    "exchange": ("baseline: send to receipt, person to person", "ms", "exchange"),
-    "request": ("send to the request at the gateway", "ms", "exchange"),
-    "quick_answer": ("send to the finished answer of a quick model", "ms", "exchange"),
-    "first_text": ("send to the first text of an answer over 1.5 s", "ms", "exchange"),
-    "grown_answer": ("send to the end of an answer over 1.5 s", "ms", "exchange"),
-    "new_chat": ("opening a chat, to the answer in it", "ms", "exchange"),
-    "bare_start": ("baseline: process that imports nio and openai", "ms", "bare_start"),
-    "first_start": ("start to ready, first time", "ms", "bare_start"),
-    "later_start": ("start to ready, on the same data", "ms", "bare_start"),
-    "bare_memory": ("baseline: resident memory of that process", "MB", "bare_memory"),
-    "start_memory": ("resident memory after the start", "MB", "bare_memory"),
-    "later_memory": ("resident memory after the messages", "MB", "bare_memory"),
+FIGURES = {  # name, ending in its unit -> title, what it is compared with
+    "exchange_ms": ("baseline: send to receipt, person to person", "exchange_ms"),
+    "request_ms": ("send to the request at the gateway", "exchange_ms"),
+    "quick_answer_ms": ("send to the finished answer of a quick model", "exchange_ms"),
+    "first_text_ms": ("send to the first text of an answer over 1.5 s", "exchange_ms"),
+    "grown_answer_ms": ("send to the end of an answer over 1.5 s", "exchange_ms"),
+    "new_chat_ms": ("opening a chat, to the answer in it", "exchange_ms"),
+    "bare_start_ms": ("baseline: process that imports nio and openai", "bare_start_ms"),
+    "first_start_ms": ("start to ready, first time", "bare_start_ms"),
+    "later_start_ms": ("start to ready, on the same data", "bare_start_ms"),
+    "bare_memory_mb": ("baseline: resident memory of that process", "bare_memory_mb"),
+    "start_memory_mb": ("resident memory after the start", "bare_memory_mb"),
+    "later_memory_mb": ("resident memory after the messages", "bare_memory_mb"),
 }
+
+Figures = dict[str, dict[str, float]]
 
 
 class MeasuredBot(Bot):
@@ -132,15 +134,17 @@ async def measure(stage: Stage, rounds: int) -> None:
     friends = await stage.asker.person.direct_chat(stage.friend.person.user_id)
     await stage.friend.person.join_invited()
     starts = min(STARTS, rounds)
-    for number in range(starts):
+    for number in range(1 + starts):
+        if number == 1:
+            stage.samples.clear()  # the first one read everything from disk, and compiled it
         await measure_bare_process(stage)
         bot = await new_bot(stage)
         try:
             chat = await measure_starts(stage, bot)
-            if number == starts - 1:
+            if number == starts:
                 for one in range(WARM_UP + rounds):
                     await measure_round(stage, one, chat, friends)
-                stage.samples["later_memory"].append(bot.resident())
+                stage.samples["later_memory_mb"].append(bot.resident())
         finally:
             await bot.stop()
 
@@ -151,9 +155,11 @@ async def measure_bare_process(stage: Stage) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", BARE), stdout=asyncio.subprocess.PIPE
     )
-    status, _ = await process.communicate()
-    stage.took("bare_start", begun)
-    stage.samples["bare_memory"].append(resident(status.decode()))
+    assert process.stdout is not None
+    status = await process.stdout.read()
+    stage.took("bare_start_ms", begun)
+    stage.samples["bare_memory_mb"].append(resident(status.decode()))
+    await process.wait()
 
 
 async def new_bot(stage: Stage) -> MeasuredBot:
@@ -163,8 +169,7 @@ async def new_bot(stage: Stage) -> MeasuredBot:
     settings = settings_for(stage.homeserver, user_id, password, operators=[])
     settings["gateway"] = {"base_url": stage.gateway.base_url, "model": stage.gateway.models[0]}
     settings["service"] = {"log_level": "INFO"}
-    folder = stage.folder / localpart
-    folder.mkdir()
+    (folder := stage.folder / localpart).mkdir()
     return MeasuredBot(user_id, folder, settings)
 
 
@@ -172,34 +177,34 @@ async def measure_starts(stage: Stage, bot: MeasuredBot) -> str:
     """Start it, open a chat with it, start it again; returns the chat."""
     begun = time.monotonic()
     await bot.start()
-    stage.took("first_start", begun)
+    stage.took("first_start_ms", begun)
     begun = time.monotonic()
     chat = await stage.asker.person.direct_chat(bot.user_id)
     await stage.asker.person.say(chat, "Hello, are you there?")
-    stage.took("new_chat", begun, (await stage.asker.hear(chat))[1])
+    stage.took("new_chat_ms", begun, (await stage.asker.hear(chat))[1])
     await bot.stop()
     begun = time.monotonic()
     await bot.start()
-    stage.took("later_start", begun)
-    stage.samples["start_memory"].append(bot.resident())
+    stage.took("later_start_ms", begun)
+    stage.samples["start_memory_mb"].append(bot.resident())
     return chat
 
 
 async def measure_round(stage: Stage, number: int, chat: str, friends: str) -> None:
     """Side by side, so that whatever else the machine does falls on all of them."""
     begun = await stage.say(friends, f"Good morning number {number}!")
-    stage.took("exchange", begun, (await stage.friend.hear(friends))[1])
+    stage.took("exchange_ms", begun, (await stage.friend.hear(friends))[1])
 
     stage.gateway.script(answer("The ferry leaves at nine."))
     begun = await stage.say(chat, f"Question {number}: when does the ferry leave the harbour?")
-    stage.took("quick_answer", begun, (await stage.asker.hear(chat))[1])
-    stage.took("request", begun, stage.gateway.requests[0].at)
+    stage.took("quick_answer_ms", begun, (await stage.asker.hear(chat))[1])
+    stage.took("request_ms", begun, stage.gateway.requests[0].at)
 
     stage.gateway.script(grow)
     begun = await stage.say(chat, f"Question {number}: what is the island like in winter?")
     first, last = await stage.asker.hear(chat)
-    stage.took("first_text", begun, first)
-    stage.took("grown_answer", begun, last)
+    stage.took("first_text_ms", begun, first)
+    stage.took("grown_answer_ms", begun, last)
 
 
 async def grow(exchange: Exchange) -> web.StreamResponse:
@@ -219,30 +224,29 @@ def resident(status: str) -> float:
     return int(line.split()[1]) / 1024
 
 
-def summary(samples: dict[str, list[float]], rounds: int) -> dict[str, dict[str, Any]]:
+def summary(samples: dict[str, list[float]], rounds: int) -> Figures:
     """Median, bounds and ratio of every figure, the warm-up left out."""
-    counted = {name: values[-rounds:] for name, values in samples.items()}
-    figures = {}
-    for name, (_, unit, baseline) in FIGURES.items():
-        values = counted[name]
-        ratio = round(median(values) / median(counted[baseline]), 2)
-        bounds = {"min": round(min(values), 1), "max": round(max(values), 1)}
-        figures[name] = {"median": round(median(values), 1), **bounds, "unit": unit, "ratio": ratio}
+    figures: Figures = {}
+    for name, (_, baseline) in FIGURES.items():
+        values = sorted(samples[name][-rounds:])
+        one = {"median": median(values), "min": values[0], "max": values[-1]}
+        one["ratio"] = one["median"] / median(samples[baseline][-rounds:])
+        figures[name] = {key: round(value, 2) for key, value in one.items()}
     return figures
 
 
-def table(figures: dict[str, dict[str, Any]]) -> str:
-    """The figures as lines for people."""
-    return "\n".join(
-        f"{FIGURES[name][0]:<50}{one['median']:>7.0f} {one['unit']} "
-        f"{'({min:.0f} to {max:.0f})'.format(**one):>16}{one['ratio']:>8.2f} ×"
-        for name, one in figures.items()
-    )
+def line(name: str, one: dict[str, float]) -> str:
+    """One figure, for people."""
+    title, unit = FIGURES[name][0], name[-2:].replace("mb", "MB")
+    bounds = f"({one['min']:.0f} to {one['max']:.0f})"
+    return f"{title:<48}{one['median']:>6.0f} {unit} {bounds:<16}{one['ratio']:>6.2f} ×"
 
 
-async def run(rounds: int) -> dict[str, dict[str, Any]]:
+async def run(rounds: int) -> Figures:
     """Measure in a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="confidant-bench-") as folder:
+        if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):  # or each start would compile it all
+            os.environ["PYTHONPYCACHEPREFIX"] = f"{folder}/bytecode"
         async with staged(Path(folder)) as stage:
             await measure(stage, rounds)
         return summary(stage.samples, rounds)
@@ -253,7 +257,7 @@ if __name__ == "__main__":
     parser.add_argument("--messages", type=int, default=20, metavar="N")
     parser.add_argument("--json", action="store_true", help="one object as the last line")
     options = parser.parse_args()
-    measured = asyncio.run(run(options.messages))
-    print(table(measured))
+    figures = asyncio.run(run(options.messages))
+    print("\n".join(line(name, one) for name, one in figures.items()))
     if options.json:
-        print(json.dumps({"messages": options.messages, **measured}))
+        print(json.dumps({"messages": options.messages, **figures}))

@@ -174,7 +174,11 @@ class Search:
         self, table: str, terms: Sequence[str], room_id: str | None, limit: int
     ) -> list[list[int]]:
         """The ids of the newest rows that match each expression."""
-        room = "" if room_id is None else f" AND {phrase('room' + room_id.encode().hex())}"
+        room = (
+            ""
+            if room_id is None
+            else f" AND {phrase('room' + room_id.encode('utf-8', 'replace').hex())}"
+        )
         scoped = [f"({term}){room}" for term in terms]
         rows = await self._database.rows(POSTINGS[table], limit, json.dumps(scoped))
         return [[int(row_id) for row_id in (row[0] or "").split(",") if row_id] for row in rows]

@@ -5,7 +5,7 @@ What the person typed never reaches MATCH as it is: only letters and digits do, 
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 MOST_TERMS = 24  # of a pasted page, the longest words: the rare ones, mostly
@@ -77,8 +77,8 @@ def families(text: str) -> dict[str, tuple[str, ...]]:
 
 FAMILIES = families(IRREGULAR)
 
-SELF = _words_of("i me my mine myself")
-BOT = _words_of("you your yours yourself")
+# Whose words a question is about, by the one it names first; "can you tell me" names nobody.
+SPEAKER = re.compile(r"\b(?:(i|my|mine|myself)|(?:did|had|have) you|yours?)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,8 @@ def parse(question: str, names: Mapping[str, str]) -> Question:
     content = [low for word, low in said if low not in STOP or _month(word, question)]
     unnamed = [word for word in content if word not in roles] or content
     telling = [word for word in unnamed if word not in ASKING] or unnamed
-    return Question(tuple(_expressions(telling)), _role([low for _, low in said], roles))
+    named = {roles[low] for _, low in said if low in roles}
+    return Question(_expressions(telling), _role(question, named))
 
 
 def words(text: str) -> list[str]:
@@ -128,17 +129,19 @@ def _month(word: str, question: str) -> bool:
     return word == "May" and not question.lstrip().startswith(word)
 
 
-def _role(said: Iterable[str], roles: Mapping[str, str]) -> str | None:
-    pronouns = {**dict.fromkeys(SELF, "user"), **dict.fromkeys(BOT, "assistant")}
-    named = {roles[word] for word in said if word in roles}
-    meant = named or {pronouns[word] for word in said if word in pronouns}
-    return meant.pop() if len(meant) == 1 else None
+def _role(question: str, named: Collection[str]) -> str | None:
+    if named:
+        return next(iter(named)) if len(named) == 1 else None
+    speaker = SPEAKER.search(question)
+    if speaker is None:
+        return None
+    return "user" if speaker[1] else "assistant"
 
 
-def _expressions(terms: Iterable[str]) -> list[str]:
-    unique = dict.fromkeys(piece for term in terms for piece in _pieces(term))
-    longest = sorted(unique, key=len, reverse=True)[:MOST_TERMS]
-    return list(dict.fromkeys(_expression(piece) for piece in unique if piece in set(longest)))
+def _expressions(terms: Iterable[str]) -> tuple[str, ...]:
+    pieces = dict.fromkeys(piece for term in terms for piece in _pieces(term))
+    longest = sorted(pieces, key=len, reverse=True)[:MOST_TERMS]
+    return tuple(dict.fromkeys(map(_expression, longest)))
 
 
 def _expression(piece: str) -> str:

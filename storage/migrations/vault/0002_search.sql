@@ -2,48 +2,56 @@ BEGIN IMMEDIATE;
 
 CREATE VIEW unspaced AS
 -- A letter of a script that is written without spaces between words, or with endings glued to
--- them: Thai to Myanmar, Khmer, kana, Han, Hangul. storage/terms.py knows the same ranges.
-SELECT '[฀-႟ក-៿぀-鿿가-퟿豈-﫿ｦ-ﾟ]' AS letter;
+-- them: Thai to Myanmar, Khmer, kana, Han, Hangul. storage/terms.py has the same ranges.
+SELECT '[' || char(
+    0x0E00, 45, 0x109F, 0x1780, 45, 0x17FF, 0x3040, 45, 0x9FFF, 0xAC00, 45, 0xD7FF,
+    0xF900, 45, 0xFAFF, 0xFF66, 45, 0xFF9F
+) || ']' AS letter;
 
--- What the full-text index holds of a row, as one text: the words, the date in words, of unspaced
--- scripts every two neighbouring letters, and of a turn in a shared room a word for that room.
--- A view, so that a deletion names the very words that the insertion named.
+-- What the full-text index holds of a row, as one text: the words, with every two neighbouring
+-- letters of an unspaced script as a word; the date in words; of a turn in a shared room a word for
+-- that room. A view, so that a deletion names the very words that the insertion named.
 
 CREATE VIEW turn_document AS
 SELECT turn_id, concat_ws(
-    ' ', text,
+    ' ',
+    CASE WHEN text GLOB '*' || (SELECT letter FROM unspaced) || '*' THEN (
+        WITH RECURSIVE pair (place, letters, rest) AS (
+            SELECT 1, substr(text, 1, 2), substr(text, 2)
+            UNION ALL
+            SELECT place + 1, substr(rest, 1, 2), substr(rest, 2) FROM pair WHERE rest <> ''
+        )
+        SELECT group_concat(CASE
+            WHEN letters GLOB letter || letter THEN ' ' || letters
+            WHEN letters GLOB letter || '*' THEN ' ' || substr(letters, 1, 1) || ' '
+            ELSE substr(letters, 1, 1)
+        END, '' ORDER BY place) FROM pair, unspaced
+    ) ELSE text END,
     CAST(strftime('%d', said_at) AS INTEGER),
     trim(substr('January  February March    April    May      June     July     August   September'
              || 'October  November December', 9 * strftime('%m', said_at) - 8, 9)),
     strftime('%Y', said_at),
     trim(substr('Sunday   Monday   Tuesday  WednesdayThursday Friday   Saturday',
                 9 * strftime('%w', said_at) + 1, 9)),
-    CASE WHEN text GLOB '*' || (SELECT letter FROM unspaced) || '*' THEN (
-        WITH RECURSIVE pair (letters, rest) AS (
-            SELECT substr(text, 1, 2), substr(text, 2)
-            UNION ALL
-            SELECT substr(rest, 1, 2), substr(rest, 2) FROM pair WHERE rest <> ''
-        )
-        SELECT group_concat(iif(letters GLOB letter || letter, letters, substr(letters, 1, 1)), ' ')
-        FROM pair, unspaced WHERE letters GLOB letter || '*'
-    ) END,
     CASE room_kind WHEN 'shared' THEN 'room' || hex(room_id) END
 ) AS words
 FROM turn;
 
 CREATE VIEW memory_document AS
-SELECT memory_id, concat_ws(
-    ' ', text, quote,
-    CASE WHEN text || quote GLOB '*' || (SELECT letter FROM unspaced) || '*' THEN (
-        WITH RECURSIVE pair (letters, rest) AS (
-            SELECT '', text || ' ' || quote
+SELECT memory_id, CASE
+    WHEN text || quote GLOB '*' || (SELECT letter FROM unspaced) || '*' THEN (
+        WITH RECURSIVE pair (place, letters, rest) AS (
+            SELECT 1, '', text || ' ' || quote
             UNION ALL
-            SELECT substr(rest, 1, 2), substr(rest, 2) FROM pair WHERE rest <> ''
+            SELECT place + 1, substr(rest, 1, 2), substr(rest, 2) FROM pair WHERE rest <> ''
         )
-        SELECT group_concat(iif(letters GLOB letter || letter, letters, substr(letters, 1, 1)), ' ')
-        FROM pair, unspaced WHERE letters GLOB letter || '*'
-    ) END
-) AS words
+        SELECT group_concat(CASE
+            WHEN letters GLOB letter || letter THEN ' ' || letters
+            WHEN letters GLOB letter || '*' THEN ' ' || substr(letters, 1, 1) || ' '
+            ELSE substr(letters, 1, 1)
+        END, '' ORDER BY place) FROM pair, unspaced
+    ) ELSE text || ' ' || quote
+END AS words
 FROM memory;
 
 -- Scores are our own (storage/ranking.py), hence no column sizes. secure-delete takes the words of

@@ -1,0 +1,32 @@
+"""The benchmarks run and say what they promise; how fast it was is not for a test to judge."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+
+
+async def test_the_latency_benchmark_ends_with_its_figures_as_one_object() -> None:
+    command = (sys.executable, ROOT / "benchmarks/latency.py", "--messages", "1", "--json")
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    printed, _ = await process.communicate()
+    assert process.returncode == 0
+
+    *table, last = printed.decode().splitlines()
+    figures = json.loads(last)
+
+    assert figures.pop("messages") == 1
+    assert len(table) == len(figures)
+    for one in figures.values():
+        assert 0 < one["min"] <= one["median"] <= one["max"]
+        assert one["ratio"] > 0
+    assert figures["request_ms"]["median"] < figures["quick_answer_ms"]["median"]
+    assert figures["first_text_ms"]["median"] < figures["grown_answer_ms"]["median"]
+    for baseline in ("exchange_ms", "bare_start_ms", "bare_memory_mb"):
+        assert figures[baseline]["ratio"] == 1
