@@ -2,19 +2,29 @@
 
 import argparse
 import asyncio
+import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-from bot.errors import BotError, ConfigError
+from bot.errors import BotError, ConfigError, StorageError
+
+if TYPE_CHECKING:
+    from bot.config import Config
+    from storage import Restored
 
 log = logging.getLogger("bot")
 
 OK, FAILED, WRONG = 0, 1, 2
 SAMPLE = "config.sample.toml"
+
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"confidant: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        return OK
+        return OK if verb in (_run, _demo) else FAILED  # those two are stopped like that
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,11 +60,30 @@ def _parser() -> argparse.ArgumentParser:
     _config_option(init)
     doctor = _verb(verbs, "doctor", _doctor, "look over configuration, homeserver and gateway")
     _config_option(doctor)
+    _keeping_verbs(verbs)
     return parser
 
 
+def _keeping_verbs(verbs: "Verbs") -> None:
+    audit = verbs.add_parser("audit", help="check or export the audit log, also while the bot runs")
+    parts = audit.add_subparsers(title="verbs", required=True, metavar="VERB")
+    verify = _verb(parts, "verify", _audit_verify, "check that no entry was changed")
+    _config_option(verify)
+    export = _verb(parts, "export", _audit_export, "print the public entries as JSON Lines")
+    _config_option(export)
+    backup = _verb(verbs, "backup", _backup, "back the stopped bot's data up into a new folder")
+    _config_option(backup)
+    backup.add_argument("destination", type=Path, metavar="DEST")
+    restore = _verb(verbs, "restore", _restore, "put a backup in the place of the bot's data")
+    _config_option(restore)
+    restore.add_argument("source", type=Path, metavar="SRC")
+    restore.add_argument(
+        "--replace", action="store_true", help="also where there is data, which is deleted"
+    )
+
+
 def _verb(
-    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    verbs: "Verbs",
     name: str,
     run: Callable[[argparse.Namespace], int],
     summary: str,
@@ -127,6 +156,85 @@ def _doctor(options: argparse.Namespace) -> int:
     findings = asyncio.run(examine(load_config(options.config, os.environ), file=options.config))
     print("\n".join(one.line() for one in findings))
     return FAILED if any(one.failed for one in findings) else OK
+
+
+@contextmanager
+def _stored(options: argparse.Namespace) -> Iterator["Config"]:
+    """The configuration, while storage's failures become those that `main` says."""
+    from bot.config import load_config
+    from storage import StorageFailure
+
+    config = load_config(options.config, os.environ)
+    try:
+        yield config
+    except StorageFailure as failure:
+        raise StorageError(str(failure)) from failure
+
+
+def _audit_verify(options: argparse.Namespace) -> int:
+    from storage import verify_audit_log
+
+    with _stored(options) as config:
+        count = verify_audit_log(config.storage.path)
+    print(f"The audit log is intact: {count} {'entry' if count == 1 else 'entries'}.")
+    return OK
+
+
+def _audit_export(options: argparse.Namespace) -> int:
+    from storage import read_audit_log
+
+    with _stored(options) as config:
+        try:
+            for entry in read_audit_log(config.storage.path):
+                print(json.dumps(asdict(entry)))
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever reads has read enough; nothing may be left to flush
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return OK
+
+
+def _backup(options: argparse.Namespace) -> int:
+    from storage import back_up
+
+    with _stored(options) as config:
+        path, secret = config.storage.path, config.storage.master_key.get_secret_value()
+        made = asyncio.run(back_up(path, secret, options.destination))
+    print(f"Backed up {_vaults(made.vaults)} to {options.destination}.")
+    where = "storage.master_key" if secret.strip() else path / "master.key"
+    print(
+        f"The master key is not in it, and it can't be read without: keep a copy of {where} apart."
+    )
+    return OK
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from storage import restore
+
+    with _stored(options) as config:
+        path, secret = config.storage.path, config.storage.master_key.get_secret_value()
+        restored = asyncio.run(restore(path, secret, options.source, replace=options.replace))
+    print(f"Restored {_vaults(restored.vaults)} as of {restored.made_at:%Y-%m-%d %H:%M} UTC.")
+    print(_about_the_forgotten(restored))
+    print(
+        "The bot logs in as a new device: what it had not answered has to be asked again, and what "
+        "people deleted piece by piece since then is back."
+    )
+    if config.homeserver.access_token.get_secret_value():
+        print("homeserver.access_token belongs to the old device: put in that of a new log-in.")
+    return OK
+
+
+def _about_the_forgotten(restored: "Restored") -> str:
+    if restored.all_forgotten_known:
+        return f"Forgotten since then, and so not restored: {_vaults(restored.destroyed_again)}."
+    return (
+        "Who was forgotten since then can't be known, because the data from then on is not here: "
+        "they are back until they say `!forget everything` again. Tell them."
+    )
+
+
+def _vaults(count: int) -> str:
+    return f"{count} vault{'' if count == 1 else 's'}"
 
 
 if __name__ == "__main__":

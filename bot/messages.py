@@ -43,7 +43,7 @@ class RoomMessage:
     event_id: str
     room_id: str
     sender: str
-    body: str
+    body: str = field(repr=False)
     sent_at: datetime
     encrypted: bool
     mentions_bot: bool = False

@@ -76,7 +76,7 @@ def room_message(event: ClearEvent, *, bot: str, recovered: bool = False) -> Roo
         return None
     if text(relation, "rel_type") == "m.replace" or "m.new_content" in event.content:
         return None
-    reply_to = text(relation, "m.in_reply_to", "event_id") or None
+    reply_to = _event_id(relation, "m.in_reply_to", "event_id")
     body = text(event.content, "body")
     if reply_to:
         body = without_fallback(body)
@@ -91,10 +91,15 @@ def room_message(event: ClearEvent, *, bot: str, recovered: bool = False) -> Roo
         sent_at=event.sent_at,
         encrypted=event.encrypted,
         mentions_bot=mentions(event.content, bot),
-        thread_id=(text(relation, "event_id") or None) if in_thread else None,
+        thread_id=_event_id(relation, "event_id") if in_thread else None,
         reply_to=None if relation.get("is_falling_back") is True else reply_to,
         recovered=recovered,
     )
+
+
+def _event_id(relation: Json, *keys: str) -> str | None:
+    """An event id that a sender wrote, if it has the form of one."""
+    return found if re.fullmatch(r"\$[!-~]{1,254}", found := text(relation, *keys)) else None
 
 
 def without_fallback(body: str) -> str:

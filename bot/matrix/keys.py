@@ -16,7 +16,8 @@ SIGNED = "signed_curve25519"
 STALE = (
     "The homeserver holds other keys for the bot's device {device} than the crypto store in the "
     "data directory, as after restoring an old copy of it: people could not reach the bot. Remove "
-    "the file `session` from the data directory, and the bot logs in as a new device."
+    "the file `session` from the data directory, and the bot logs in as a new device; a "
+    "homeserver.access_token has to be one of a new device, too."
 )
 
 

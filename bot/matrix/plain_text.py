@@ -21,20 +21,21 @@ _LINE_END = re.compile("\r\n?|[\u2028\u2029]")
 _ROOM = re.compile("@(?=room)", re.IGNORECASE)
 
 _SCHEMES = "mailto|magnet|matrix|tel|sms|smsto|geo|sip|xmpp|bitcoin"
-_IN_URL = r"[A-Za-z0-9/_?#&=%.~+@!$*-]"  # what every client takes for a part of the address
+_IN_URL = r"[\w/?#&=%.~+@!$*-]"  # what every client takes for a part of the address
 _ADDRESS = re.compile(
     rf"""
       # @name:server and #room:server: clients open these themselves, and fetch nothing
-      (?<![\w@\#!]) (?P<matrix_id> [@\#!] [^\s:/@\#!]{{1,255}} : [\w.-]+ (?::\d+)? )
+      (?<![\w@\#!]) (?P<matrix_id> [@\#!] [\w.=+-]{{1,255}} : [\w.-]+ (?::\d+)? )
       (?![\w/?\#.:@-])
     | # any scheme with an authority; `fake` if what seems its host may be a user name
       (?<![a-z0-9+.-]) (?P<scheme> [a-z0-9+.-]+ ) :// (?P<host> (?: [\w.%-] | [^\s\x00-\x7f] )* )
       (?P<fake> (?= \\ | [^\s/?\#]* @ ) )? (?: :\d+ )? (?: [/?\#] {_IN_URL}* )?
-    | (?<![\w-]) (?P<bare_scheme> {_SCHEMES} ) : (?= [^\s:] )
+    | (?<!\w) (?P<bare_scheme> {_SCHEMES} ) : (?= [^\s:] )
     | # a host on its own
-      (?<![\w.-]) (?P<name> (?: [\w-]+ \. )+ (?: xn--[a-z0-9-]+ | [^\W\d_]{{2,63}} ) )
+      (?<!\w) (?<!\w[.-])
+      (?P<name> (?: \w (?: [\w-]* \w )? \. )+ (?: xn--[a-z0-9-]+ | [^\W\d_]{{2,63}} ) )
       (?P<tail> (?: :\d+ )? (?: [/?\#] {_IN_URL}* )? )
-    | (?<![\w.-]) \d{{1,3}} (?: \.\d{{1,3}} ){{3}} (?= :\d | / )
+    | (?<!\w) (?<!\w[.-]) \d{{1,3}} (?: \.\d{{1,3}} ){{3}} (?= :\d | / )
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -121,11 +122,16 @@ def address_marks(
     if allowed_hosts is None:
         return frozenset()
     marks = {match.start() for match in _AUTHORITY.finditer(text)}
-    for match in _ADDRESS.finditer(text):
+    end = 0
+    while match := _ADDRESS.search(text, end):
         if _is_allowed(match, allowed_hosts):
             marks.discard(match.end("scheme"))
-        elif _is_address(match, in_code=is_code(match.start(), match.end())):
-            marks.update(_marks(match))
+            end = match.end()
+            continue
+        end = max(match.end("host"), match.end("name"))  # what follows may hide another address
+        end = end if end > 0 else match.end()
+        if _is_address(match, in_code=is_code(match.start(), match.end())):
+            marks.update(_marks(text, match.start(), end))
     return frozenset(marks)
 
 
@@ -135,14 +141,15 @@ def _named_host(match: re.Match[str]) -> str | None:
 
 def _is_allowed(match: re.Match[str], allowed_hosts: Collection[str]) -> bool:
     host = normal_host(_named_host(match) or "")
-    return host in allowed_hosts and match["fake"] is None
+    plain_scheme = (match["scheme"] or "https").lower() in ("https", "http")
+    return host in allowed_hosts and plain_scheme and match["fake"] is None
 
 
-def _marks(match: re.Match[str]) -> Iterator[int]:
-    colon = match[0].find(":")
+def _marks(text: str, start: int, end: int) -> Iterator[int]:
+    colon = text.find(":", start, end)
     if colon >= 0:
-        yield match.start() + colon
-    yield from (at for at, char in enumerate(match[0], match.start()) if char == ".")
+        yield colon
+    yield from (at for at in range(start, end) if text[at] == ".")
 
 
 def _is_address(match: re.Match[str], *, in_code: bool) -> bool:

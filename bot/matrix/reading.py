@@ -57,11 +57,13 @@ class Reader:
             self._guard.leave(room_id)
         await self._remember_encrypted()
         await self._maintain()
+        # All that may fail comes before anything is taken from those that wait.
+        new = {room_id: await self._new(room_id, joined[room_id], since) for room_id in joined}
         events: list[RoomEvent] = list(self.invites(sync))
         for clear in [clear async for clear in self._late()]:
             events += self._messages(clear, watch)
-        for room_id, room in joined.items():
-            for event in await self._new(room_id, room, since) if since else ():
+        for room_id, timeline in new.items():
+            for event in timeline:
                 events += self._messages(await self._opened(room_id, event), watch)
         events += self.waiting.overdue()
         return Batch(tuple(events), text(sync, "next_batch"))
@@ -104,8 +106,10 @@ class Reader:
             await self._remembered.remember_encrypted(room_id)
         self._known_encrypted |= seen
 
-    async def _new(self, room_id: str, room: object, since: str) -> list[Any]:
+    async def _new(self, room_id: str, room: object, since: str | None) -> list[Any]:
         """The events of one room since the last sync, the gap filled, none from before joining."""
+        if since is None:
+            return []
         events = _timeline(room)
         if member(room, "timeline", "limited") is True:
             events = without_doubles([*await self._gap(room_id, room, since), *events])

@@ -66,9 +66,12 @@ def items(value: object, *keys: str) -> list[Any]:
 
 
 def text(value: object, *keys: str) -> str:
-    """The string under these keys; empty where anything on the way is none."""
+    """The string under these keys; empty where anything on the way is none.
+
+    Half of a surrogate pair, which JSON can spell but UTF-8 can't, becomes a question mark.
+    """
     found = member(value, *keys)
-    return found if isinstance(found, str) else ""
+    return found.encode(errors="replace").decode() if isinstance(found, str) else ""
 
 
 def number(value: object, *keys: str) -> int:

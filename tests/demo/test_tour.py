@@ -117,7 +117,7 @@ def event(event_id: str, content: Mapping[str, object]) -> Seen:
 
 
 async def test_an_answer_is_finished_by_the_edit_that_is_no_longer_live() -> None:
-    live = {"org.matrix.msc4357.live": {}}
+    live: dict[str, object] = {"org.matrix.msc4357.live": {}}
     growing = event("$1", {"msgtype": "m.text", "body": "Hel", **live})
     edit = {
         "msgtype": "m.text",

@@ -167,6 +167,24 @@ def test_a_decrypted_event_has_its_relation_from_outside() -> None:
     assert "secret" not in repr(clear)
 
 
+def test_half_a_character_is_no_character() -> None:
+    halved = message({"body": "a\ud800b"})
+
+    assert halved is not None
+    assert halved.body == "a?b"
+
+
+@pytest.mark.parametrize(
+    "claimed", ["", "x", "$", "$a b", "$a\n", "$é", "$" * 300, 7, None, ["$a"]]
+)
+def test_what_has_not_the_form_of_an_event_id_is_none(claimed: Any) -> None:
+    answered = {"rel_type": "m.thread", "event_id": claimed}
+    found = message({"m.relates_to": {**answered, "m.in_reply_to": {"event_id": claimed}}})
+
+    assert found is not None
+    assert (found.thread_id, found.reply_to) == (None, None)
+
+
 def member(user_id: str, membership: str) -> dict[str, Any]:
     content = {"membership": membership}
     return {"type": "m.room.member", "state_key": user_id, "sender": "@ann:b", "content": content}
