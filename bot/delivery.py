@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Protocol
 
@@ -39,6 +39,7 @@ class Address:
     reply_to: str | None = None
     thread_id: str | None = None
     mention: str | None = None
+    question: str = field(default="", repr=False)
 
     def part(self, name: str) -> str:
         """A transaction id that is the same whenever the same part is sent again."""
@@ -58,6 +59,7 @@ def address(message: RoomMessage, room: Room) -> Address:
         reply_to=message.event_id if shared else None,
         thread_id=message.thread_id,
         mention=message.sender if shared else None,
+        question=message.body,
     )
 
 
@@ -233,6 +235,7 @@ def _outgoing(to: Address, text: str, name: str, *, generated: bool = False) -> 
         reply_to=to.reply_to,
         thread_id=to.thread_id,
         mention=to.mention,
+        question=to.question,
     )
 
 

@@ -227,7 +227,7 @@ class Outgoing:
     it already has. `live` says that an edit will follow (MSC4357). `mention` is the user id that
     is notified, alone. `fields` are extra event content, for machines; never text of a person.
     A model's answer is `generated`, a person's own words (the demo's user) are `spoken`; all the
-    rest is a notice.
+    rest is a notice. Only hosts that stand in the `question` may be linked in what is not spoken.
     """
 
     room_id: str
@@ -235,6 +235,7 @@ class Outgoing:
     transaction_id: str
     generated: bool = False
     spoken: bool = False
+    question: str = field(default="", repr=False)
     reply_to: str | None = None
     thread_id: str | None = None
     mention: str | None = None

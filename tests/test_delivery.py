@@ -163,8 +163,10 @@ def test_in_a_shared_room_the_asker_is_answered_and_notified() -> None:
     shared = Room("!r", frozenset({"@bot:x", "@ann:x", "@bob:x"}), encrypted=True)
     direct = Room("!r", frozenset({"@bot:x", "@ann:x"}), encrypted=True)
 
-    assert address(QUESTION, shared) == Address("!r", "$q", reply_to="$q", mention="@ann:x")
-    assert address(QUESTION, direct) == Address("!r", "$q")
+    among_others, alone = address(QUESTION, shared), address(QUESTION, direct)
+
+    assert (among_others.reply_to, among_others.mention) == ("$q", "@ann:x")
+    assert (alone.reply_to, alone.mention) == (None, None)
 
 
 def test_other_rooms_have_other_transaction_ids() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from bot.matrix.html import to_body, to_html
+from bot.matrix.html import mentioned_hosts, to_body, to_html
 from bot.matrix.plain_text import plain
 from bot.messages import Attachment, Outgoing
 
@@ -34,12 +34,25 @@ def message(outgoing: Outgoing, file: Mapping[str, Any] | None = None) -> Conten
 
 
 def _text(outgoing: Outgoing) -> Content:
-    body, formatted = to_body(outgoing.text), to_html(outgoing.text)
+    hosts = _linkable(outgoing)
+    body = to_body(outgoing.text, allowed_hosts=hosts)
+    formatted = to_html(outgoing.text, allowed_hosts=hosts)
     said = outgoing.generated or outgoing.spoken
     content = {"msgtype": "m.text" if said else "m.notice", "body": body}
     if formatted != escape(body, quote=False):  # plain words need no second copy
         content |= {"format": "org.matrix.custom.html", "formatted_body": formatted}
     return content
+
+
+def _linkable(outgoing: Outgoing) -> frozenset[str] | None:
+    """Hosts that may be linked: what the person mentioned, and in a notice Matrix itself.
+
+    A notice may repeat a memory, and that is a model's text too.
+    """
+    if outgoing.spoken:
+        return None
+    ours = frozenset() if outgoing.generated else frozenset({"matrix.to"})
+    return mentioned_hosts(outgoing.question) | ours
 
 
 def _file(attachment: Attachment, caption: str, file: Mapping[str, Any]) -> Content:

@@ -111,3 +111,31 @@ def test_a_part_of_the_largest_size_fits_into_an_event(letter: str, replaces: st
     new = content.get("m.new_content", content)
     assert new["body"] == text.strip() or new["body"] == text
     assert len(json.dumps(content, ensure_ascii=False).encode()) < 48_000
+
+
+@pytest.mark.parametrize(
+    ("question", "linked"),
+    [("what is a cat?", False), ("is https://example.org/cats any good?", True)],
+)
+def test_a_model_can_link_only_what_the_person_mentioned(question: str, *, linked: bool) -> None:
+    answer = Outgoing(
+        "!r",
+        "See [here](https://example.org/cats?q=secret).",
+        "txn",
+        generated=True,
+        question=question,
+    )
+
+    said = message(answer)
+
+    assert ('href="https://example.org' in said.get("formatted_body", "")) is linked
+    assert ("https://example.org" in said["body"]) is linked
+
+
+def test_a_notice_links_to_matrix_and_to_nothing_that_a_memory_may_hold() -> None:
+    told = Outgoing("!r", "[source](https://matrix.to/#/!r/$e) [here](https://evil.example/)", "t")
+
+    said = message(told)["formatted_body"]
+
+    assert 'href="https://matrix.to/' in said
+    assert "evil.example/" not in said
