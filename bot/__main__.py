@@ -201,9 +201,7 @@ def _backup(options: argparse.Namespace) -> int:
         made = asyncio.run(back_up(path, secret, options.destination))
     print(f"Backed up {_vaults(made.vaults)} to {options.destination}.")
     where = "storage.master_key" if secret.strip() else path / "master.key"
-    print(
-        f"The master key is not in it, and it can't be read without: keep a copy of {where} apart."
-    )
+    print(f"Without the master key nobody can read it: keep a copy of {where} somewhere else.")
     return OK
 
 

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 
-from bot.command import Command, Line, split
+from bot.command import Command, Line, named, split
 from bot.config import Config
 from bot.messages import Room, RoomKind, RoomMessage
 
 INPUT_LIMIT = 16 * 1024  # bytes of one message (SEC-02)
+CATCHING_UP = timedelta(minutes=10)  # after a start
 
 
 class Refusal(StrEnum):
@@ -38,7 +39,7 @@ class Refuse:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Order:
     """A command; `command` is None when the name is nobody's."""
 
     line: Line
@@ -50,7 +51,7 @@ class Chat:
     """Something to answer."""
 
 
-Intent = Ignore | Refuse | Run | Chat
+Intent = Ignore | Refuse | Order | Chat
 
 
 def allowed(user_id: str, config: Config) -> bool:
@@ -80,7 +81,7 @@ def intent(
 ) -> Intent:
     """What a message is; `addressed` says that it mentions the bot or answers it."""
     line = split(message.body, prefix=config.service.command_prefix)
-    command = next((one for one in commands if line and one.name == line.name), None)
+    command = named(line.name, commands) if line else None
     shared = room.kind is RoomKind.SHARED
     if shared and not addressed and command is None:
         return Ignore()
@@ -88,7 +89,7 @@ def intent(
     if refusal is not None:
         return Refuse(refusal)
     if line is not None and (command is not None or not shared):
-        return Run(line, command)
+        return Order(line, command)
     return Chat()
 
 
@@ -105,21 +106,31 @@ def _refusal(message: RoomMessage, room: Room, config: Config) -> Refusal | None
 
 
 class Pace:
-    """How many messages each person sent in the last minute."""
+    """How many messages each person sent in the last minute.
 
-    def __init__(self, per_minute: int) -> None:
+    What was sent before `since` came while the bot was away, all at once, and is not counted.
+    """
+
+    def __init__(self, per_minute: int, *, since: datetime) -> None:
         self._per_minute = per_minute
+        self._since = since
         self._sent: dict[str, deque[datetime]] = {}
 
-    def admits(self, user_id: str, now: datetime) -> bool:
-        """Count one message now and say whether it is within the limit."""
-        times = self._sent.setdefault(user_id, deque())
+    def admits(self, message: RoomMessage, now: datetime) -> bool:
+        """Count a message and say whether it is within the limit."""
+        if message.recovered or self._came_meanwhile(message, now):
+            return True
+        times = self._sent.setdefault(message.sender, deque())
         while times and now - times[0] > timedelta(minutes=1):
             times.popleft()
         if len(times) >= self._per_minute:
             return False
         times.append(now)
         return True
+
+    def _came_meanwhile(self, message: RoomMessage, now: datetime) -> bool:
+        """The time of a message is its sender's claim, so it is believed only for a while."""
+        return message.sent_at < self._since and now < self._since + CATCHING_UP
 
 
 class Once:

@@ -12,18 +12,27 @@ from bot.assistant import Assistant
 from bot.audit_feed import AuditFeed
 from bot.commands import COMMANDS
 from bot.config import BUILTIN, Config
+from bot.delivery import Delivery
 from bot.demo.model import serve_demo_model
 from bot.dispatcher import Dispatcher
 from bot.doctor import Finding
-from bot.errors import ConfigError, GatewayError, StorageError
+from bot.errors import (
+    AuditUnavailableError,
+    BotError,
+    ConfigError,
+    GatewayError,
+    StorageError,
+)
+from bot.exchange import Exchanges
 from bot.gateway import Gateway
 from bot.handler import Handler
 from bot.jobs import Job, ticking
 from bot.journal import Journal
 from bot.matrix.client import MatrixClient, open_client, reach
 from bot.messages import Action, Effect, Unfinished
+from bot.processing import processing
 from bot.tasks import task_group
-from storage import SYSTEM, MasterKey, Storage, StorageFailure, open_storage
+from storage import MasterKey, Storage, StorageFailure, open_storage
 
 log = logging.getLogger(__name__)
 
@@ -66,11 +75,26 @@ async def run(config: Config, *, stop: asyncio.Event, ready: Ready) -> None:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Storage knows nothing of ours: its failures become those that the command line says."""
+    """Leave with a failure that has a sentence for the operator, if there is one among several."""
+    known = (BotError, StorageFailure, AuditUnavailableError)
     try:
         yield
-    except StorageFailure as error:
-        raise StorageError(str(error)) from error
+    except known as error:
+        raise _for_operators(error) from error
+    except BaseExceptionGroup as group:
+        found = group.subgroup(known)
+        if found is None:
+            raise
+        raise _for_operators(_first(found)) from group
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _for_operators(error: BaseException) -> BotError:
+    """Storage knows nothing of ours: its failures become those that the command line says."""
+    return error if isinstance(error, BotError) else StorageError(str(error))
 
 
 async def examine(config: Config, *, file: Path) -> list[Finding]:
@@ -118,7 +142,7 @@ class _Bot:
         async with task_group() as tasks:
             handler = self._handler(audit_room)
             dispatcher = Dispatcher(handler.handle, self._storage.inbox, tasks)
-            await self._journal.record(Effect(Action.BOT_STARTED), actor=SYSTEM)
+            await self._journal.of_the_bot(Effect(Action.BOT_STARTED))
             dispatcher.enqueue(await self._left_over())
             syncing = tasks.create_task(self._sync(dispatcher, ready), name="sync")
             posting = tasks.create_task(feed.run(), name="audit feed")
@@ -127,17 +151,33 @@ class _Bot:
             syncing.cancel()
             if not await dispatcher.drain(DRAIN):
                 log.warning("some answers were not finished; they follow after the next start")
-            await self._journal.record(Effect(Action.BOT_STOPPED), actor=SYSTEM)
+            await self._journal.of_the_bot(Effect(Action.BOT_STOPPED))
             posting.cancel()
             dispatcher.cancel()
 
     def _handler(self, audit_room: str) -> Handler:
+        config, storage, sender = self._config, self._storage, self._client.sender
+        stated = processing(config, gateway_host=self._gateway.host)
+        delivery = Delivery(sender)
+        exchanges = Exchanges(
+            config=config,
+            rooms=sender,
+            storage=storage,
+            assistant=Assistant(self._gateway, config, stated, now=utc_now),
+            commands=COMMANDS,
+            delivery=delivery,
+            journal=self._journal,
+            processing=stated,
+            now=utc_now,
+        )
         return Handler(
-            config=self._config,
-            messenger=self._client.sender,
+            config=config,
+            messenger=sender,
             fetch=self._client.fetch,
-            storage=self._storage,
-            assistant=Assistant(self._gateway, self._config, now=utc_now),
+            storage=storage,
+            exchanges=exchanges,
+            delivery=delivery,
+            journal=self._journal,
             commands=COMMANDS,
             audit_room=audit_room,
             now=utc_now,
@@ -157,25 +197,24 @@ class _Bot:
 
     async def _audit_room(self) -> str:
         """The configured audit room, the one made at an earlier start, or a new one."""
-        configured = self._config.audit.room
-        if configured:
-            await self._check_audit_room(configured)
-            return configured
+        if self._config.audit.room:
+            return await self._configured_audit_room(self._config.audit.room)
         known = await self._storage.state(AUDIT_ROOM)
         if known:
             return known
-        room_id = await self._client.sender.create_audit_room(self._config.access.operators)
+        operators = [one for one in self._config.access.operators if "*" not in one]
+        room_id = await self._client.sender.create_audit_room(operators)
         await self._storage.set_state(AUDIT_ROOM, room_id)
         return room_id
 
-    async def _check_audit_room(self, room_id: str) -> None:
-        await self._client.sender.join(room_id)
-        room = await self._client.sender.room(room_id)
-        if not room.encrypted:
+    async def _configured_audit_room(self, room: str) -> str:
+        room_id = await self._client.sender.join(room)
+        if not (await self._client.sender.room(room_id)).encrypted:
             raise ConfigError(
                 "audit.room: that room is not encrypted, and the audit feed is for its members "
                 "alone. Turn encryption on there, or leave the key empty and one is made."
             )
+        return room_id
 
     def _jobs(self) -> list[Job]:
         return [Job("inbox sweep", timedelta(days=1), self._sweep_inbox)]

@@ -19,7 +19,7 @@ from bot.messages import (
     RoomMessage,
     Tool,
 )
-from bot.privacy import gateway_host, memory_allowed
+from bot.processing import Processing
 from bot.prompt import prompt
 from bot.recall import Context, RoomWindows, recall
 from storage import Memory, Vault
@@ -54,9 +54,17 @@ class Answer:
 class Assistant:
     """Answers chat messages; keeps nothing between them but the windows of shared rooms."""
 
-    def __init__(self, model: ChatModel, config: Config, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        model: ChatModel,
+        config: Config,
+        processing: Processing,
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
         self._model = model
         self._config = config
+        self._processing = processing
         self._now = now
         self.windows = RoomWindows()
 
@@ -69,7 +77,7 @@ class Assistant:
             context,
             message,
             room,
-            overheard=self.windows.of(room.room_id),
+            overheard=self.windows.of(room.room_id) if self._processing.memory_allowed else (),
             today=self._now(),
         )
         async with aclosing(self._complete(request, vault.pseudonym)) as pieces:
@@ -80,7 +88,7 @@ class Assistant:
                     yield piece
 
     async def _context(self, message: RoomMessage, room: Room, vault: Vault) -> Context:
-        if not memory_allowed(self._config):
+        if not self._processing.memory_allowed:
             return Context()
         return await recall(message, room, vault, tokens=self._config.memory.context_tokens)
 
@@ -110,7 +118,7 @@ class Assistant:
         return self._model.stream(request, tools=tools, person=person)
 
     def _tools(self) -> tuple[Tool, ...]:
-        learns = self._config.memory.mode == "auto" and memory_allowed(self._config)
+        learns = self._config.memory.mode == "auto" and self._processing.memory_allowed
         return (learning.REMEMBER,) if learns else ()
 
     async def _finished(
@@ -129,7 +137,7 @@ class Assistant:
         shown = text + (replies.TRUNCATED if completion.truncated else "")
         note = replies.remembered(saved, self._config.service.command_prefix)
         reply = Reply(shown + note, generated=True, effects=_effects(context, saved))
-        return Answer(reply, text, completion, context, gateway_host(self._config))
+        return Answer(reply, text, completion, context, self._processing.gateway_host)
 
     def overhear(self, message: RoomMessage, room: Room) -> None:
         """Let a shared room's message be context for the next answers there; RAM only."""

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.config import Config
 from bot.messages import Reply, Room, RoomMessage, Where
+from bot.processing import Processing
 from storage import AuditEntry, Destroyed, Vault
 
 _WORD = re.compile(r"([a-z]+)(?:\s+(.*))?", re.DOTALL)
@@ -14,7 +14,7 @@ _WORD = re.compile(r"([a-z]+)(?:\s+(.*))?", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """All that a command can reach: the asker's own vault, the configuration, its own words.
+    """All that a command can reach: the asker's own vault, and what is said of the bot itself.
 
     `entries(n)` are the asker's own newest audit entries with their numbers in the log. `erase`
     destroys the vault of the person who asked, and nobody else's; `vault` is dead after it.
@@ -24,7 +24,8 @@ class CommandContext:
     message: RoomMessage
     room: Room
     vault: Vault
-    config: Config
+    prefix: str
+    processing: Processing
     entries: Callable[[int], Awaitable[Sequence[tuple[int, AuditEntry]]]]
     erase: Callable[[], Awaitable[Destroyed]]
     commands: tuple["Command", ...]
@@ -32,14 +33,14 @@ class CommandContext:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Confirmation:
     """An answer that asks "are you sure?"; `proceed` runs when the same person says yes in time."""
 
     text: str
     proceed: "Run"
 
 
-Run = Callable[[CommandContext], Awaitable[Reply | Question]]
+Run = Callable[[CommandContext], Awaitable[Reply | Confirmation]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +77,15 @@ def split(body: str, *, prefix: str = "!") -> Line | None:
     name = match[1]
     arguments = first[len(name) :] + ("\n" + rest if rest else "")
     return Line(name, arguments.strip())
+
+
+def named(name: str, commands: Sequence[Command]) -> Command | None:
+    """The command of exactly this name."""
+    return next((one for one in commands if one.name == name), None)
+
+
+def number(text: str) -> int | None:
+    """A number that a person typed, `#7` and `7` alike; None for anything else."""
+    digits = text.removeprefix("#")
+    plain = digits.isascii() and digits.isdecimal() and len(digits) <= 15
+    return int(digits) if plain else None

@@ -1,7 +1,7 @@
 """A reply on its way into a room: split into parts, growing by edits on a ramp, sent once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Protocol
@@ -96,13 +96,25 @@ class Delivery:
             events.insert(0, file)  # the words that say what it is are the end of the reply
         return [await self._outlet.send(event) for event in events]
 
+    async def repeat(self, text: str, to: Address) -> list[str]:
+        """Bring into the room what was about to stand there when a crash came in between."""
+        parts = _Parts(self._outlet, to)
+        await parts.show(text, final=True, edit_anyway=True)
+        return parts.event_ids
+
     async def stream(
-        self, answers: AsyncIterator[str | Answer], to: Address, *, recovered: bool
+        self,
+        answers: AsyncIterator[str | Answer],
+        to: Address,
+        *,
+        keep: Callable[[Answer], Awaitable[None]],
+        recovered: bool,
     ) -> tuple[Answer, list[str]]:
         """Send an answer as it grows; returns it and the event ids of its parts.
 
-        After a crash the text before it may be half sent under the same transaction ids. Then
-        nothing is streamed: the finished text is sent, and edited into what may stand there.
+        The finished answer is given to `keep` before it is sent. After a crash the text before it
+        may be half sent under the same transaction ids. Then nothing is streamed: the finished
+        text is sent, and edited into what may stand there.
         """
         growing = _Growing()
         parts = _Parts(self._outlet, to)
@@ -112,6 +124,8 @@ class Delivery:
             if not recovered:
                 await self._ramp_up(growing, parts)
             await growing.done.wait()
+            if growing.succeeded:
+                await keep(growing.answer())
             await parts.finish(growing, edit_anyway=recovered)
             typing.cancel()
         return growing.answer(), parts.event_ids
@@ -174,6 +188,11 @@ class _Growing:
     def final_text(self) -> str:
         """The finished reply, or what there was of it when it failed."""
         return self._end.reply.text if isinstance(self._end, Answer) else self.text()
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether there is an answer."""
+        return isinstance(self._end, Answer)
 
     def answer(self) -> Answer:
         """The finished answer; raises what ended the stream instead."""

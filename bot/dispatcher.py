@@ -1,18 +1,11 @@
 """Each room in order, rooms side by side: all the concurrency of the bot."""
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
 
-from bot.errors import HomeserverUnavailableError
 from bot.messages import Batch, RoomEvent, RoomMessage
 from storage import Inbox
-
-log = logging.getLogger(__name__)
-
-PATIENCE = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0)  # seconds between tries while the homeserver is away
 
 Handle = Callable[[RoomEvent], Awaitable[None]]
 
@@ -20,8 +13,9 @@ Handle = Callable[[RoomEvent], Awaitable[None]]
 class Dispatcher:
     """Accepts what a sync brought and hands it on, one event of a room at a time.
 
-    A worker is a task that lives as long as its room has something to do. What a handler raises is
-    a bug, or means that the bot must stop: it ends the task group.
+    A worker is a task that lives as long as its room has something to do. A homeserver that is
+    away holds up its rooms where they are; what a handler raises means that the bot must stop,
+    and ends the task group.
     """
 
     def __init__(
@@ -82,26 +76,12 @@ class Dispatcher:
     async def _work(self, room_id: str) -> None:
         queue = self._queues[room_id]
         try:
-            while queue and not self._draining:
+            while queue:
                 async with self._slots:
-                    await self._patiently(queue.popleft())
+                    if self._draining:
+                        return
+                    await self._handle(queue.popleft())
         finally:
             del self._queues[room_id]
             if not self._queues:
                 self._idle.set()
-
-    async def _patiently(self, event: RoomEvent) -> None:
-        """Handle one event, again and again while the homeserver is away: the room waits behind."""
-        tries = 0
-        while True:
-            try:
-                return await self._handle(event)
-            except HomeserverUnavailableError:
-                pause = PATIENCE[min(tries, len(PATIENCE) - 1)]
-                log.warning("the homeserver is away; next try in %.0f s", pause)
-            if self._draining:
-                return None
-            tries += 1
-            if isinstance(event, RoomMessage):
-                event = replace(event, recovered=True)  # its answer may be half sent
-            await asyncio.sleep(pause)

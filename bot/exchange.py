@@ -1,25 +1,40 @@
-"""A message that is obeyed: its command or its answer, carried out, sent and recorded."""
+"""A message that is obeyed: its command or its answer, carried out, sent and recorded once."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot import replies
-from bot.access import Chat, Run
+from bot.access import Chat, Order
 from bot.assistant import Answer, Assistant
-from bot.command import Command, CommandContext, Line, Question
-from bot.command import Run as RunCommand
+from bot.command import Command, CommandContext, Confirmation, Line, Run
 from bot.commands import nearest
 from bot.config import Config
 from bot.delivery import Address, Delivery, address
 from bot.errors import QuotaError, UsageError
-from bot.journal import FORGOTTEN, Journal
-from bot.messages import Action, Effect, Outcome, Reply, Room, RoomKind, RoomMessage, Where
-from storage import AuditEntry, Destroyed, Storage, Vault
+from bot.journal import Journal
+from bot.messages import (
+    Action,
+    Effect,
+    Invite,
+    Outcome,
+    Reply,
+    Room,
+    RoomKind,
+    RoomMessage,
+    Undecryptable,
+    Where,
+)
+from bot.processing import Processing
+from storage import AuditEntry, Destroyed, KeptAnswer, Storage, StorageFailure, Vault
 
-PATIENCE = timedelta(minutes=2)  # how long a question waits for its yes
+log = logging.getLogger(__name__)
+
+CONFIRM_WITHIN = timedelta(minutes=2)
 YES = ("yes", "y", "ja", "oui", "si", "sí")
+ERASING = "forget everything"  # what the inbox calls a confirmed erasure that has begun
 
 
 class DirectRooms(Protocol):
@@ -27,10 +42,6 @@ class DirectRooms(Protocol):
 
     async def direct_room(self, user_id: str) -> str:
         """The encrypted direct chat with exactly this person."""
-        ...
-
-    async def room(self, room_id: str) -> Room:
-        """Members and encryption of a room, asked of the homeserver now."""
         ...
 
 
@@ -43,14 +54,14 @@ class Exchange:
         self.vault: Vault | None = vault
         self.begun = begun
 
-    @property
-    def actor(self) -> str:
-        """Who acts; nobody that could be named once their vault is gone."""
-        return self.message.sender if self.vault else FORGOTTEN
-
 
 class Exchanges:
-    """Carries out what people ask; keeps the questions that wait for a yes."""
+    """Carries out what people ask; keeps the questions that wait for a yes.
+
+    Before something is done that must not be done twice, the inbox is told; what a crash cut short
+    after that is not done again, and its person is told so. An answer is kept before it is sent,
+    so that the same one is sent again. One transaction records it all and finishes the message.
+    """
 
     def __init__(
         self,
@@ -62,6 +73,7 @@ class Exchanges:
         commands: Sequence[Command],
         delivery: Delivery,
         journal: Journal,
+        processing: Processing,
         now: Callable[[], datetime],
     ) -> None:
         self._config = config
@@ -71,25 +83,69 @@ class Exchanges:
         self._commands = tuple(commands)
         self._delivery = delivery
         self._journal = journal
+        self._processing = processing
         self._now = now
-        self._waiting: dict[tuple[str, str], tuple[Command, RunCommand, datetime]] = {}
+        self._prefix = config.service.command_prefix
+        self._waiting: dict[tuple[str, str], tuple[Command, Run, datetime]] = {}
 
-    async def carry_out(self, exchange: Exchange, wanted: Run | Chat) -> None:
+    def overhear(self, message: RoomMessage, room: Room) -> None:
+        """Let what is said in a shared room be context there, in RAM."""
+        self._assistant.overhear(message, room)
+
+    async def carry_out(self, message: RoomMessage, room: Room, wanted: Order | Chat) -> None:
         """Run the command or answer, in the sender's vault; send and record it."""
-        if exchange.vault and exchange.vault.is_new:
-            await self._record(exchange, Effect(Action.VAULT_CREATED))
+        begun = await self._storage.inbox.begun(message.event_id) if message.recovered else None
+        if begun is not None:
+            return await self._interrupted(message, room, begun)
+        async with self._storage.vaults.open(message.sender) as vault:
+            exchange = Exchange(message, room, vault, self._now())
+            if vault.is_new:
+                made = Effect(Action.VAULT_CREATED)
+                await self._journal.of_person(message.sender, vault, [made])
+            return await self._carry_out(exchange, wanted, vault)
+
+    async def record(
+        self,
+        message: RoomMessage | Undecryptable | Invite,
+        effect: Effect,
+        *,
+        finishes: str | None = None,
+    ) -> None:
+        """Record in the sender's vault if they have one; nobody gets one for being refused."""
+        try:
+            if await self._storage.vaults.exists(message.sender):
+                async with self._storage.vaults.open(message.sender) as vault:
+                    return await self._journal.of_person(
+                        message.sender, vault, [effect], finishes=finishes
+                    )
+        except StorageFailure:  # one damaged vault must not stop the bot for everybody
+            log.exception("a vault could not be opened")
+        return await self._journal.of_somebody([effect], finishes=finishes)
+
+    async def _carry_out(self, exchange: Exchange, wanted: Order | Chat, vault: Vault) -> None:
         waiting = self._confirmed(exchange.message)
         if waiting is not None:
             command, proceed = waiting
+            await self._storage.inbox.begin(exchange.message.event_id, ERASING)
             await self._command(exchange, command, Line(command.name, ""), proceed)
         elif isinstance(wanted, Chat):
-            await self._chat(exchange)
+            await self._chat(exchange, vault)
         elif wanted.command is None:
             await self._unknown(exchange, wanted.line)
         else:
+            await self._storage.inbox.begin(exchange.message.event_id, wanted.command.name)
             await self._command(exchange, wanted.command, wanted.line, wanted.command.run)
 
-    def _confirmed(self, message: RoomMessage) -> tuple[Command, RunCommand] | None:
+    async def _interrupted(self, message: RoomMessage, room: Room, begun: str) -> None:
+        """Say that a crash came in between; the same transaction id, so not after a reply."""
+        text = replies.interrupted(begun, self._prefix)
+        cut = Effect(Action.MESSAGE_ANSWERED, Outcome.INTERRUPTED, "", {"command": begun})
+        if begun == ERASING and not await self._storage.vaults.exists(message.sender):
+            text = replies.ERASED_MEANWHILE
+        await self._delivery.send(Reply(text), address(message, room))
+        await self.record(message, cut, finishes=message.event_id)
+
+    def _confirmed(self, message: RoomMessage) -> tuple[Command, Run] | None:
         """What waited for this yes; anything else that the person says lets it go."""
         waiting = self._waiting.pop((message.sender, message.room_id), None)
         if waiting is None or message.body.strip(" .!").casefold() not in YES:
@@ -98,34 +154,30 @@ class Exchanges:
         return (command, proceed) if self._now() <= until else None
 
     async def _unknown(self, exchange: Exchange, line: Line) -> None:
-        prefix = self._config.service.command_prefix
         near = nearest(line.name, self._commands)
-        reply = Reply(replies.unknown_command(line.name, near, prefix))
+        reply = Reply(replies.unknown_command(line.name, near, self._prefix))
         await self._delivery.send(reply, address(exchange.message, exchange.room))
-        await self._answered(exchange, {"command": "unknown"})
+        await self._done(exchange, (), {"command": "unknown"})
 
-    async def _command(
-        self, exchange: Exchange, command: Command, line: Line, run: RunCommand
-    ) -> None:
+    async def _command(self, exchange: Exchange, command: Command, line: Line, run: Run) -> None:
         here = address(exchange.message, exchange.room)
         to = await self._destination(exchange, command, here)
         reply = await self._reply(exchange, command, line, run, to)
-        await self._record(exchange, *reply.effects)
         await self._delivery.send(reply, to)
         if to.room_id != here.room_id:
             await self._delivery.send(Reply(replies.IN_DIRECT_CHAT), here)
-        await self._answered(exchange, {"command": command.name})
+        await self._done(exchange, reply.effects, {"command": command.name})
 
     async def _reply(
-        self, exchange: Exchange, command: Command, line: Line, run: RunCommand, to: Address
+        self, exchange: Exchange, command: Command, line: Line, run: Run, to: Address
     ) -> Reply:
         try:
             result = await run(self._context(exchange, line))
         except UsageError as error:
             return Reply(str(error))
-        if isinstance(result, Question):
+        if isinstance(result, Confirmation):
             key = (exchange.message.sender, to.room_id)
-            self._waiting[key] = (command, result.proceed, self._now() + PATIENCE)
+            self._waiting[key] = (command, result.proceed, self._now() + CONFIRM_WITHIN)
             return Reply(result.text)
         return result
 
@@ -133,9 +185,8 @@ class Exchanges:
         """The direct chat for what is personal, the place of the question for the rest."""
         if command.where is Where.HERE or exchange.room.kind is RoomKind.DIRECT:
             return here
-        return Address(
-            await self._rooms.direct_room(exchange.message.sender), exchange.message.event_id
-        )
+        room_id = await self._rooms.direct_room(exchange.message.sender)
+        return Address(room_id, exchange.message.event_id, question=exchange.message.body)
 
     def _context(self, exchange: Exchange, line: Line) -> CommandContext:
         vault = exchange.vault
@@ -153,16 +204,33 @@ class Exchanges:
             message=exchange.message,
             room=exchange.room,
             vault=vault,
-            config=self._config,
+            prefix=self._prefix,
+            processing=self._processing,
             entries=entries,
             erase=erase,
             commands=self._commands,
             now=self._now,
         )
 
-    async def _chat(self, exchange: Exchange) -> None:
-        message, vault = exchange.message, exchange.vault
-        assert vault is not None, "nothing is answered from an erased vault"
+    async def _chat(self, exchange: Exchange, vault: Vault) -> None:
+        message, to = exchange.message, address(exchange.message, exchange.room)
+        kept = await vault.answers.shown_to(message.event_id) if message.recovered else None
+        if kept is not None:
+            [event_id, *_] = await self._delivery.repeat(kept, to)
+            await vault.answers.sent(message.event_id, event_id)
+            return await self._done(exchange, (), {"recovered": True})
+        await self._hear(exchange, vault)
+        await self._check_quota(vault)
+        async with aclosing(self._assistant.answer(message, exchange.room, vault)) as answers:
+            answer, event_ids = await self._delivery.stream(
+                answers, to, keep=self._keeper(exchange, vault), recovered=message.recovered
+            )
+        await vault.answers.sent(message.event_id, event_ids[0])
+        return await self._done(exchange, answer.reply.effects, _cost(answer))
+
+    async def _hear(self, exchange: Exchange, vault: Vault) -> None:
+        """Keep what the person said, whatever becomes of the answer."""
+        message = exchange.message
         await vault.turns.add(
             event_id=message.event_id,
             room_id=message.room_id,
@@ -172,58 +240,53 @@ class Exchanges:
             said_at=message.sent_at,
             thread_id=message.thread_id,
         )
-        await self._check_quota(vault)
-        async with aclosing(self._assistant.answer(message, exchange.room, vault)) as answers:
-            answer, event_ids = await self._delivery.stream(
-                answers, address(message, exchange.room), recovered=message.recovered
-            )
-        await self._keep(exchange, vault, answer, event_ids[0])
-        await self._record(exchange, *answer.reply.effects)
-        await self._answered(exchange, _cost(answer))
 
     async def _check_quota(self, vault: Vault) -> None:
         limit = self._config.limits.tokens_per_day
         if limit and await vault.usage(self._now().date()) >= limit:
             raise QuotaError(replies.quota_spent(limit))
 
-    async def _keep(self, exchange: Exchange, vault: Vault, answer: Answer, event_id: str) -> None:
-        """Store the answer, what it used and what it cost."""
-        completion, message = answer.completion, exchange.message
-        await vault.turns.add(
-            event_id=event_id,
-            room_id=message.room_id,
-            room_kind=exchange.room.kind,
-            role="assistant",
-            text=answer.text,
-            said_at=self._now(),
-            thread_id=message.thread_id,
-            answers_event_id=message.event_id,
-            model=completion.model,
-            gateway_host=answer.gateway_host,
-            prompt_tokens=completion.prompt_tokens,
-            completion_tokens=completion.completion_tokens,
-        )
-        context = answer.context
-        await vault.memories.record_use(event_id, [one.memory_id for one in context.memories])
-        await vault.turns.record_use(event_id, [one.turn_id for one in context.earlier])
-        await vault.add_usage(
-            day=self._now().date(),
-            model=completion.model,
-            prompt_tokens=completion.prompt_tokens or 0,
-            completion_tokens=completion.completion_tokens or 0,
-        )
+    def _keeper(self, exchange: Exchange, vault: Vault) -> Callable[[Answer], Awaitable[None]]:
+        async def keep(answer: Answer) -> None:
+            await vault.answers.keep(_kept(exchange, answer, self._now()))
 
-    async def _answered(self, exchange: Exchange, facts: dict[str, str | int]) -> None:
-        took = self._now() - exchange.begun
+        return keep
+
+    async def _done(
+        self, exchange: Exchange, effects: Sequence[Effect], facts: dict[str, str | int | bool]
+    ) -> None:
+        """Record what was done and finish the message, in one transaction."""
+        message, took = exchange.message, self._now() - exchange.begun
         facts |= {"room": str(exchange.room.kind), "ms": round(took.total_seconds() * 1000)}
-        target = exchange.message.event_id if exchange.vault else ""
-        await self._record(exchange, Effect(Action.MESSAGE_ANSWERED, Outcome.OK, target, facts))
+        answered = Effect(Action.MESSAGE_ANSWERED, Outcome.OK, message.event_id, facts)
+        done = [*effects, answered]
+        if exchange.vault is None:
+            return await self._journal.of_somebody(done, finishes=message.event_id)
+        return await self._journal.of_person(
+            message.sender, exchange.vault, done, finishes=message.event_id
+        )
 
-    async def _record(self, exchange: Exchange, *effects: Effect) -> None:
-        await self._journal.record(*effects, actor=exchange.actor, vault=exchange.vault)
+
+def _kept(exchange: Exchange, answer: Answer, now: datetime) -> KeptAnswer:
+    message, completion, context = exchange.message, answer.completion, answer.context
+    return KeptAnswer(
+        question=message.event_id,
+        room_id=message.room_id,
+        room_kind=exchange.room.kind,
+        thread_id=message.thread_id,
+        text=answer.text,
+        note=answer.reply.text.removeprefix(answer.text),
+        said_at=now,
+        model=completion.model,
+        gateway_host=answer.gateway_host,
+        prompt_tokens=completion.prompt_tokens,
+        completion_tokens=completion.completion_tokens,
+        memory_ids=[one.memory_id for one in context.memories],
+        turn_ids=[one.turn_id for one in (*context.earlier, *context.recent)],
+    )
 
 
-def _cost(answer: Answer) -> dict[str, str | int]:
+def _cost(answer: Answer) -> dict[str, str | int | bool]:
     completion = answer.completion
     return {
         "model": completion.model,

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot import replies
-from bot.access import Chat, Ignore, Intent, Once, Pace, Refusal, Refuse, Run, allowed, intent
-from bot.assistant import Assistant
+from bot.access import Chat, Ignore, Intent, Once, Order, Pace, Refusal, Refuse, allowed, intent
 from bot.command import Command
 from bot.config import Config
 from bot.delivery import Address, Delivery, address
@@ -19,7 +18,7 @@ from bot.errors import (
     HomeserverError,
     HomeserverUnavailableError,
 )
-from bot.exchange import Exchange, Exchanges
+from bot.exchange import Exchanges
 from bot.journal import Journal
 from bot.messages import (
     Action,
@@ -35,9 +34,11 @@ from bot.messages import (
     Undecryptable,
     Unfinished,
 )
-from storage import SYSTEM, Storage
+from storage import Storage, VaultGone
 
 log = logging.getLogger(__name__)
+
+STOPS = (HomeserverUnavailableError, AuditUnavailableError)  # "not now" and "not at all"
 
 _NOTICE = {
     Refusal.UNLISTED: replies.NOT_ALLOWED,
@@ -46,10 +47,7 @@ _NOTICE = {
     Refusal.TOO_LONG: replies.TOO_LONG,
     Refusal.TOO_FAST: replies.TOO_FAST,
 }
-
-
 _AGAIN = {Refusal.TOO_LONG: timedelta(0), Refusal.TOO_FAST: timedelta(minutes=1)}
-
 
 Fetch = Callable[[str, str], Awaitable[RoomMessage | None]]
 """Room id and event id to the message, decrypted again; None where it can't be had any more."""
@@ -70,8 +68,8 @@ class Messenger(Protocol):
         """Show or hide that the bot is typing."""
         ...
 
-    async def join(self, room_id: str) -> None:
-        """Accept an invite."""
+    async def join(self, room: str) -> str:
+        """Accept an invite, or join by alias; return the room's id."""
         ...
 
     async def leave(self, room_id: str) -> None:
@@ -97,7 +95,9 @@ class Handler:
         messenger: Messenger,
         fetch: Fetch,
         storage: Storage,
-        assistant: Assistant,
+        exchanges: Exchanges,
+        delivery: Delivery,
+        journal: Journal,
         commands: Sequence[Command],
         audit_room: str,
         now: Callable[[], datetime],
@@ -106,75 +106,58 @@ class Handler:
         self._messenger = messenger
         self._fetch = fetch
         self._storage = storage
-        self._assistant = assistant
+        self._exchanges = exchanges
+        self._delivery = delivery
+        self._journal = journal
         self._commands = tuple(commands)
         self._audit_room = audit_room
         self._now = now
-        self._delivery = Delivery(messenger)
-        self._journal = Journal(storage.audit_log, now=now)
-        self._exchanges = Exchanges(
-            config=config,
-            rooms=messenger,
-            storage=storage,
-            assistant=assistant,
-            commands=self._commands,
-            delivery=self._delivery,
-            journal=self._journal,
-            now=now,
-        )
-        self._pace = Pace(config.limits.messages_per_minute)
+        self._pace = Pace(config.limits.messages_per_minute, since=now())
         self._once = Once()
 
     async def handle(self, event: RoomEvent) -> None:
-        """Handle one event to its end; raises only what means "later" or "stop"."""
-        match event:
-            case RoomMessage():
-                await self._message(event)
-                await self._storage.inbox.finish(event.event_id)
-            case Unfinished():
-                await self._resume(event)
-            case Undecryptable():
-                await self._undecryptable(event)
-            case Invite():
-                await self._invite(event)
-
-    async def _message(self, message: RoomMessage) -> None:
+        """Handle one event to its end; raises only what means that the bot must stop."""
         try:
-            await self._obey(message)
-        except (HomeserverUnavailableError, AuditUnavailableError):
+            match event:
+                case RoomMessage():
+                    await self._message(event)
+                case Unfinished():
+                    await self._resume(event)
+                case Undecryptable():
+                    await self._undecryptable(event)
+                case Invite():
+                    await self._invite(event)
+        except STOPS:
             raise
-        except BotError as error:
-            log.warning("a message failed: %s", type(error).__name__)
-            await self._failed(message, error, str(error), type(error).__name__)
+        except VaultGone:
+            gone = Effect(Action.MESSAGE_ANSWERED, Outcome.INTERRUPTED)
+            await self._journal.of_somebody([gone], finishes=_finished_by(event))
         except Exception as error:  # the one place that catches bugs
-            reference = secrets.token_hex(4)
-            log.exception("bug %s", reference)
-            await self._failed(message, error, replies.bug(reference), reference)
+            await self._failed(event, error)
 
     async def _resume(self, event: Unfinished) -> None:
         """Answer what a crash left unanswered; no plaintext was kept for this."""
         message = await self._fetch(event.room_id, event.event_id)
         if message is not None:
-            await self._message(message)
+            await self.handle(message)
         else:
-            lost = Effect(Action.MESSAGE_ANSWERED, Outcome.INTERRUPTED, event.event_id)
-            await self._journal.record(lost, actor=SYSTEM)
-        await self._storage.inbox.finish(event.event_id)
+            lost = Effect(Action.MESSAGE_ANSWERED, Outcome.INTERRUPTED)
+            await self._journal.of_somebody([lost], finishes=event.event_id)
 
-    async def _obey(self, message: RoomMessage) -> None:
+    async def _message(self, message: RoomMessage) -> None:
         if message.room_id == self._audit_room:
-            return
+            return await self._storage.inbox.finish(message.event_id)
         room = await self._messenger.room(message.room_id)
         match await self._intent(message, room):
             case Ignore():
-                self._assistant.overhear(message, room)
+                await self._storage.inbox.finish(message.event_id)
             case Refuse(why):
                 await self._refuse(message, room, why)
-            case Run() | Chat() as wanted:
-                async with self._storage.vaults.open(message.sender) as vault:
-                    exchange = Exchange(message, room, vault, self._now())
-                    await self._exchanges.carry_out(exchange, wanted)
-                self._assistant.overhear(message, room)
+            case Order() | Chat() as wanted:
+                await self._exchanges.carry_out(message, room, wanted)
+        if message.encrypted or not room.encrypted:
+            self._exchanges.overhear(message, room)
+        return None
 
     async def _intent(self, message: RoomMessage, room: Room) -> Intent:
         addressed = message.mentions_bot
@@ -183,67 +166,73 @@ class Handler:
         wanted = intent(
             message, room, config=self._config, commands=self._commands, addressed=addressed
         )
-        if isinstance(wanted, Run | Chat) and not self._pace.admits(message.sender, self._now()):
+        if isinstance(wanted, Order | Chat) and not self._pace.admits(message, self._now()):
             return Refuse(Refusal.TOO_FAST)
         return wanted
 
     async def _refuse(self, message: RoomMessage, room: Room, why: Refusal) -> None:
-        facts = {"reason": str(why), "room": str(room.kind)}
-        denied = Effect(Action.MESSAGE_DENIED, Outcome.DENIED, message.event_id, facts)
-        await self._record_about(message, denied)
         whom = room.room_id if why is Refusal.UNENCRYPTED_ROOM else message.sender
         if self._once.may(why, whom, now=self._now(), every=_AGAIN.get(why, timedelta(days=1))):
             await self._say(message, room, _NOTICE[why])
+        facts = {"reason": str(why), "room": str(room.kind)}
+        denied = Effect(Action.MESSAGE_DENIED, Outcome.DENIED, message.event_id, facts)
+        await self._exchanges.record(message, denied, finishes=message.event_id)
 
-    async def _failed(self, message: RoomMessage, error: Exception, text: str, kind: str) -> None:
+    async def _failed(self, event: RoomEvent, error: Exception) -> None:
+        """Tell the person, in the error's own words if they are meant for them; record, go on."""
+        if isinstance(error, BotError):
+            text, kind = str(error), type(error).__name__
+            log.warning("an event failed: %s", kind)
+        else:
+            kind = secrets.token_hex(4)
+            text = replies.bug(kind)
+            log.error("bug %s", kind, exc_info=error)
+        action = Action.MESSAGE_ANSWERED
+        if isinstance(error, GatewayError):
+            action = Action.GATEWAY_FAILED
+        failed = Effect(action, Outcome.FAILED, "", {"error": kind})
+        if not isinstance(event, RoomMessage):
+            return await self._journal.of_somebody([failed], finishes=_finished_by(event))
+        await self._apologise(event, text)
+        return await self._exchanges.record(event, failed, finishes=event.event_id)
+
+    async def _apologise(self, message: RoomMessage, text: str) -> None:
         try:
             await self._say(message, await self._messenger.room(message.room_id), text)
         except HomeserverUnavailableError:
             raise
         except HomeserverError:
             log.warning("an apology could not be sent")
-        gateway = isinstance(error, GatewayError)
-        action = Action.GATEWAY_FAILED if gateway else Action.MESSAGE_ANSWERED
-        failed = Effect(action, Outcome.FAILED, message.event_id, {"error": kind})
-        await self._record_about(message, failed)
 
     async def _say(self, message: RoomMessage, room: Room, text: str) -> None:
         await self._delivery.send(Reply(text), address(message, room).about("notice"))
-
-    async def _record_about(self, message: RoomMessage, effect: Effect) -> None:
-        """Record in the sender's vault if they have one; a stranger gets none for being refused."""
-        if not await self._storage.vaults.exists(message.sender):
-            await self._journal.record(effect, actor=message.sender)
-            return
-        async with self._storage.vaults.open(message.sender) as vault:
-            await self._journal.record(effect, actor=message.sender, vault=vault)
 
     async def _undecryptable(self, event: Undecryptable) -> None:
         if not allowed(event.sender, self._config):
             return
         effect = Effect(Action.MESSAGE_UNDECRYPTABLE, Outcome.FAILED, event.event_id)
-        await self._journal.record(effect, actor=event.sender)
+        await self._exchanges.record(event, effect)
         if self._once.may(event.room_id, event.session_id, now=self._now()):
             to = Address(event.room_id, event.event_id)
             await self._delivery.send(Reply(replies.UNDECRYPTABLE), to)
 
     async def _invite(self, invite: Invite) -> None:
         """Join where the inviter is listed; reject everywhere else."""
-        welcome = allowed(invite.sender, self._config)
-        action = Action.ROOM_JOINED if welcome else Action.ROOM_REFUSED
-        outcome = Outcome.OK if welcome else Outcome.DENIED
-        try:
-            await (self._join if welcome else self._messenger.leave)(invite.room_id)
-        except HomeserverUnavailableError:
-            raise
-        except HomeserverError:
-            outcome = Outcome.FAILED
-        await self._journal.record(Effect(action, outcome, invite.room_id), actor=invite.sender)
-
-    async def _join(self, room_id: str) -> None:
-        await self._messenger.join(room_id)
-        room = await self._messenger.room(room_id)
-        refused = self._config.privacy.encrypted_rooms_only and not room.encrypted
-        if refused and self._once.may(Refusal.UNENCRYPTED_ROOM, room_id, now=self._now()):
-            to = Address(room_id, f"joined {room_id}")
+        if not allowed(invite.sender, self._config):
+            await self._messenger.leave(invite.room_id)
+            refused = Effect(Action.ROOM_REFUSED, Outcome.DENIED)
+            return await self._journal.of_somebody([refused])
+        await self._messenger.join(invite.room_id)
+        joined = Effect(Action.ROOM_JOINED, target=invite.room_id)
+        await self._exchanges.record(invite, joined)
+        room = await self._messenger.room(invite.room_id)
+        readable = not room.encrypted and self._config.privacy.encrypted_rooms_only
+        if readable and self._once.may(Refusal.UNENCRYPTED_ROOM, room.room_id, now=self._now()):
+            to = Address(room.room_id, f"joined {room.room_id}")
             await self._delivery.send(Reply(replies.UNENCRYPTED_ROOM), to)
+        return None
+
+
+def _finished_by(event: RoomEvent) -> str | None:
+    """The id of the inbox row that an event has, if it has one."""
+    return event.event_id if isinstance(event, RoomMessage | Unfinished) else None

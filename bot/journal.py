@@ -1,44 +1,75 @@
 """Writing the audit log: every effect as an entry; what can't be recorded stops the bot."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from bot.errors import AuditUnavailableError
 from bot.messages import Effect
-from storage import AuditEntry, AuditLog, StorageFailure, Vault
+from storage import SYSTEM, AuditEntry, AuditLog, StorageFailure, Vault, VaultGone
 
 log = logging.getLogger(__name__)
 
-FORGOTTEN = "a forgotten person"
+SOMEBODY = "somebody"
 
 
 class Journal:
-    """Turns effects into audit entries, in the vault of the person whom they concern."""
+    """Turns effects into audit entries. `finishes` names the event whose handling they end.
+
+    Who did it and to what stands in the vault of the person whom it concerns, and nowhere else:
+    entries without a vault name nobody, so that nothing of a person outlives their vault.
+    """
 
     def __init__(self, audit_log: AuditLog, *, now: Callable[[], datetime]) -> None:
         self._audit_log = audit_log
         self._now = now
 
-    async def record(self, *effects: Effect, actor: str, vault: Vault | None = None) -> None:
-        """Append an entry for each effect.
+    async def of_person(
+        self,
+        user_id: str,
+        vault: Vault,
+        effects: Sequence[Effect],
+        *,
+        finishes: str | None = None,
+    ) -> None:
+        """Record what concerned one person; without its details where their vault is damaged.
 
-        Raises AuditUnavailableError when the log can't be written.
+        Raises VaultGone when the vault was destroyed meanwhile, AuditUnavailableError when the
+        log can't be written.
         """
-        for entry in self._entries(effects, actor):
-            log.debug("%s %s", entry.action, entry.outcome)
-            try:
-                await self._audit_log.append(entry, vault)
-            except StorageFailure as error:
-                raise AuditUnavailableError("the audit log can't be written") from error
+        entries = [self._entry(effect, user_id, effect.target) for effect in effects]
+        try:
+            await self._audit_log.record(entries, vault, finishes=finishes)
+        except VaultGone:
+            raise
+        except StorageFailure:
+            log.error("audit details could not be kept in a vault")
+            await self.of_somebody(effects, finishes=finishes)
 
-    def _entries(self, effects: Iterable[Effect], actor: str) -> Iterable[AuditEntry]:
-        for effect in effects:
-            yield AuditEntry(
-                occurred_at=self._now(),
-                actor=actor,
-                action=effect.action,
-                outcome=effect.outcome,
-                target=effect.target,
-                facts=effect.facts,
-            )
+    async def of_somebody(self, effects: Sequence[Effect], *, finishes: str | None = None) -> None:
+        """Record what concerned somebody without a vault: a stranger, or a forgotten person."""
+        await self._record(SOMEBODY, effects, finishes)
+
+    async def of_the_bot(self, *effects: Effect) -> None:
+        """Record what the bot did by itself."""
+        await self._record(SYSTEM, effects, None)
+
+    async def _record(self, actor: str, effects: Sequence[Effect], finishes: str | None) -> None:
+        entries = [self._entry(effect, actor, "") for effect in effects]
+        try:
+            await self._audit_log.record(entries, finishes=finishes)
+        except StorageFailure as error:
+            raise AuditUnavailableError(
+                "The audit log can't be written, so the bot has stopped: what can't be recorded "
+                f"is not done. {error}"
+            ) from error
+
+    def _entry(self, effect: Effect, actor: str, target: str) -> AuditEntry:
+        return AuditEntry(
+            occurred_at=self._now(),
+            actor=actor,
+            action=effect.action,
+            outcome=effect.outcome,
+            target=target,
+            facts=effect.facts,
+        )

@@ -69,8 +69,7 @@ def acceptable(fact: Fact, said: str) -> bool:
 async def save(
     facts: list[Fact], message: RoomMessage, room: Room, vault: Vault
 ) -> tuple[Memory, ...]:
-    """Save facts as memories with their provenance; a twin of a known one is not saved again."""
-    known = {one.memory_id for one in await vault.memories.active(limit=1000)}
+    """Save facts as memories with their provenance; those that were known already are left out."""
     saved = [
         await vault.memories.add(
             fact.text,
@@ -82,7 +81,8 @@ async def save(
         )
         for fact in facts
     ]
-    return tuple({one.memory_id: one for one in saved if one.memory_id not in known}.values())
+    new = [one for one in saved if one.source_event_id == message.event_id]
+    return tuple({one.memory_id: one for one in new}.values())
 
 
 def _fact(arguments: str) -> Fact | None:

@@ -243,3 +243,23 @@ class Outgoing:
     live: bool = False
     attachment: Attachment | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnIdentity:
+    """Who the bot is to other people's clients; every key in unpadded base64.
+
+    `fingerprint` is the Ed25519 key of its device, `master_key` that of its identity;
+    `cross_signed` says whether the homeserver shows the device as signed by that identity.
+    """
+
+    user_id: str
+    device_id: str
+    fingerprint: str
+    master_key: str
+    cross_signed: bool
+
+
+def in_groups(key: str) -> str:
+    """A key as people compare it: in groups of four."""
+    return " ".join(key[start : start + 4] for start in range(0, len(key), 4))

@@ -1,35 +1,22 @@
 """Who can read a conversation, who answers for it and what is kept: derived, never asserted."""
 
-from urllib.parse import urlsplit
-
 from bot import replies
-from bot.config import BUILTIN, Config
-from bot.durations import brief
 from bot.messages import Room, RoomKind, RoomMessage
+from bot.processing import Processing
 from storage import Counts
 
 
-def gateway_host(config: Config) -> str:
-    """The host that sees the prompts, for people and for the audit log."""
-    if config.gateway.base_url == BUILTIN:
-        return BUILTIN
-    return urlsplit(config.gateway.base_url).hostname or config.gateway.base_url
-
-
-def memory_allowed(config: Config) -> bool:
-    """Whether memory may go into a prompt: only where nobody trains on it."""
-    return config.privacy.gateway_training == "never"
-
-
-def statement(config: Config, counts: Counts, message: RoomMessage, room: Room) -> str:
+def statement(
+    processing: Processing, counts: Counts, message: RoomMessage, room: Room, *, prefix: str
+) -> str:
     """What `!privacy` says, for the room in which it was asked."""
     return "\n\n".join(
         (
             _readers(message, room),
-            _operator(config),
-            _model(config),
-            _kept(config, counts),
-            _rights(config.service.command_prefix),
+            _operator(processing),
+            _model(processing),
+            _kept(counts),
+            _rights(prefix),
         )
     )
 
@@ -58,14 +45,14 @@ def _readers(message: RoomMessage, room: Room) -> str:
     )
 
 
-def _operator(config: Config) -> str:
-    operator = config.privacy.operator or "has not given a name"
-    jurisdiction = config.privacy.jurisdiction or "not stated"
+def _operator(processing: Processing) -> str:
+    operator = processing.operator or "has not given a name"
+    jurisdiction = processing.jurisdiction or "not stated"
     return f"**Who runs it.** Operator: {operator}. Jurisdiction: {jurisdiction}."
 
 
-def _model(config: Config) -> str:
-    if config.gateway.base_url == BUILTIN:
+def _model(processing: Processing) -> str:
+    if processing.builtin:
         return (
             "**Who answers.** The demo model that is built into me: no text leaves this machine, "
             "nothing is kept by it and nothing is trained (proved: it runs inside my own process)."
@@ -74,28 +61,26 @@ def _model(config: Config) -> str:
         "never": "it is not used for training (promised, as my operator states)",
         "opt-out": "it may be used for training unless my operator opted out (not proved)",
         "unknown": "whether it is used for training is unknown",
-    }[config.privacy.gateway_training]
+    }[processing.training]
     memory = (
         ""
-        if memory_allowed(config)
-        else " Because of that, I send it nothing that I remember: only your latest message."
+        if processing.memory_allowed
+        else " Because of that, I send it nothing that I remember and nothing that others said: "
+        "only your latest message."
     )
     return (
-        f"**Who answers.** The model “{config.gateway.model}” at {gateway_host(config)}. "
-        f"Of what is sent there, {training}; kept there: {config.privacy.gateway_retention} "
+        f"**Who answers.** The model “{processing.model}” at {processing.gateway_host}. "
+        f"Of what is sent there, {training}; kept there: {processing.retention} "
         f"(promised, as my operator states).{memory}"
     )
 
 
-def _kept(config: Config, counts: Counts) -> str:
-    retention = config.memory.retention
-    until = "until you delete it"
-    if retention is not None:
-        until = f"messages for {brief(retention)}, the rest {until}"
+def _kept(counts: Counts) -> str:
     return (
         f"**What is kept about you.** {replies.holdings(counts)}, {counts.bytes / 1000:.0f} kB on "
-        f"disk, {until}. They lie in an encrypted file of your own with a key of its own; no other "
-        "person's question can reach it. The audit log holds what was done, never what was said."
+        "disk, until you delete it. They lie in an encrypted file of your own with a key of its "
+        "own; no other person's question can reach it. The audit log holds what was done, never "
+        "what was said."
     )
 
 

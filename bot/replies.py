@@ -26,7 +26,7 @@ UNENCRYPTED_MESSAGE = (
 UNDECRYPTABLE = (
     "I could not decrypt a message of yours: your client has not given me its key. "
     "Please send it again; if that does not help, sign out and in again in your client, or check "
-    "that it does not withhold keys from my device (`!help` works once I can read you)."
+    "that it does not withhold keys from my device."
 )
 TOO_LONG = (
     "That message is longer than the 16 KB that I read at once, so I have not read it. "
@@ -34,13 +34,31 @@ TOO_LONG = (
 )
 TOO_FAST = "That was more than I may take in a minute. Please wait a moment, then send it again."
 IN_DIRECT_CHAT = "That is about you, so I have answered in our direct chat."
-NO_MEMORIES = (
-    "I remember nothing about you yet. Tell me something, or add it yourself: "
-    "`!memory add I prefer short answers`."
+ERASED_MEANWHILE = (
+    "I was stopped while I erased what I held about you. The erasure was finished when I came "
+    "back: the key of your vault was overwritten on disk and its files were removed. Nothing of "
+    "yours is left with me."
 )
 NO_ENTRIES = "There is no audit entry about you yet."
 TRUNCATED = "\n\n*(The model stopped before the end of its answer.)*"
 SILENT_MODEL = "The model gave an empty answer. Please ask again, perhaps in other words."
+
+
+def no_memories(prefix: str) -> str:
+    """`!memory` before there are any."""
+    return (
+        "I remember nothing about you yet. Tell me something, or add it yourself: "
+        f"`{prefix}memory add I prefer short answers`."
+    )
+
+
+def interrupted(begun: str, prefix: str) -> str:
+    """A command that a crash cut short; it is not done twice."""
+    return (
+        f"I was stopped in the middle of your `{prefix}{begun}`, and so that nothing is done "
+        f"twice I did not begin it again. Please look what was done (`{prefix}memory` or "
+        f"`{prefix}audit`), and type it again where it was not."
+    )
 
 
 def quota_spent(tokens: int) -> str:
@@ -182,13 +200,13 @@ def forget_everything(counts: Counts, prefix: str) -> str:
     """What would go, before it goes."""
     return (
         f"This erases everything that I hold about you: {holdings(counts)}. Your encrypted vault "
-        "is destroyed with its key, and nobody can bring it back, me included. "
+        "is destroyed with its key; I can't bring it back. "
         f"To keep a copy first, type `{prefix}export`.\n\n"
         "Answer **yes** within two minutes to go on; anything else leaves it as it is."
     )
 
 
-def forgotten(destroyed: Destroyed, at: datetime) -> str:
+def forgotten(destroyed: Destroyed, at: datetime, prefix: str) -> str:
     """The receipt."""
     return (
         f"**Done: everything is forgotten.** Receipt, {at:%Y-%m-%d %H:%M:%S} UTC: "
@@ -196,9 +214,10 @@ def forgotten(destroyed: Destroyed, at: datetime) -> str:
         f"{count(destroyed.turns, 'stored message', 'stored messages')} erased; the key of your "
         "vault was overwritten on disk and its files were removed.\n\n"
         "What I cannot erase: the messages in this room, which lie encrypted on the homeservers "
-        "and devices of its members (you can remove them in your client), and what the model's "
-        "gateway may keep (`!privacy` says what it promises). If you write to me again, "
-        "I start from nothing."
+        "and devices of its members (you can remove them in your client); what the model's "
+        f"gateway may keep (`{prefix}privacy` says what it promises); and copies in backups that "
+        "my operator made before, until they are deleted. If you write to me again, I start from "
+        "nothing."
     )
 
 

@@ -3,12 +3,16 @@
 The bot uses these names and nothing else of this package.
 """
 
+from storage.answers import Answers, KeptAnswer
 from storage.audit_entry import AuditEntry
 from storage.audit_log import SYSTEM, AuditLog, FeedItem
-from storage.errors import AuditTampered, MasterKeyError, StorageFailure
+from storage.audit_reading import PublicEntry, read_audit_log, verify_audit_log
+from storage.backup import Manifest, back_up
+from storage.errors import AuditTampered, MasterKeyError, StorageFailure, VaultGone
 from storage.inbox import Inbox
 from storage.memories import Memories, Memory, Revision
 from storage.opening import Storage, open_storage
+from storage.restore import Restored, restore
 from storage.rooms import Rooms
 from storage.sealing import MasterKey
 from storage.search import MemoryHit, Search, TurnHit
@@ -18,6 +22,7 @@ from storage.vaults import Destroyed, Vaults
 
 __all__ = [
     "SYSTEM",
+    "Answers",
     "AuditEntry",
     "AuditLog",
     "AuditTampered",
@@ -25,11 +30,15 @@ __all__ = [
     "Destroyed",
     "FeedItem",
     "Inbox",
+    "KeptAnswer",
+    "Manifest",
     "MasterKey",
     "MasterKeyError",
     "Memories",
     "Memory",
     "MemoryHit",
+    "PublicEntry",
+    "Restored",
     "Revision",
     "Rooms",
     "Search",
@@ -39,6 +48,11 @@ __all__ = [
     "TurnHit",
     "Turns",
     "Vault",
+    "VaultGone",
     "Vaults",
+    "back_up",
     "open_storage",
+    "read_audit_log",
+    "restore",
+    "verify_audit_log",
 ]

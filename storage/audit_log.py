@@ -5,8 +5,9 @@ The tree over the leaf hashes and its signed heads have their place beside `veri
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from storage.audit_entry import (
     AuditDetail,
@@ -18,8 +19,10 @@ from storage.audit_entry import (
     minute,
     salted,
 )
+from storage.clock import utc_now
 from storage.database import Database, Transaction
 from storage.errors import AuditTampered
+from storage.inbox import finish
 from storage.vault import Vault
 
 SYSTEM = "system"  # the actor, and the name in the feed, when the bot acts by itself
@@ -42,27 +45,47 @@ class FeedItem:
 class AuditLog:
     """The log and the feed of what the audit room has yet to be told."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
         self._database = database
+        self._now = now
         self._appending = asyncio.Lock()
         self._appended = asyncio.Event()
 
     async def append(self, entry: AuditEntry, vault: Vault | None = None) -> int:
-        """Record an entry; its number. With the vault of the person it concerns, if there is one.
+        """Record one entry; its number."""
+        [seq] = await self.record([entry], vault)
+        return seq
 
-        The details go first: a crash in between leaves details that count for nothing, never a
-        public entry whose details nobody has.
+    async def record(
+        self,
+        entries: Sequence[AuditEntry],
+        vault: Vault | None = None,
+        *,
+        finishes: str | None = None,
+    ) -> list[int]:
+        """Record entries, all or none; their numbers.
+
+        `vault` is that of the person whom they concern, if there is one. `finishes` is the event
+        whose handling they end: its inbox row is finished in the same transaction. The details
+        go first: a crash in between leaves details that count for nothing, never a public entry
+        whose details nobody has.
         """
-        detail = salted(entry)
+        details = [salted(entry) for entry in entries]
         async with self._appending:
             if vault is not None:
-                await vault.keep_audit_detail(detail)
+                await vault.keep_audit_details(details)
             async with self._database.transaction() as transaction:
                 if vault is None:
-                    await keep(transaction, detail)
-                seq = await _publish(transaction, detail, _pseudonym(entry, vault))
+                    for detail in details:
+                        await keep(transaction, detail)
+                seqs = [
+                    await _publish(transaction, detail, _pseudonym(detail.entry, vault))
+                    for detail in details
+                ]
+                if finishes is not None:
+                    await finish(transaction, finishes, self._now())
         self._appended.set()
-        return seq
+        return seqs
 
     async def details(
         self, vault: Vault, *, limit: int, offset: int = 0

@@ -13,7 +13,7 @@ from typing import Any, Self, cast
 import aiosqlite
 from sqlcipher3 import dbapi2
 
-from storage.errors import StorageFailure
+from storage.errors import StorageFailure, VaultGone
 from storage.files import create_private, files_of
 from storage.rows import Parameters, Row
 from storage.schema import load_migrations, migrations_of, pending
@@ -85,6 +85,7 @@ class Database:
         self.path = path
         self._writer, self._reader = writer, reader
         self._writing, self._reading = asyncio.Lock(), asyncio.Lock()
+        self._fenced = False
         self._closed = False  # nothing more is let in
         self._ended = False  # the connections are closing, or closed
 
@@ -187,7 +188,7 @@ class Database:
 
     def fence(self) -> None:
         """From now on nothing is read or written here; a transaction in flight rolls back."""
-        self._closed = True
+        self._fenced = self._closed = True
 
     async def close(self) -> None:
         """Close behind the statements in flight; a transaction in flight is rolled back by that.
@@ -217,6 +218,8 @@ class Database:
         await self.close()
 
     def _check(self) -> None:
+        if self._fenced:
+            raise VaultGone(f"{self.path.name} was destroyed.")
         if self._closed:
             raise StorageFailure(f"{self.path.name} is closed.")
 

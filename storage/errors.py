@@ -9,5 +9,9 @@ class MasterKeyError(StorageFailure, ValueError):
     """The master key is missing, damaged, or not the one this data was made with."""
 
 
+class VaultGone(StorageFailure):
+    """The vault was destroyed while somebody still worked with it."""
+
+
 class AuditTampered(StorageFailure):
     """The audit log does not agree with itself: somebody changed it."""

@@ -4,9 +4,18 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from storage.clock import to_text, utc_now
-from storage.database import Database
+from storage.database import Database, Transaction
 
 SYNC_TOKEN = "sync token"  # noqa: S105 - the name of a row
+
+
+async def finish(transaction: Transaction, event_id: str, now: datetime) -> None:
+    """Mark an event as done, in the transaction that records what was done."""
+    await transaction.execute(
+        "UPDATE inbox SET finished_at = ? WHERE event_id = ? AND finished_at IS NULL",
+        to_text(now),
+        event_id,
+    )
 
 
 class Inbox:
@@ -41,14 +50,22 @@ class Inbox:
             )
         return accepted
 
-    async def finish(self, event_id: str) -> None:
-        """The event is answered and recorded; it will not be taken up again."""
+    async def begin(self, event_id: str, what: str) -> None:
+        """Note that something begins which must not be done twice, such as a command."""
         async with self._database.transaction() as transaction:
             await transaction.execute(
-                "UPDATE inbox SET finished_at = ? WHERE event_id = ? AND finished_at IS NULL",
-                to_text(self._now()),
-                event_id,
+                "UPDATE inbox SET begun = ? WHERE event_id = ?", what, event_id
             )
+
+    async def begun(self, event_id: str) -> str | None:
+        """What had begun when a crash came in between."""
+        value = await self._database.value("SELECT begun FROM inbox WHERE event_id = ?", event_id)
+        return None if value is None else str(value)
+
+    async def finish(self, event_id: str) -> None:
+        """The event is not for the bot; it will not be taken up again."""
+        async with self._database.transaction() as transaction:
+            await finish(transaction, event_id, self._now())
 
     async def unfinished(self) -> list[tuple[str, str]]:
         """(event id, room id) of what was accepted and not finished, in order of acceptance."""

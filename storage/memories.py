@@ -197,18 +197,6 @@ class Memories:
                 )
             )
 
-    async def record_use(self, answer_event_id: str, memory_ids: Sequence[int]) -> None:
-        """Note which memories an answer was given with; those since deleted are skipped."""
-        async with self._database.transaction() as transaction:
-            await transaction.execute(
-                "INSERT OR IGNORE INTO memory_use (answer_event_id, memory_id, used_at) "
-                "SELECT ?, memory_id, ? FROM memory "
-                "WHERE memory_id IN (SELECT value FROM json_each(?))",
-                answer_event_id,
-                to_text(self._now()),
-                json.dumps(list(memory_ids)),
-            )
-
     async def used_by(self, answer_event_id: str) -> list[Memory]:
         """The memories that an answer was given with."""
         rows = await self._database.rows(

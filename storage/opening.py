@@ -13,7 +13,8 @@ from storage.clock import utc_now
 from storage.database import Database
 from storage.errors import MasterKeyError, StorageFailure
 from storage.inbox import Inbox
-from storage.keyring import Keyring
+from storage.keyring import SLOT_BYTES, Keyring
+from storage.replacing import finish_replacing, told
 from storage.rooms import Rooms
 from storage.sealing import MasterKey
 from storage.tenants import Tenant, Tenants
@@ -54,51 +55,63 @@ async def open_storage(
 
     What a crash left half done is finished first. StorageFailure says what is in the way.
     """
-    vaults_folder = _folders(path)
-    with _locked(path):
-        _check_complete(path, vaults_folder)
-        async with await Database.open(path / "shared.db", migrations="shared") as shared:
-            tenants = Tenants(shared, master_key, now)
-            await _check_key(shared, master_key)
-            _check_keyring(path / "keyring", known=await tenants.all())
-            with closing(Keyring.open(path / "keyring", master_key)) as keyring:
-                vaults = Vaults(
-                    vaults_folder,
-                    keyring=keyring,
-                    tenants=tenants,
-                    now=now,
-                    pool_size=pool_size,
+    with locked(path):
+        async with opened(path, master_key, now=now, pool_size=pool_size) as storage:
+            yield storage
+
+
+@asynccontextmanager
+async def opened(
+    path: Path,
+    master_key: MasterKey,
+    *,
+    now: Callable[[], datetime] = utc_now,
+    pool_size: int = 64,
+) -> AsyncIterator[Storage]:
+    """The same for whoever holds the lock, or knows that nobody else can come here."""
+    vaults_folder = _private_folder(path / "vaults")
+    _check_complete(path, vaults_folder)
+    async with await Database.open(path / "shared.db", migrations="shared") as shared:
+        tenants = Tenants(shared, master_key, now)
+        await _check_key(shared, master_key)
+        _check_keyring(path / "keyring", known=await tenants.all())
+        with closing(Keyring.open(path / "keyring", master_key)) as keyring:
+            vaults = Vaults(
+                vaults_folder,
+                keyring=keyring,
+                tenants=tenants,
+                now=now,
+                pool_size=pool_size,
+            )
+            await vaults.recover()
+            try:
+                yield Storage(
+                    inbox=Inbox(shared, now),
+                    rooms=Rooms(shared, now),
+                    audit_log=AuditLog(shared, now),
+                    vaults=vaults,
+                    _shared=shared,
                 )
-                await vaults.recover()
-                try:
-                    yield Storage(
-                        inbox=Inbox(shared, now),
-                        rooms=Rooms(shared, now),
-                        audit_log=AuditLog(shared),
-                        vaults=vaults,
-                        _shared=shared,
-                    )
-                finally:
-                    await vaults.close()
+            finally:
+                await vaults.close()
 
 
-def _folders(path: Path) -> Path:
-    """The data directory and its folder of vaults, for nobody but us."""
-    vaults_folder = path / "vaults"
+def _private_folder(folder: Path) -> Path:
+    """A folder of the data directory, or itself, for nobody but us."""
     try:
-        for folder in (path, vaults_folder):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder.chmod(0o700)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
     except OSError as error:
         raise StorageFailure(
-            f"The data directory {path} can't be used: {error.strerror}."
+            f"The data directory {folder} can't be used: {error.strerror}."
         ) from None
-    return vaults_folder
+    return folder
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    descriptor = _lock_file(path / "lock")
+def locked(path: Path) -> Iterator[None]:
+    """Be the only one in the data directory; a restore that was cut short is finished first."""
+    descriptor = _lock_file(_private_folder(path) / "lock")
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -106,6 +119,8 @@ def _locked(path: Path) -> Iterator[None]:
             raise StorageFailure(
                 f"Another instance of Confidant is using {path}: stop it first."
             ) from None
+        with told("A restore that was cut short can't be finished"):
+            finish_replacing(path)
         yield
     finally:
         os.close(descriptor)
@@ -129,10 +144,12 @@ def _check_complete(path: Path, vaults_folder: Path) -> None:
 
 
 def _check_keyring(keyring: Path, *, known: Sequence[Tenant]) -> None:
-    """Without the keyring every vault would look destroyed: refuse to start, too."""
-    if known and not keyring.exists():
+    """Without all of the keyring vaults would look destroyed: refuse to start, too."""
+    end = max((tenant.slot + 1 for tenant in known), default=0) * SLOT_BYTES
+    if end and (not keyring.exists() or keyring.stat().st_size < end):
         raise StorageFailure(
-            f"{keyring} is missing, and no vault can be read without it: restore it."
+            f"{keyring} is missing or cut short, and vaults can't be read without it: restore a "
+            "backup."
         )
 
 

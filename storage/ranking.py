@@ -35,8 +35,8 @@ class Place(NamedTuple):
 
 
 def rarity(occurrences: float, total: float) -> float:
-    """The inverse document frequency of BM25, never negative."""
-    return math.log(1 + max(total - occurrences, 0) / (occurrences + 0.5))
+    """The inverse document frequency of BM25, in the form that is never negative."""
+    return math.log(1 + (max(total - occurrences, 0) + 0.5) / (occurrences + 0.5))
 
 
 def sums(postings: Iterable[Posting]) -> dict[int, float]:
@@ -50,7 +50,8 @@ def sums(postings: Iterable[Posting]) -> dict[int, float]:
 
 def best(scores: Mapping[int, float], count: int) -> list[int]:
     """The rows with the highest scores, the newer first of two equal ones."""
-    return heapq.nlargest(count, scores, key=lambda row: (scores[row], row))
+    top = heapq.nlargest(count, zip(scores.values(), scores.keys(), strict=True))
+    return [row for _, row in top]
 
 
 def rank(
@@ -78,6 +79,7 @@ def rank(
     return {
         place.row: (score + SESSION * tops[session]) * (SPEAKER if place.meant else 1)
         for place, score, session in zip(around, scores, sessions, strict=True)
+        if score
     }
 
 

@@ -15,7 +15,7 @@ from storage.terms import any_of, parse, phrase
 from storage.turns import Turn, turn_from
 
 CANDIDATES = 150  # rows whose surroundings are looked at; 300 find nothing more
-FREQUENT = 1000  # a word in more rows selects nothing; it decides among what rarer words select
+FREQUENT = 500  # a word in more rows selects nothing; it decides among what rarer words select
 SESSION_GAP = timedelta(hours=3)
 
 LAST_ID = {
@@ -174,14 +174,16 @@ class Search:
         self, table: str, terms: Sequence[str], room_id: str | None, limit: int
     ) -> list[list[int]]:
         """The ids of the newest rows that match each expression."""
-        room = (
-            ""
-            if room_id is None
-            else f" AND {phrase('room' + room_id.encode('utf-8', 'replace').hex())}"
-        )
-        scoped = [f"({term}){room}" for term in terms]
-        rows = await self._database.rows(POSTINGS[table], limit, json.dumps(scoped))
-        return [[int(row_id) for row_id in (row[0] or "").split(",") if row_id] for row in rows]
+        scoped = json.dumps([f"({term}){_in_room(room_id)}" for term in terms])
+        rows = await self._database.rows(POSTINGS[table], limit, scoped)
+        return [list(map(int, row[0].split(","))) if row[0] else [] for row in rows]
+
+
+def _in_room(room_id: str | None) -> str:
+    """The word that the index adds to what is said in a shared room, as a condition."""
+    if room_id is None:
+        return ""
+    return f" AND {phrase('room' + room_id.encode('utf-8', 'replace').hex())}"
 
 
 def _occurrences(rows: Sequence[int], total: int) -> float:

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,6 +27,9 @@ ANIMALS = (
     "whale", "wolf", "wombat", "wren", "yak", "zebra"
 )
 # fmt: on
+
+
+BURY = "INSERT OR IGNORE INTO tombstone (vault_id) VALUES (?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +82,27 @@ class Tenants:
         return Tenant(vault_id, slot, pseudonym)
 
     async def remove(self, vault_id: str) -> None:
-        """Erase the row, from the disk too."""
+        """Erase the row, from the disk too; a tombstone keeps backups from bringing it back."""
         async with self._database.transaction() as transaction:
-            await transaction.execute("DELETE FROM tenant WHERE vault_id = ?", vault_id)
+            if await transaction.execute("DELETE FROM tenant WHERE vault_id = ?", vault_id):
+                await transaction.execute(BURY, vault_id)
         try:
             await self._database.wipe()
         except StorageFailure:
             # No room to write the file anew: what is left is zeroed, and its copies in gaps of
             # pages, if there are any, go with the next removal.
             await self._database.truncate()
+
+    async def buried(self) -> frozenset[str]:
+        """The vaults that were destroyed, here or before a restore."""
+        rows = await self._database.rows("SELECT vault_id FROM tombstone")
+        return frozenset(row["vault_id"] for row in rows)
+
+    async def bury(self, vault_ids: Iterable[str]) -> None:
+        """Take over tombstones from elsewhere."""
+        async with self._database.transaction() as transaction:
+            for vault_id in vault_ids:
+                await transaction.execute(BURY, vault_id)
 
     async def user_id(self, pseudonym: str) -> str | None:
         """Whose pseudonym this is. Looking that up is an audited action."""

@@ -63,7 +63,7 @@ IRREGULAR = """
     spin spun|spring sprang sprung|stand stood|steal stole stolen|stick stuck|sting stung|
     strike struck|swear swore sworn|sweep swept|swim swam swum|swing swung|take took taken|
     teach taught|tear tore torn|think thought|throw threw thrown|understand understood|
-    wake woke woken|wear wore worn|weave wove woven|weep wept|win won|wind wound|
+    wake woke woken|wear wore worn|weave wove woven|weep wept|win won|
     write wrote written|child children kid|foot feet|goose geese|life lives|man men|mouse mice|
     person people|tooth teeth|wife wives|woman women|mother mom mum|father dad
 """
@@ -111,8 +111,8 @@ def words(text: str) -> list[str]:
 
 
 def phrase(word: str) -> str:
-    """The word as an FTS5 string, in which nothing but the quote has a meaning."""
-    return '"' + word.replace('"', '""') + '"'
+    """The word as an FTS5 string; `words` has left no quote in it."""
+    return f'"{word}"'
 
 
 def any_of(terms: Iterable[str]) -> str:

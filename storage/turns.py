@@ -30,11 +30,12 @@ class Turn:
 
 
 ADD = """
-    INSERT INTO turn (event_id, room_id, room_kind, thread_id, role, text, said_at,
+    INSERT INTO turn (event_id, room_id, room_kind, thread_id, role, text, note, said_at,
                       answers_event_id, model, gateway_host, prompt_tokens, completion_tokens)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (event_id) DO UPDATE SET
-        text = excluded.text, model = excluded.model, gateway_host = excluded.gateway_host,
+        text = excluded.text, note = excluded.note,
+        model = excluded.model, gateway_host = excluded.gateway_host,
         prompt_tokens = excluded.prompt_tokens, completion_tokens = excluded.completion_tokens
     RETURNING turn_id
 """
@@ -89,7 +90,7 @@ class Turns:
         completion_tokens: int | None = None,
     ) -> int:
         """Keep a turn; the same event again replaces its text. The turn's id."""
-        values = (event_id, room_id, room_kind, thread_id, role, text, to_text(said_at))
+        values = (event_id, room_id, room_kind, thread_id, role, text, "", to_text(said_at))
         answer = (answers_event_id, model, gateway_host, prompt_tokens, completion_tokens)
         async with self._database.transaction() as transaction:
             [row] = await transaction.rows(ADD, *values, *answer)
@@ -110,14 +111,6 @@ class Turns:
             limit,
         )
         return [turn_from(row) for row in reversed(rows)]
-
-    async def answer_to(self, event_id: str) -> Turn | None:
-        """The newest answer that was given to a message."""
-        row = await self._database.row(
-            "SELECT * FROM turn WHERE answers_event_id = ? ORDER BY turn_id DESC LIMIT 1",
-            event_id,
-        )
-        return None if row is None else turn_from(row)
 
     async def replace(self, event_id: str, text: str) -> bool:
         """Put the edited text in the place of the stored one, of which nothing stays on disk."""
@@ -144,16 +137,6 @@ class Turns:
             )
         await self._database.wipe()
         return deleted
-
-    async def record_use(self, answer_event_id: str, turn_ids: Sequence[int]) -> None:
-        """Note which earlier turns an answer was given with; those since deleted are skipped."""
-        async with self._database.transaction() as transaction:
-            await transaction.execute(
-                "INSERT OR IGNORE INTO turn_use (answer_event_id, turn_id) "
-                "SELECT ?, turn_id FROM turn WHERE turn_id IN (SELECT value FROM json_each(?))",
-                answer_event_id,
-                json.dumps(list(turn_ids)),
-            )
 
     async def used_by(self, answer_event_id: str) -> list[Turn]:
         """The earlier turns that an answer was given with, oldest first."""

@@ -1,10 +1,11 @@
 """One person's vault: what was said, what is remembered, settings, usage and audit details."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from storage.answers import Answers
 from storage.audit_entry import AuditDetail, detail_from, keep
 from storage.database import Database, Transaction
 from storage.files import size_on_disk
@@ -35,6 +36,7 @@ class Vault:
     is_new: bool
     memories: Memories
     turns: Turns
+    answers: Answers
     search: Search
     _database: Database = field(repr=False)
 
@@ -48,6 +50,7 @@ class Vault:
             is_new=is_new,
             memories=Memories(database, now),
             turns=Turns(database),
+            answers=Answers(database),
             search=Search(database, now),
             _database=database,
         )
@@ -65,23 +68,6 @@ class Vault:
                 "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
                 name,
                 value,
-            )
-
-    async def add_usage(
-        self, *, day: date, model: str, prompt_tokens: int, completion_tokens: int
-    ) -> None:
-        """Count one request to a model."""
-        async with self._database.transaction() as transaction:
-            await transaction.execute(
-                "INSERT INTO usage (day, model, requests, prompt_tokens, completion_tokens) "
-                "VALUES (?, ?, 1, ?, ?) ON CONFLICT (day, model) DO UPDATE SET "
-                "requests = requests + 1, "
-                "prompt_tokens = prompt_tokens + excluded.prompt_tokens, "
-                "completion_tokens = completion_tokens + excluded.completion_tokens",
-                day.isoformat(),
-                model,
-                prompt_tokens,
-                completion_tokens,
             )
 
     async def usage(self, day: date) -> int:
@@ -112,10 +98,11 @@ class Vault:
             )
             return {row["name"]: await _everything(transaction, row["name"]) for row in tables}
 
-    async def keep_audit_detail(self, detail: AuditDetail) -> None:
-        """Write the private half of an audit entry; the log calls this before it publishes."""
+    async def keep_audit_details(self, details: Sequence[AuditDetail]) -> None:
+        """Write the private halves of audit entries; the log calls this before it publishes."""
         async with self._database.transaction() as transaction:
-            await keep(transaction, detail)
+            for detail in details:
+                await keep(transaction, detail)
 
     async def audit_details(self, *, limit: int, offset: int) -> list[AuditDetail]:
         """Private halves, newest first; those of unpublished entries among them."""

@@ -1,6 +1,6 @@
 """The spine on real storage, with a homeserver and a model that only remember."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,8 +10,11 @@ from pathlib import Path
 from bot.assistant import Assistant
 from bot.commands import COMMANDS
 from bot.config import Config, load_config
+from bot.delivery import Delivery
 from bot.errors import HomeserverError
+from bot.exchange import Exchanges
 from bot.handler import Handler
+from bot.journal import Journal
 from bot.messages import (
     ChatMessage,
     Completion,
@@ -22,6 +25,7 @@ from bot.messages import (
     Tool,
     ToolCall,
 )
+from bot.processing import processing
 from storage import MasterKey, Storage, open_storage
 
 BOT, ANN, BOB, EVE = "@bot:x.org", "@ann:x.org", "@bob:x.org", "@eve:elsewhere.org"
@@ -34,6 +38,7 @@ class FakeHomeserver:
     def __init__(self) -> None:
         self.rooms: dict[str, Room] = {}
         self.sent: list[Outgoing] = []
+        self.events: dict[str, str] = {}  # by transaction id: what is sent twice is there once
         self.joined: list[str] = []
         self.left: list[str] = []
         self.broken: Exception | None = None
@@ -44,16 +49,18 @@ class FakeHomeserver:
     async def send(self, outgoing: Outgoing) -> str:
         if self.broken:
             raise self.broken
-        self.sent.append(outgoing)
-        return f"$sent-{outgoing.transaction_id}"
+        if outgoing.transaction_id not in self.events:
+            self.sent.append(outgoing)
+        return self.events.setdefault(outgoing.transaction_id, f"$sent-{len(self.events)}")
 
     async def typing(self, room_id: str, *, active: bool) -> None:
         return
 
-    async def join(self, room_id: str) -> None:
-        if room_id not in self.rooms:
+    async def join(self, room: str) -> str:
+        if room not in self.rooms:
             raise HomeserverError("no such room")
-        self.joined.append(room_id)
+        self.joined.append(room)
+        return room
 
     async def leave(self, room_id: str) -> None:
         self.left.append(room_id)
@@ -73,6 +80,7 @@ class ScriptedModel:
         self.requests: list[Sequence[ChatMessage]] = []
         self.tools: list[tuple[str, ...]] = []
         self.answers: list[str | Completion | Exception] = []
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def stream(
         self,
@@ -84,6 +92,8 @@ class ScriptedModel:
     ) -> AsyncGenerator[str | Completion, None]:
         self.requests.append(messages)
         self.tools.append(tuple(tool.name for tool in tools))
+        if self.meanwhile:
+            await self.meanwhile()
         answer = self.answers.pop(0) if self.answers else "I see."
         if isinstance(answer, Exception):
             raise answer
@@ -200,12 +210,27 @@ async def spine(path: Path, config: Config | None = None) -> AsyncIterator[Spine
         async def fetch(room_id: str, event_id: str) -> RoomMessage | None:
             return None
 
+        stated = processing(config, gateway_host="127.0.0.1")
+        delivery, journal = Delivery(homeserver), Journal(storage.audit_log, now=clock)
+        exchanges = Exchanges(
+            config=config,
+            rooms=homeserver,
+            storage=storage,
+            assistant=Assistant(model, config, stated, now=clock),
+            commands=COMMANDS,
+            delivery=delivery,
+            journal=journal,
+            processing=stated,
+            now=clock,
+        )
         handler = Handler(
             config=config,
             messenger=homeserver,
             fetch=fetch,
             storage=storage,
-            assistant=Assistant(model, config, now=clock),
+            exchanges=exchanges,
+            delivery=delivery,
+            journal=journal,
             commands=COMMANDS,
             audit_room=AUDIT_ROOM,
             now=clock,

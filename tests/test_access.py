@@ -1,10 +1,11 @@
 """Deciding what a message is: one table."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.access import Chat, Ignore, Once, Pace, Refusal, Refuse, Run, allowed, intent
+from bot.access import Chat, Ignore, Once, Order, Pace, Refusal, Refuse, allowed, intent
 from bot.commands import COMMANDS
 from bot.config import Config, load_config
 from bot.messages import Room, RoomMessage
@@ -84,7 +85,7 @@ def test_what_a_message_is(
 def test_a_command_is_obeyed_everywhere(config: Config, where: Room, addressed: bool) -> None:
     found = intent(said("!help me"), where, config=config, commands=COMMANDS, addressed=addressed)
 
-    assert isinstance(found, Run)
+    assert isinstance(found, Order)
     assert found.command is COMMANDS[0]
     assert found.line.arguments == "me"
 
@@ -92,7 +93,7 @@ def test_a_command_is_obeyed_everywhere(config: Config, where: Room, addressed: 
 def test_an_unknown_command_is_answered_in_a_direct_chat(config: Config) -> None:
     found = intent(said("!hepl"), DIRECT, config=config, commands=COMMANDS, addressed=False)
 
-    assert isinstance(found, Run)
+    assert isinstance(found, Order)
     assert found.command is None
 
 
@@ -114,11 +115,31 @@ def test_who_is_listed(config: Config, user_id: str, may: bool) -> None:
 
 
 def test_the_pace_is_counted_per_person_and_minute() -> None:
-    pace = Pace(2)
+    pace = Pace(2, since=NOW)
+    later = NOW + timedelta(seconds=61)
 
-    assert [pace.admits(ANN, NOW) for _ in range(3)] == [True, True, False]
-    assert pace.admits(BOB, NOW)
-    assert pace.admits(ANN, NOW + timedelta(seconds=61))
+    assert [pace.admits(said("hello"), NOW) for _ in range(3)] == [True, True, False]
+    assert pace.admits(said("hello", BOB), NOW)
+    assert pace.admits(said("hello"), later)
+
+
+def test_what_came_while_the_bot_was_away_is_not_too_fast() -> None:
+    pace = Pace(2, since=NOW + timedelta(hours=1))
+    start = NOW + timedelta(hours=1)
+
+    assert all(pace.admits(said("hello"), start) for _ in range(100))
+    assert [pace.admits(said("hello"), start + timedelta(minutes=11)) for _ in range(3)] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_what_is_taken_up_again_is_not_counted_again() -> None:
+    pace = Pace(1, since=NOW)
+    again = replace(said("hello"), recovered=True)
+
+    assert [pace.admits(again, NOW) for _ in range(3)] == [True, True, True]
 
 
 def test_a_notice_is_repeated_only_after_its_time() -> None:

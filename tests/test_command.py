@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot.command import Line, split
-from bot.commands import COMMANDS, find, nearest
+from bot.command import Line, named, number, split
+from bot.commands import COMMANDS, nearest
 
 
 @pytest.mark.parametrize(
@@ -35,10 +35,10 @@ def test_another_prefix_makes_the_first_one_talk() -> None:
 
 
 def test_names_are_matched_whole() -> None:
-    helpless = find("helpless")
+    helpless = named("helpless", COMMANDS)
 
     assert helpless is None
-    assert find("help") is COMMANDS[0]
+    assert named("help", COMMANDS) is COMMANDS[0]
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,11 @@ def test_every_command_is_named_once_and_typed_as_it_is_named() -> None:
     assert len(set(names)) == len(names)
     for command in COMMANDS:
         assert all(line.split()[0] == command.name for line in command.usage)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("7", 7), ("#7", 7), ("0", 0), ("", None), ("-1", None), ("٣", None), ("9" * 16, None)],
+)
+def test_a_number_is_plain_digits(typed: str, meant: int | None) -> None:
+    assert number(typed) == meant

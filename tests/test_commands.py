@@ -70,7 +70,7 @@ async def test_a_memory_is_added_shown_changed_and_deleted(bot: Spine) -> None:
     assert "“I like green tea”" in shown
     assert "https://matrix.to/#/!ann/$said-0" in shown
     assert deleted == "Deleted, also from disk: 1."
-    assert empty == replies.NO_MEMORIES
+    assert empty == replies.no_memories("!")
 
 
 async def test_numbers_are_never_given_twice(bot: Spine) -> None:
@@ -139,7 +139,7 @@ async def test_forgetting_everything_asks_erases_and_gives_a_receipt(bot: Spine)
     assert "Done: everything is forgotten" in receipt
     assert "1 memory and 2 stored messages erased" in receipt
     assert not await bot.storage.vaults.exists(ANN)
-    assert await bot.text("!memory") == replies.NO_MEMORIES
+    assert await bot.text("!memory") == replies.no_memories("!")
 
 
 async def test_forgetting_leaves_others_as_they_are(bot: Spine) -> None:

@@ -47,6 +47,10 @@ async def pieces(*words: str, gate: asyncio.Event | None = None) -> AsyncIterato
     yield answer("".join(words))
 
 
+async def keep(answer: Answer) -> None:
+    """Where a test doesn't look at what is kept."""
+
+
 async def failing(*words: str) -> AsyncIterator[str | Answer]:
     for word in words:
         yield word
@@ -71,7 +75,9 @@ def test_finished_parts_stay_as_they_are_while_the_text_grows(text: str, more: s
 async def test_a_quick_answer_is_one_event_without_edits() -> None:
     outlet = RememberingOutlet()
 
-    finished, event_ids = await Delivery(outlet).stream(pieces("Hel", "lo"), TO, recovered=False)
+    finished, event_ids = await Delivery(outlet).stream(
+        pieces("Hel", "lo"), TO, keep=keep, recovered=False
+    )
 
     assert finished.text == "Hello"
     assert event_ids == ["$e0"]
@@ -84,7 +90,9 @@ async def test_a_slow_answer_shows_at_once_and_ends_with_an_edit_that_is_not_liv
     delivery = Delivery(outlet, ramp=(0.01,))
 
     async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(delivery.stream(pieces("Once ", gate=gate), TO, recovered=False))
+        task = tasks.create_task(
+            delivery.stream(pieces("Once ", gate=gate), TO, keep=keep, recovered=False)
+        )
         await outlet.begun.wait()
         gate.set()
     _, event_ids = task.result()
@@ -100,7 +108,9 @@ async def test_the_same_text_is_never_edited_twice() -> None:
     delivery = Delivery(outlet, ramp=(0.001,))
 
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(delivery.stream(pieces("Once", gate=gate), TO, recovered=False))
+        tasks.create_task(
+            delivery.stream(pieces("Once", gate=gate), TO, keep=keep, recovered=False)
+        )
         await outlet.begun.wait()
         for _ in range(20):
             await asyncio.sleep(0.001)
@@ -113,7 +123,9 @@ async def test_after_a_crash_the_finished_text_lands_in_the_event_that_stands_th
     outlet = RememberingOutlet()
     outlet.events[TO.part("part 0")] = "$half"
 
-    _, event_ids = await Delivery(outlet).stream(pieces("All ", "of it"), TO, recovered=True)
+    _, event_ids = await Delivery(outlet).stream(
+        pieces("All ", "of it"), TO, keep=keep, recovered=True
+    )
 
     assert event_ids == ["$half"]
     assert outlet.sent[-1].replaces == "$half"
@@ -136,7 +148,7 @@ async def test_a_failure_ends_what_had_begun_to_show_and_is_raised() -> None:
     outlet = RememberingOutlet()
 
     with pytest.raises(GatewayError, match="away"):
-        await Delivery(outlet).stream(failing("Half an "), TO, recovered=False)
+        await Delivery(outlet).stream(failing("Half an "), TO, keep=keep, recovered=False)
 
     assert not outlet.sent[-1].live
 
@@ -145,7 +157,7 @@ async def test_a_failure_before_the_first_word_sends_nothing() -> None:
     outlet = RememberingOutlet()
 
     with pytest.raises(GatewayError, match="away"):
-        await Delivery(outlet).stream(failing(), TO, recovered=False)
+        await Delivery(outlet).stream(failing(), TO, keep=keep, recovered=False)
 
     assert outlet.sent == []
 

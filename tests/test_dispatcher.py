@@ -10,6 +10,7 @@ import pytest
 from bot.dispatcher import Dispatcher
 from bot.errors import HomeserverUnavailableError
 from bot.messages import Batch, RoomEvent, RoomMessage
+from bot.tasks import task_group
 from storage import MasterKey, open_storage
 
 
@@ -67,23 +68,16 @@ async def test_a_slow_room_does_not_hold_up_another(tmp_path: Path, key: MasterK
         gate.set()
 
 
-async def test_while_the_homeserver_is_away_the_room_waits_and_then_goes_on_in_order(
-    tmp_path: Path, key: MasterKey, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bot.dispatcher.PATIENCE", (0.0,))
-    seen: list[tuple[str, bool]] = []
-
+async def test_what_a_handler_raises_ends_the_group(tmp_path: Path, key: MasterKey) -> None:
     async def handle(event: RoomEvent) -> None:
-        assert isinstance(event, RoomMessage)
-        seen.append((event.event_id, event.recovered))
-        if len(seen) < 3:
-            raise HomeserverUnavailableError("away")
+        raise HomeserverUnavailableError("revoked")
 
-    async with open_storage(tmp_path, key) as storage, asyncio.TaskGroup() as tasks:
-        dispatcher = Dispatcher(handle, storage.inbox, tasks)
-        await dispatcher.receive(Batch((message("$1"), message("$2")), "s1"))
-
-    assert seen == [("$1", False), ("$1", True), ("$1", True), ("$2", False)]
+    async with open_storage(tmp_path, key) as storage:
+        with pytest.raises(HomeserverUnavailableError):
+            async with task_group() as tasks:
+                dispatcher = Dispatcher(handle, storage.inbox, tasks)
+                await dispatcher.receive(Batch((message("$1"), message("$2")), "s1"))
+        assert await storage.inbox.unfinished() == [("$1", "!r"), ("$2", "!r")]
 
 
 async def test_a_drain_begins_nothing_new_and_leaves_the_rest_unfinished(

@@ -17,6 +17,12 @@ from storage import StorageFailure
 from tests.spine import ANN, AUDIT_ROOM, BOB, EVE, Spine, configured, remembers, spine
 
 
+def holding(what: bytes, folder: Path) -> list[str]:
+    """The files that hold these bytes."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [path.name for path in files if what in path.read_bytes()]
+
+
 @pytest.fixture
 async def bot(tmp_path: Path) -> AsyncIterator[Spine]:
     async with spine(tmp_path) as running:
@@ -59,7 +65,7 @@ async def test_a_fact_that_the_person_did_not_say_is_not_saved(bot: Spine) -> No
     [sent] = await bot.say("hello")
 
     assert sent.text == "Nice."
-    assert await bot.text("!memory") == replies.NO_MEMORIES
+    assert await bot.text("!memory") == replies.no_memories("!")
 
 
 async def test_others_talk_is_heard_in_memory_and_leaves_no_trace(bot: Spine) -> None:
@@ -121,7 +127,7 @@ async def test_plaintext_in_an_encrypted_room_is_not_obeyed(bot: Spine) -> None:
     [told] = await bot.say("!memory add I was forged", ANN, "!ann", encrypted=False)
 
     assert told.text == replies.UNENCRYPTED_MESSAGE
-    assert await bot.text("!memory") == replies.NO_MEMORIES
+    assert await bot.text("!memory") == replies.no_memories("!")
 
 
 async def test_a_gateway_that_fails_says_so_and_the_message_is_kept(bot: Spine) -> None:
@@ -170,10 +176,10 @@ async def test_a_room_that_refuses_the_answer_ends_the_message(bot: Spine) -> No
 async def test_what_cannot_be_recorded_stops_the_bot(
     bot: Spine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def full(*_: object) -> int:
+    async def full(*_: object, **__: object) -> int:
         raise StorageFailure("disk full")
 
-    monkeypatch.setattr(type(bot.storage.audit_log), "append", full)
+    monkeypatch.setattr(type(bot.storage.audit_log), "record", full)
 
     with pytest.raises(AuditUnavailableError):
         await bot.say("hello")
@@ -246,3 +252,85 @@ async def test_a_gateway_that_may_train_gets_no_memory_and_saves_none(tmp_path: 
         last = "".join(one.content for one in bot.model.requests[-1])
         assert "K7" not in last
         assert bot.model.tools == [(), ()]
+
+
+async def test_a_damaged_vault_costs_its_owner_an_answer_and_nobody_else(
+    bot: Spine, tmp_path: Path
+) -> None:
+    await bot.say("hello", BOB, "!bob")
+    await bot.storage.vaults.close()
+    [vault] = (tmp_path / "vaults").glob("*.db")
+    vault.write_bytes(b"damaged" * 1000)
+    async with spine(tmp_path / "elsewhere"):
+        pass
+
+    await bot.storage.inbox.accept([("$m", "!bob")], "s1")
+    [told] = await bot.say("hello again", BOB, "!bob", event_id="$m")
+
+    assert "reference" in told.text
+    assert await bot.storage.inbox.unfinished() == []
+
+
+async def test_a_room_that_refuses_a_notice_does_not_stop_the_bot(bot: Spine) -> None:
+    bot.homeserver.broken = HomeserverError("not a member any more")
+
+    assert await bot.give(Undecryptable("$1", "!ann", ANN, "session")) == []
+    assert await bot.give(Invite("!nowhere", ANN)) == []
+
+
+async def test_a_fetch_that_meets_a_bug_ends_the_message_and_not_the_bot(bot: Spine) -> None:
+    async def broken(room_id: str, event_id: str) -> None:
+        raise KeyError("canary")
+
+    bot.handler._fetch = broken
+    await bot.storage.inbox.accept([("$m", "!ann")], "s1")
+
+    assert await bot.give(Unfinished("$m", "!ann")) == []
+
+    assert await bot.storage.inbox.unfinished() == []
+
+
+async def test_nothing_in_the_shared_database_names_a_person_who_was_forgotten(
+    bot: Spine, tmp_path: Path
+) -> None:
+    await bot.give(Invite("!ann", ANN))
+    await bot.say("hello")
+    await bot.say("hello", EVE, "!eve")
+    await bot.say("!forget everything")
+    await bot.say("yes")
+
+    assert holding(b"audit_entry", tmp_path) == ["shared.db"]
+    assert holding(ANN.encode(), tmp_path) == []
+    assert holding(EVE.encode(), tmp_path) == []
+
+
+async def test_an_answer_in_flight_when_its_person_forgets_everything_leaves_nothing(
+    bot: Spine,
+) -> None:
+    async def forgotten_meanwhile() -> None:
+        await bot.storage.vaults.destroy(ANN)
+
+    bot.model.meanwhile = forgotten_meanwhile
+    await bot.storage.inbox.accept([("$m", "!ann")], "s1")
+
+    await bot.say("hello", event_id="$m")
+
+    assert not await bot.storage.vaults.exists(ANN)
+    assert await bot.storage.inbox.unfinished() == []
+
+
+async def test_what_was_forged_without_encryption_is_not_overheard(bot: Spine) -> None:
+    await bot.say("the party is at K7", BOB, "!all", encrypted=False)
+
+    await bot.say("when is the party?", ANN, "!all", mentions_bot=True)
+
+    assert "K7" not in "".join(one.content for one in bot.model.requests[-1])
+
+
+async def test_a_gateway_that_may_train_does_not_hear_the_others(tmp_path: Path) -> None:
+    async with spine(tmp_path, configured(privacy={"gateway_training": "opt-out"})) as bot:
+        await bot.say("the party is at K7", BOB, "!all")
+
+        await bot.say("when is the party?", ANN, "!all", mentions_bot=True)
+
+        assert "K7" not in "".join(one.content for one in bot.model.requests[-1])

@@ -14,11 +14,6 @@ from bot.commands.privacy import PRIVACY
 COMMANDS: tuple[Command, ...] = (HELP, MEMORY, EXPORT, FORGET, PRIVACY, AUDIT)
 
 
-def find(name: str, commands: Sequence[Command] = COMMANDS) -> Command | None:
-    """The command of exactly this name."""
-    return next((one for one in commands if one.name == name), None)
-
-
 def nearest(name: str, commands: Sequence[Command] = COMMANDS) -> str | None:
     """The name that was probably meant, or None when nothing is near."""
     return next(iter(difflib.get_close_matches(name, [one.name for one in commands], n=1)), None)

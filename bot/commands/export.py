@@ -12,7 +12,7 @@ SCHEMA = "org.confidant.export/1"
 
 async def _run(context: CommandContext) -> Reply:
     if context.arguments.lower() not in ("", "json"):
-        raise UsageError(replies.export_usage(context.config.service.command_prefix))
+        raise UsageError(replies.export_usage(context.prefix))
     made_at = context.now()
     counts = await context.vault.counts()
     document = {

@@ -1,19 +1,20 @@
 """`!forget`: erase one memory, or everything with the key of your vault."""
 
 from bot import replies
-from bot.command import Command, CommandContext, Question
+from bot.command import Command, CommandContext, Confirmation, number
 from bot.commands import memory
 from bot.errors import UsageError
 from bot.messages import Action, Effect, Reply, Where
 
 
-async def _run(context: CommandContext) -> Reply | Question:
-    prefix = context.config.service.command_prefix
+async def _run(context: CommandContext) -> Reply | Confirmation:
+    prefix = context.prefix
     wanted = context.arguments.lower()
     if wanted == "everything":
-        return Question(replies.forget_everything(await context.vault.counts(), prefix), _erase)
-    if wanted.isdecimal() and wanted.isascii() and len(wanted) <= 15:
-        return await memory.delete(context, [int(wanted)])
+        return Confirmation(replies.forget_everything(await context.vault.counts(), prefix), _erase)
+    memory_id = number(wanted)
+    if memory_id is not None:
+        return await memory.delete(context, [memory_id])
     raise UsageError(replies.forget_usage(prefix, context.arguments))
 
 
@@ -21,7 +22,7 @@ async def _erase(context: CommandContext) -> Reply:
     destroyed = await context.erase()
     facts = {"memories": destroyed.memories, "messages": destroyed.turns, "bytes": destroyed.bytes}
     effects = (Effect(Action.VAULT_DESTROYED), Effect(Action.FORGET_DONE, facts=facts))
-    return Reply(replies.forgotten(destroyed, context.now()), effects=effects)
+    return Reply(replies.forgotten(destroyed, context.now(), context.prefix), effects=effects)
 
 
 FORGET = Command(

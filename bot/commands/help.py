@@ -1,20 +1,20 @@
 """`!help`: the list of commands, or how one of them is typed."""
 
 from bot import replies
-from bot.command import Command, CommandContext
+from bot.command import Command, CommandContext, named
 from bot.errors import UsageError
 from bot.messages import Reply, Where
 
 
 async def _run(context: CommandContext) -> Reply:
-    prefix = context.config.service.command_prefix
+    prefix = context.prefix
     wanted = context.arguments.lower().removeprefix(prefix)
     if not wanted:
         return Reply(replies.help_page(context.commands, prefix))
-    for command in context.commands:
-        if command.name == wanted:
-            return Reply(replies.usage(command, prefix))
-    raise UsageError(replies.unknown_command(wanted, None, prefix))
+    command = named(wanted, context.commands)
+    if command is None:
+        raise UsageError(replies.unknown_command(wanted, None, prefix))
+    return Reply(replies.usage(command, prefix))
 
 
 HELP = Command(

@@ -1,7 +1,7 @@
 """`!memory`: see, add, change and delete what the bot remembers about you."""
 
 from bot import replies
-from bot.command import Command, CommandContext
+from bot.command import Command, CommandContext, number
 from bot.errors import UsageError
 from bot.messages import Action, Effect, Reply, Where
 from storage import Memory
@@ -11,13 +11,12 @@ TEXT_LIMIT = 1000  # characters; a memory is one sentence, and many of them shar
 
 
 async def _run(context: CommandContext) -> Reply:
-    word, _, rest = context.arguments.partition(" ")
-    rest = rest.strip()
+    word, rest = _first(context.arguments)
     match word.lower():
         case "" | "list":
             return await _page(context, rest or "1")
-        case number if number.isdecimal() and not rest:
-            return await _page(context, number)
+        case page if number(page) and not rest:
+            return await _page(context, page)
         case "show":
             return await _show(context, rest)
         case "add":
@@ -26,16 +25,16 @@ async def _run(context: CommandContext) -> Reply:
             return await _edit(context, rest)
         case "delete":
             return await _delete(context, rest)
-    raise UsageError(replies.usage(MEMORY, context.config.service.command_prefix))
+    raise UsageError(replies.usage(MEMORY, context.prefix))
 
 
 async def _page(context: CommandContext, wanted: str) -> Reply:
-    number = _number(context, wanted, "memory 2")
+    asked = _number(context, wanted, "memory 2")
     total = await context.vault.memories.count()
     if total == 0:
-        return Reply(replies.NO_MEMORIES)
+        return Reply(replies.no_memories(context.prefix))
     pages = -(-total // PAGE)
-    page = min(max(number, 1), pages)
+    page = min(max(asked, 1), pages)
     memories = await context.vault.memories.page(limit=PAGE, offset=(page - 1) * PAGE)
     return Reply(
         replies.memory_page(
@@ -44,7 +43,7 @@ async def _page(context: CommandContext, wanted: str) -> Reply:
             pages=pages,
             total=total,
             now=context.now(),
-            prefix=context.config.service.command_prefix,
+            prefix=context.prefix,
         )
     )
 
@@ -68,21 +67,20 @@ async def _add(context: CommandContext, text: str) -> Reply:
         source_room_id=context.message.room_id,
     )
     return Reply(
-        replies.memory_added(memory, context.config.service.command_prefix),
+        replies.memory_added(memory, context.prefix),
         effects=(Effect(Action.MEMORY_CREATED, target=f"memory {memory.memory_id}"),),
     )
 
 
 async def _edit(context: CommandContext, arguments: str) -> Reply:
-    wanted, _, text = arguments.partition(" ")
+    wanted, text = _first(arguments)
     example = "memory edit 3 I prefer long answers"
-    number = _number(context, wanted, example)
-    await _existing(context, number)
+    memory_id = _number(context, wanted, example)
     text = _sentence(context, text, example)
-    memory = await context.vault.memories.edit(number, text, changed_by="person")
+    memory = await context.vault.memories.edit(memory_id, text, changed_by="person")
     if memory is None:
-        raise UsageError(_missing(context, number))
-    effect = Effect(Action.MEMORY_UPDATED, target=f"memory {number}")
+        raise UsageError(_missing(context, memory_id))
+    effect = Effect(Action.MEMORY_UPDATED, target=f"memory {memory_id}")
     return Reply(replies.memory_edited(memory), effects=(effect,))
 
 
@@ -102,30 +100,34 @@ async def delete(context: CommandContext, numbers: list[int]) -> Reply:
     return Reply(replies.memories_deleted(gone, missing), effects=effects)
 
 
-async def _existing(context: CommandContext, number: int) -> Memory:
-    memory = await context.vault.memories.get(number)
+async def _existing(context: CommandContext, memory_id: int) -> Memory:
+    memory = await context.vault.memories.get(memory_id)
     if memory is None:
-        raise UsageError(_missing(context, number))
+        raise UsageError(_missing(context, memory_id))
     return memory
 
 
-def _missing(context: CommandContext, number: int) -> str:
-    return replies.no_such_memory(number, context.config.service.command_prefix)
+def _missing(context: CommandContext, memory_id: int) -> str:
+    return replies.no_such_memory(memory_id, context.prefix)
 
 
 def _number(context: CommandContext, given: str, example: str) -> int:
-    digits = given.removeprefix("#")
-    if digits.isdecimal() and digits.isascii() and len(digits) <= 15:
-        return int(digits)
-    prefix = context.config.service.command_prefix
-    raise UsageError(replies.memory_number_wanted(prefix, example, given))
+    found = number(given)
+    if found is None:
+        raise UsageError(replies.memory_number_wanted(context.prefix, example, given))
+    return found
+
+
+def _first(text: str) -> tuple[str, str]:
+    """The first word and what follows it."""
+    word, *rest = text.split(maxsplit=1) or [""]
+    return word, rest[0] if rest else ""
 
 
 def _sentence(context: CommandContext, given: str, example: str) -> str:
     text = " ".join(given.split())
-    prefix = context.config.service.command_prefix
     if not text:
-        raise UsageError(replies.text_wanted(prefix, example))
+        raise UsageError(replies.text_wanted(context.prefix, example))
     if len(text) > TEXT_LIMIT:
         raise UsageError(replies.memory_too_long(TEXT_LIMIT, len(text)))
     return text

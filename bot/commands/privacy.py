@@ -7,7 +7,11 @@ from bot.messages import Reply, Where
 
 async def _run(context: CommandContext) -> Reply:
     counts = await context.vault.counts()
-    return Reply(privacy.statement(context.config, counts, context.message, context.room))
+    return Reply(
+        privacy.statement(
+            context.processing, counts, context.message, context.room, prefix=context.prefix
+        )
+    )
 
 
 PRIVACY = Command(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import math
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -10,21 +11,19 @@ from pathlib import Path
 
 from bot.config import Homeserver
 from bot.errors import HomeserverError, HomeserverUnavailableError
-from bot.matrix.cross_signing import OwnDevice, ensure_cross_signed
-from bot.matrix.crypto_store import close_crypto_store, open_crypto_store
+from bot.matrix.backing_up import BackingUp
+from bot.matrix.cross_signing import ensure_cross_signed, own_identity
+from bot.matrix.device import OpenDevice, open_device
 from bot.matrix.events import room_message
-from bot.matrix.guard import Guard
 from bot.matrix.http import Http, RequestError, TokenRevokedError, backoff, path
-from bot.matrix.identity import IdentityFile
-from bot.matrix.keys import DeviceKeyring
+from bot.matrix.identity import PublicIdentity
 from bot.matrix.reading import Reader, Watch
 from bot.matrix.sender import Sender
-from bot.matrix.session import Session, is_logged_in, log_in, save
 from bot.matrix.sharing import RoomKeys
 from bot.matrix.trust import ShareKeysWith, Trust
 from bot.matrix.undecryptable import Waiting
 from bot.matrix.untrusted import items, text
-from bot.messages import Batch, Invite, RoomMessage
+from bot.messages import Batch, Invite, OwnIdentity, RoomMessage
 from storage import MasterKey, Rooms
 
 POLL_MS = 30_000  # how long a sync waits for something to happen
@@ -38,12 +37,21 @@ _log = logging.getLogger(__name__)
 class MatrixClient:
     """One device of one account."""
 
-    def __init__(self, http: Http, session: Session, reader: Reader, sender: Sender) -> None:
-        self._http = http
+    def __init__(
+        self, device: OpenDevice, identity: PublicIdentity, reader: Reader, sender: Sender
+    ) -> None:
+        self._http = device.http
+        self._own = device.own
+        self._identity = identity
         self._reader = reader
-        self.user_id = session.user_id
-        self.device_id = session.device_id
+        self.user_id = device.session.user_id
+        self.device_id = device.session.device_id
         self.sender = sender
+        self.backing_up = BackingUp(device)
+
+    async def identity(self) -> OwnIdentity:
+        """Who the bot is to others, and whether the homeserver shows it so at this moment."""
+        return await own_identity(self._http, self._own.keys, self._identity.master_key)
 
     async def sync_forever(
         self,
@@ -138,52 +146,34 @@ async def open_client(
     Our device's keys are on the homeserver and cross-signed before anybody can talk to us.
     Raises HomeserverError or StorageError with one clear sentence.
     """
-    http = Http(account.url)
-    try:
-        session_file, crypto = data / "session", data / "crypto"
-        must_exist = is_logged_in(session_file)
-        session = await log_in(http, account, session_file, device_name=device_name)
-        nio_client = open_crypto_store(session, crypto, master_key, must_exist=must_exist)
-        try:
-            save(session_file, session)  # not earlier: a kept token means that its store exists
-            guard = Guard(nio_client)
-            device_keys = DeviceKeyring(guard, http)
-            await device_keys.publish()
-            identity = await ensure_cross_signed(
-                http,
-                OwnDevice(device_keys.own, device_keys.sign),
-                IdentityFile(crypto / "identity", master_key),
-                password=account.password.get_secret_value(),
-            )
-            own = {session.user_id: identity.master_key}
-            trust = Trust(nio_client, http, rooms, share_keys_with=share_keys_with, own=own)
-            yield _assembled(http, session, guard, trust, device_keys=device_keys, rooms=rooms)
-        finally:
-            close_crypto_store(nio_client)
-    finally:
-        await http.close()
+    opening = open_device(account, data=data, master_key=master_key, device_name=device_name)
+    async with opening as device:
+        password = account.password.get_secret_value()
+        identity = await ensure_cross_signed(
+            device.http, device.own, device.identity_file, password=password
+        )
+        device.http.patience = math.inf  # a room waits where it is until the homeserver is back
+        yield _assembled(device, identity, rooms, share_keys_with)
 
 
 def _assembled(
-    http: Http,
-    session: Session,
-    guard: Guard,
-    trust: Trust,
-    *,
-    device_keys: DeviceKeyring,
-    rooms: Rooms,
+    device: OpenDevice, identity: PublicIdentity, rooms: Rooms, share_keys_with: ShareKeysWith
 ) -> MatrixClient:
+    http, guard = device.http, device.guard
+    own = {identity.user_id: identity.master_key}
+    trust = Trust(guard.client, http, rooms, share_keys_with=share_keys_with, own=own)
     room_keys = RoomKeys(guard, http, trust)
     reader = Reader(
         http,
         guard,
         trust,
-        device_keys=device_keys,
+        device_keys=device.keyring,
         room_keys=room_keys,
         waiting=Waiting(asyncio.get_running_loop().time),
         remembered=rooms,
     )
-    return MatrixClient(http, session, reader, Sender(http, guard, room_keys, rooms))
+    sender = Sender(http, guard, room_keys, rooms)
+    return MatrixClient(device, identity, reader, sender)
 
 
 def _filter(room: object) -> str:

@@ -18,7 +18,9 @@ from bot.matrix.chains import (
 )
 from bot.matrix.identity import Identity, IdentityFile, PublicIdentity
 from bot.matrix.keyserver import KeyServer, query_keys, refused
+from bot.matrix.password import confirmed
 from bot.matrix.signed_json import is_signed, with_signature
+from bot.messages import OwnIdentity
 
 UPLOAD_IDENTITY = "/_matrix/client/v3/keys/device_signing/upload"
 UPLOAD_SIGNATURES = "/_matrix/client/v3/keys/signatures/upload"
@@ -86,6 +88,15 @@ async def reset_identity(
     await _publish(server, identity, password)
     kept.replace_with(kept.successor)
     return await ensure_cross_signed(server, device, kept)
+
+
+async def own_identity(server: KeyServer, keys: DeviceKeys, master_key: str) -> OwnIdentity:
+    """Who the bot is to others, and whether the server shows them its device as signed by it."""
+    person = read_person(keys.user_id, await query_keys(server, [keys.user_id]))
+    signed = person.master_key == master_key and person.signed.get(keys.device_id) == keys
+    return OwnIdentity(
+        keys.user_id, keys.device_id, keys.ed25519, master_key=master_key, cross_signed=signed
+    )
 
 
 async def _ask(server: KeyServer, device: OwnDevice) -> dict[str, Any]:
@@ -175,46 +186,5 @@ async def _sign(
 async def _publish(server: KeyServer, identity: Identity, password: str) -> None:
     """Upload the three public keys, with the password where the server wants it."""
     body = {f"{usage}_key": key for usage, key in identity.key_objects().items()}
-    status, answer = await server.request("POST", UPLOAD_IDENTITY, body)
-    if status == 401 and isinstance(answer.get("flows"), list):
-        auth = _password_stage(answer, identity.user_id, password)
-        status, answer = await server.request("POST", UPLOAD_IDENTITY, {**body, "auth": auth})
-        if status == 401:
-            raise HomeserverError(
-                "The homeserver refused homeserver.password when it was to take the bot's "
-                "cross-signing keys."
-            )
-    if status != 200:
-        raise refused("did not take the bot's cross-signing keys", status, answer)
-
-
-def _password_stage(answer: Mapping[str, Any], user_id: str, password: str) -> dict[str, Any]:
-    """The answer to a request for the password; HomeserverError for any other request."""
-    stages = [flow.get("stages") for flow in answer["flows"] if isinstance(flow, dict)]
-    if ["m.login.password"] not in stages:
-        raise HomeserverError(
-            "The homeserver wants a confirmation that the bot can't give before it takes the "
-            f"cross-signing keys{_where_to_confirm(answer)}."
-        )
-    if not password:
-        raise HomeserverError(
-            "The homeserver wants the password before it takes the bot's cross-signing keys: "
-            "set homeserver.password and start again."
-        )
-    identifier = {"type": "m.id.user", "user": user_id}
-    return {
-        "type": "m.login.password",
-        "identifier": identifier,
-        "password": password,
-        "session": answer.get("session"),
-    }
-
-
-def _where_to_confirm(answer: Mapping[str, Any]) -> str:
-    """The page of a separate auth service (MSC4312), if the server names one."""
-    params = answer.get("params")
-    stage = params.get("m.oauth") if isinstance(params, dict) else None
-    url = stage.get("url") if isinstance(stage, dict) else None
-    if not isinstance(url, str) or not url.startswith("https://") or not url.isprintable():
-        return ""
-    return f": approve it at {url} and start again"
+    deed = "take the bot's cross-signing keys"
+    await confirmed(server, UPLOAD_IDENTITY, body, identity.user_id, password, deed=deed)

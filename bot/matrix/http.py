@@ -53,6 +53,7 @@ class Http:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
+        self.patience = PATIENCE  # seconds; once the bot runs, an outage is waited out
         self.access_token = ""
         self._session: aiohttp.ClientSession | None = None
 
@@ -79,13 +80,14 @@ class Http:
         *,
         query: Mapping[str, str] | None = None,
         seconds: float = 60.0,
-        patience: float = PATIENCE,
+        patience: float | None = None,
         repeatable: bool = True,
     ) -> dict[str, Any]:
         """The object of the answer; RequestError where the homeserver refuses or is away.
 
-        Rate limits and failures of the server are waited out and the request repeated while
-        `patience` lasts; one that is not `repeatable` only where nothing can have been done yet.
+        Outages and rate limits are waited out and the request repeated while `patience` lasts
+        (None: the connection's own), a request that the server itself fails on for a minute at
+        most; one that is not `repeatable` only where nothing can have been done yet.
         """
         target = f"{path}?{urlencode(query)}" if query else path
         status, answer = await self._patiently(
@@ -129,17 +131,18 @@ class Http:
         *,
         kind: str = JSON,
         seconds: float = 60.0,
-        patience: float = PATIENCE,
+        patience: float | None = None,
         repeatable: bool = True,
     ) -> Answer:
         """Repeat what is rate-limited or fails in passing, until patience ends."""
-        end = asyncio.get_running_loop().time() + patience
-        tries = 0
+        patience = self.patience if patience is None else patience
+        begun, tries = asyncio.get_running_loop().time(), 0
         while True:
             status, answer = await self._json(method, target, data, kind, seconds)
             again = status == 429 or (repeatable and _is_passing(status))
             wait = asked_wait(answer) if status == 429 else backoff(tries)
-            if not again or asyncio.get_running_loop().time() + wait > end:
+            most = patience if status in _AWAY else min(patience, PATIENCE)
+            if not again or asyncio.get_running_loop().time() + wait > begun + most:
                 return status, answer
             await asyncio.sleep(wait)
             tries += 1
@@ -200,13 +203,16 @@ class Http:
                 f"{self.url} redirects to another address: put that one in homeserver.url.",
                 status=status,
             )
-        kind = UnavailableError if _is_passing(status) else RequestError
+        kind = UnavailableError if status in _AWAY else RequestError
         refused = f"The homeserver refused a request ({what}: {status} {errcode})."
         return kind(refused.replace(" )", ")"), status=status, errcode=errcode)
 
 
+_AWAY = frozenset({0, 429, 502, 503, 504})
+
+
 def _is_passing(status: int) -> bool:
-    return status in (0, 429) or status >= 500
+    return status in _AWAY or status >= 500
 
 
 async def _start(response: aiohttp.ClientResponse, length: int) -> bytes:

@@ -2,14 +2,14 @@
 
 import base64
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bot.errors import StorageError
+from bot.matrix.sealed_file import SealedFile
 from bot.matrix.signed_json import SigningKey, unpadded
-from storage import MasterKey, StorageFailure
+from storage import MasterKey
 
 PURPOSE = "cross-signing"
 
@@ -76,57 +76,35 @@ class Identity:
 
 
 class IdentityFile:
-    """Where the identity is kept: sealed, 0600, replaced as a whole or not at all."""
+    """Where the identity is kept."""
 
     def __init__(self, path: Path, master_key: MasterKey) -> None:
-        self._path = path
         self._master_key = master_key
+        self._file = SealedFile(
+            path, master_key, purpose=PURPOSE, what="The bot's cross-signing keys"
+        )
 
     @property
     def successor(self) -> "IdentityFile":
         """Where a new identity waits until the homeserver has taken it."""
-        return IdentityFile(self._path.with_name(f"{self._path.name}.new"), self._master_key)
+        path = self._file.path
+        return IdentityFile(path.with_name(f"{path.name}.new"), self._master_key)
 
     def load(self, user_id: str) -> Identity | None:
         """The identity kept here, None if there is none; StorageError if it can't be opened."""
-        if not self._path.exists():
-            return None
-        try:
-            sealed = self._path.read_bytes()
-            identity = Identity.from_json(self._master_key.unseal(PURPOSE, sealed))
-        except (OSError, StorageFailure):
+        kept = self._file.read()
+        identity = None if kept is None else Identity.from_json(kept)
+        if identity is not None and identity.user_id != user_id:
             raise StorageError(
-                f"The bot's cross-signing keys in {self._path} can't be opened: the file is "
-                "damaged, or sealed with another master key (storage.master_key)."
-            ) from None
-        if identity.user_id != user_id:
-            raise StorageError(
-                f"The cross-signing keys in {self._path} belong to {identity.user_id}, "
+                f"The cross-signing keys in {self._file.path} belong to {identity.user_id}, "
                 f"not to {user_id} (homeserver.user_id)."
             )
         return identity
 
     def save(self, identity: Identity) -> None:
-        """Seal the identity and write it through to the disk."""
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = self._path.with_name(f"{self._path.name}.draft")
-        draft.unlink(missing_ok=True)
-        sealed = self._master_key.seal(PURPOSE, identity.to_json())
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(sealed)
-            file.flush()
-            os.fsync(descriptor)
-        self._moved_here(draft)
+        """Keep this identity from now on."""
+        self._file.write(identity.to_json())
 
     def replace_with(self, other: "IdentityFile") -> None:
         """Let the identity kept there be the one kept here."""
-        self._moved_here(other._path)
-
-    def _moved_here(self, path: Path) -> None:
-        path.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        self._file.replace_with(other._file)

@@ -64,9 +64,9 @@ class Sender:
         with contextlib.suppress(RequestError):
             await self._http.call("PUT", target, body, seconds=10.0, patience=0.0)
 
-    async def join(self, room_id: str) -> None:
-        """Accept an invite."""
-        await self._http.call("POST", path("rooms", room_id, "join"), {})
+    async def join(self, room: str) -> str:
+        """Join a room by its id or alias, or accept its invite; returns its id."""
+        return text(await self._http.call("POST", path("join", room), {}), "room_id")
 
     async def leave(self, room_id: str) -> None:
         """Leave a room, or reject an invite."""

@@ -53,9 +53,9 @@ async def test_a_person_reads_their_own_entries_newest_first(storage: Storage) -
 async def test_details_whose_entry_was_never_published_do_not_count(storage: Storage) -> None:
     log = storage.audit_log
     async with storage.vaults.open("@alice:hs") as vault:
-        await vault.keep_audit_detail(salted(entry("forget.done")))
+        await vault.keep_audit_details([salted(entry("forget.done"))])
         await log.append(entry(), vault)
-        await vault.keep_audit_detail(salted(entry("forget.done")))
+        await vault.keep_audit_details([salted(entry("forget.done"))])
 
         assert [(seq, e.action) for seq, e in await log.details(vault, limit=9)] == [
             (1, "message.answered")
@@ -66,7 +66,7 @@ async def test_many_entries_are_read_in_batches(storage: Storage) -> None:
     async with storage.vaults.open("@alice:hs") as vault:
         for _ in range(205):
             await storage.audit_log.append(entry(), vault)
-            await vault.keep_audit_detail(salted(entry("forget.done")))
+            await vault.keep_audit_details([salted(entry("forget.done"))])
 
         details = await storage.audit_log.details(vault, limit=3, offset=202)
 

@@ -252,13 +252,13 @@ async def test_logs_at_debug_hold_neither_values_nor_keys(
 async def test_a_fence_rolls_back_what_is_in_flight_and_lets_nothing_through(
     database: Database,
 ) -> None:
-    with pytest.raises(StorageFailure, match="closed"):
+    with pytest.raises(StorageFailure, match="destroyed"):
         async with database.transaction() as transaction:
             await transaction.execute(SETTING, "a", "")
             database.fence()
-    with pytest.raises(StorageFailure, match="closed"):
+    with pytest.raises(StorageFailure, match="destroyed"):
         await database.rows("SELECT 1")
-    with pytest.raises(StorageFailure, match="closed"):
+    with pytest.raises(StorageFailure, match="destroyed"):
         await database.truncate()
     path = database.path
     await database.close()

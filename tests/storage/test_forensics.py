@@ -14,6 +14,7 @@ from storage.database import Database
 from storage.memories import Memories
 from storage.turns import Turns
 from tests.storage.conftest import holding
+from tests.storage.test_answers import use
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 # The first seven leave remains when pages are not written anew (7 of 80 did).
@@ -25,6 +26,7 @@ class Life:
     """A person's random doings, remembering which words must be gone and which must be there."""
 
     rng: random.Random
+    database: Database
     memories: Memories
     turns: Turns
     kept: dict[str | int, set[str]] = field(default_factory=dict)
@@ -58,7 +60,7 @@ class Life:
         text, words = self.words()
         quote, quoted = self.words()
         memory = await self.memories.add(text, origin="model", room_kind="direct", quote=quote)
-        await self.memories.record_use("$answer", [memory.memory_id])
+        await use(self.database, f"$answer{memory.memory_id}", memories=(memory.memory_id,))
         self.kept[memory.memory_id] = words | quoted
 
     async def edit_memory(self) -> None:
@@ -85,7 +87,7 @@ class Life:
 
 async def live(rng: random.Random, path: Path) -> None:
     async with await Database.open(path, migrations="vault") as database:
-        life = Life(rng, Memories(database), Turns(database))
+        life = Life(rng, database, Memories(database), Turns(database))
         doings = [life.say, life.learn, life.edit_memory, life.edit_message, life.forget]
         for _ in range(rng.randrange(20, 150)):
             await rng.choices(doings, weights=[8, 8, 2, 2, 1])[0]()

@@ -13,6 +13,7 @@ from storage.database import Database
 from storage.memories import Memories, Memory
 from storage.turns import Turns
 from tests.storage.conftest import holding
+from tests.storage.test_answers import use
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -153,18 +154,6 @@ async def test_an_edit_keeps_what_it_said_before(memories: Memories) -> None:
     assert (await add(memories, "Lives in Rome")).memory_id == 2
 
 
-async def test_an_answer_remembers_what_it_used_once(memories: Memories) -> None:
-    await add(memories, "a")
-    await add(memories, "b")
-
-    await memories.record_use("$answer", [1, 2, 77])
-    await memories.record_use("$answer", [2])
-
-    used = await memories.used_by("$answer")
-    assert [(memory.memory_id, memory.uses) for memory in used] == [(1, 1), (2, 1)]
-    assert await memories.used_by("$other") == []
-
-
 async def test_a_memory_lists_the_rooms_it_is_shared_in(
     memories: Memories, database: Database
 ) -> None:
@@ -186,7 +175,7 @@ async def test_deleting_takes_everything_that_hangs_on_it_off_the_disk(
         await add(memories, f"canary8d41 fact {number}", quote=f"quotary8d41 {number}")
         await memories.edit(number, f"canary8d41 changed {number} " * 20, changed_by="model")
     await add(memories, "stays")
-    await memories.record_use("$useary8d41", [3, 40])
+    await use(database, "$useary8d41", memories=(3, 40))
     await turns.add(
         event_id="$1", room_id="!r", room_kind="direct", role="user", text="stays", said_at=NOON
     )

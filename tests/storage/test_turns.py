@@ -8,6 +8,7 @@ from storage.database import Database
 from storage.memories import Memories
 from storage.turns import Turn, Turns
 from tests.storage.conftest import holding
+from tests.storage.test_answers import use
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -53,7 +54,6 @@ async def test_a_turn_comes_back_as_it_was(turns: Turns) -> None:
 
     got = await turns.get("$a")
 
-    assert got == await turns.answer_to("$q")
     assert got == Turn(
         turn_id=turn_id,
         event_id="$a",
@@ -70,7 +70,6 @@ async def test_a_turn_comes_back_as_it_was(turns: Turns) -> None:
         completion_tokens=4,
     )
     assert await turns.get("$none") is None
-    assert await turns.answer_to("$a") is None
 
 
 async def test_times_are_kept_in_utc(turns: Turns) -> None:
@@ -140,24 +139,13 @@ async def test_erasing_a_message_takes_what_was_learned_from_it_alone(
             f"learned: {text}", origin="model", room_kind="direct", source_event_id=event_id
         )
     await answer(turns, "$a", "$1", "canary8d41 answered")
-    await turns.record_use("$a", [1, 2])
-    await memories.record_use("$a", [1, 2])
+    await use(database, "$used", memories=(1, 2), turns=(1, 2))
 
-    deleted = await turns.delete(["$1", "$a", "$none"])
+    deleted = await turns.delete(["$1", "$a", "$used", "$none"])
 
-    assert deleted == 2
+    assert deleted == 3
     assert [turn.text for turn in await turns.recent("!r", limit=9)] == ["stays"]
     assert [memory.text for memory in await memories.page(limit=9)] == ["learned: stays"]
-    assert await turns.used_by("$a") == []
-    assert await memories.used_by("$a") == []
+    assert await turns.used_by("$used") == []
+    assert await memories.used_by("$used") == []
     assert holding(b"canary8d41", database.files()) == []
-
-
-async def test_an_answer_knows_the_turns_it_was_given_with(turns: Turns) -> None:
-    for number in range(3):
-        await say(turns, f"${number}", str(number))
-
-    await turns.record_use("$a", [3, 1, 99])
-    await turns.record_use("$a", [3])
-
-    assert [turn.text for turn in await turns.used_by("$a")] == ["0", "2"]

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, date, datetime
 
 from storage import AuditEntry, Storage
+from tests.storage.test_answers import answer
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 TODAY, TOMORROW = date(2026, 11, 23), date(2026, 11, 24)
@@ -17,16 +18,6 @@ async def test_a_setting_is_kept_and_replaced(storage: Storage) -> None:
 
         assert before is None
         assert await vault.setting("mode") == "off"
-
-
-async def test_usage_adds_up_by_day(storage: Storage) -> None:
-    async with storage.vaults.open("@a:hs") as vault:
-        for model in ("m1", "m1", "m2"):
-            await vault.add_usage(day=TODAY, model=model, prompt_tokens=10, completion_tokens=5)
-
-        assert await vault.usage(TODAY) == 45
-        assert await vault.usage(TOMORROW) == 0
-        assert [row["requests"] for row in (await vault.export())["usage"]] == [2, 1]
 
 
 async def test_counts_tell_what_is_stored_and_its_size(storage: Storage) -> None:
@@ -50,11 +41,10 @@ async def test_an_export_has_every_row_of_every_table_and_nothing_derived(
     async with storage.vaults.open("@a:hs") as vault:
         await vault.memories.add("a fact", origin="person", room_kind="direct")
         await vault.memories.edit(1, "another", changed_by="person")
-        await vault.memories.record_use("$a", [1])
         await vault.turns.add(
             event_id="$1", room_id="!r", room_kind="direct", role="user", text="hey", said_at=NOON
         )
-        await vault.turns.record_use("$a", [1])
+        await vault.answers.keep(answer(memory_ids=[1], turn_ids=[1]))
         await vault.set_setting("mode", "auto")
         await storage.audit_log.append(AuditEntry(NOON, "@a:hs", "vault.created", "ok"), vault)
 
@@ -73,7 +63,7 @@ async def test_an_export_has_every_row_of_every_table_and_nothing_derived(
     }
     assert {table: len(rows) for table, rows in export.items() if len(rows) != 1} == {
         "memory_share": 0,
-        "usage": 0,
+        "turn": 2,
     }
     assert export["turn"][0]["text"] == "hey"
     assert export["memory_revision"][0]["text"] == "a fact"

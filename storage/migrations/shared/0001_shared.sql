@@ -12,6 +12,7 @@ CREATE TABLE inbox (
     event_id    TEXT NOT NULL UNIQUE,
     room_id     TEXT NOT NULL,
     accepted_at TEXT NOT NULL,  -- UTC, ISO 8601, as every *_at here
+    begun       TEXT,           -- what was begun that must not be done twice: a command's name
     finished_at TEXT            -- NULL: not yet answered
 ) STRICT;
 CREATE INDEX inbox_unfinished ON inbox (position) WHERE finished_at IS NULL;
@@ -39,6 +40,12 @@ CREATE TABLE tenant (
     pseudonym  TEXT NOT NULL UNIQUE, -- "fox-31"
     created_at TEXT NOT NULL
 ) STRICT;
+
+CREATE TABLE tombstone (
+    -- Vaults that were destroyed, so that no restored backup brings one back. Says of nobody whose:
+    -- the name is random, and without a rowid not even their order is kept.
+    vault_id TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE audit_entry (
     -- The public half of the audit log: no user, room or event id.

@@ -48,6 +48,7 @@ CREATE TABLE turn (
     thread_id         TEXT,
     role              TEXT NOT NULL CHECK (role IN ('user', 'assistant')),
     text              TEXT NOT NULL,
+    note              TEXT NOT NULL DEFAULT '', -- what the bot wrote under a model's words
     said_at           TEXT NOT NULL,
     answers_event_id  TEXT,      -- of an answer: the question's event id
     model             TEXT,      -- of an answer: who wrote it, and at what cost

@@ -16,10 +16,10 @@ CREATE VIEW turn_document AS
 SELECT turn_id, concat_ws(
     ' ',
     CASE WHEN text GLOB '*' || (SELECT letter FROM unspaced) || '*' THEN (
-        WITH RECURSIVE pair (place, letters, rest) AS (
-            SELECT 1, substr(text, 1, 2), substr(text, 2)
+        WITH RECURSIVE pair (place, letters) AS (
+            SELECT 1, substr(text, 1, 2)
             UNION ALL
-            SELECT place + 1, substr(rest, 1, 2), substr(rest, 2) FROM pair WHERE rest <> ''
+            SELECT place + 1, substr(text, place + 1, 2) FROM pair WHERE letters <> ''
         )
         SELECT group_concat(CASE
             WHEN letters GLOB letter || letter THEN ' ' || letters
@@ -40,10 +40,11 @@ FROM turn;
 CREATE VIEW memory_document AS
 SELECT memory_id, CASE
     WHEN text || quote GLOB '*' || (SELECT letter FROM unspaced) || '*' THEN (
-        WITH RECURSIVE pair (place, letters, rest) AS (
-            SELECT 1, '', text || ' ' || quote
+        WITH RECURSIVE pair (place, letters) AS (
+            SELECT 1, substr(text || ' ' || quote, 1, 2)
             UNION ALL
-            SELECT place + 1, substr(rest, 1, 2), substr(rest, 2) FROM pair WHERE rest <> ''
+            SELECT place + 1, substr(text || ' ' || quote, place + 1, 2) FROM pair
+            WHERE letters <> ''
         )
         SELECT group_concat(CASE
             WHEN letters GLOB letter || letter THEN ' ' || letters

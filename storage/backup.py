@@ -1,0 +1,159 @@
+"""A backup: what can't be had again, in a folder of its own, vouched for by a manifest.
+
+It holds everybody's vault, the keys to them wrapped by the master key, `shared.db` and the bot's
+sealed cross-signing identity. The master key is never in it and has to be kept apart. Nor is the
+Matrix device: a crypto store that goes back in time repeats keys that were used up, so that a
+restored bot is a new device of the same identity.
+
+The bot is stopped meanwhile. A copy made from beside a running one would hold its files open, and
+what people delete then can't be wiped from them.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from storage.audit_entry import AuditEntry, canonical
+from storage.audit_log import SYSTEM
+from storage.clock import utc_now
+from storage.errors import MasterKeyError, StorageFailure
+from storage.files import create_private, fsync_folder
+from storage.opening import locked, opened
+from storage.replacing import told
+from storage.sealing import MasterKey
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+SINGLE = ("shared.db", "keyring", "master.salt", "crypto/identity", "crypto/identity.new")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """When a backup was made, and the SHA-256 of each of its files."""
+
+    format: int
+    made_at: str
+    files: Mapping[str, str]
+
+    @property
+    def vaults(self) -> int:
+        """How many people's vaults there are."""
+        return sum(name.startswith("vaults/") and name.endswith(".db") for name in self.files)
+
+    def seal(self, master_key: MasterKey) -> str:
+        """What nobody without the master key can write under a manifest."""
+        return hmac.digest(master_key.derive("backup"), canonical(asdict(self)), "sha256").hex()
+
+
+async def back_up(
+    path: Path, secret: str, destination: Path, *, now: Callable[[], datetime] = utc_now
+) -> Manifest:
+    """Back the data directory up into a new folder, which is there once it is complete.
+
+    `secret` is the configured master key, as for MasterKey.load. Raises StorageFailure, also
+    while a bot uses the data; then nothing is left of the backup.
+    """
+    partial = destination.with_name(f"{destination.name}.partial")
+    _check_places(path, destination, partial)
+    with locked(path), told("The backup can't be written"):
+        master_key = MasterKey.load(secret, path)
+        async with opened(path, master_key, now=now):
+            pass  # closing it left one file of each database, and no destruction half done
+        partial.mkdir(mode=0o700)
+        try:
+            manifest = _write(path, partial, master_key, now())
+            async with opened(path, master_key, now=now) as storage:
+                facts = {"vaults": manifest.vaults, "files": len(manifest.files)}
+                entry = AuditEntry(now(), SYSTEM, "backup.created", "ok", facts=facts)
+                await storage.audit_log.append(entry)
+            partial.rename(destination)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        fsync_folder(destination.parent)
+    return manifest
+
+
+def read_manifest(source: Path) -> tuple[Manifest, str]:
+    """The manifest of a backup whose files are all there, and its seal, not checked yet."""
+    try:
+        kept = json.loads((source / MANIFEST).read_bytes())
+        seal = str(kept.pop("seal"))
+        newer = kept["format"] > FORMAT
+        manifest = Manifest(**kept)
+        missing = [name for name in manifest.files if not (source / name).is_file()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise StorageFailure(
+            f"{source} is no backup: its {MANIFEST} is missing or damaged."
+        ) from None
+    if newer:
+        raise StorageFailure(f"{source} was made by a newer version of Confidant: upgrade it.")
+    if missing:
+        raise StorageFailure(f"The backup is incomplete: {source / missing[0]} is missing.")
+    return manifest, seal
+
+
+def check_seal(manifest: Manifest, seal: str, master_key: MasterKey) -> None:
+    """MasterKeyError unless the manifest was written with this master key, as it stands."""
+    if not hmac.compare_digest(manifest.seal(master_key).encode(), seal.encode()):
+        raise MasterKeyError(
+            "The master key is not the one that this backup was made with, or the manifest was "
+            "changed: check storage.master_key."
+        )
+
+
+def copy(names: Iterable[str], source: Path, target: Path) -> dict[str, str]:
+    """Copy files, private and through to the disk; the SHA-256 of each copy."""
+    hashes = {}
+    for name in names:
+        (target / name).parent.mkdir(mode=0o700, exist_ok=True)
+        create_private(target / name)
+        with (source / name).open("rb") as original, (target / name).open("r+b") as made:
+            shutil.copyfileobj(original, made)
+            made.flush()
+            os.fsync(made.fileno())
+            made.seek(0)
+            hashes[name] = hashlib.file_digest(made, "sha256").hexdigest()
+    for folder in {(target / name).parent for name in hashes}:
+        fsync_folder(folder)
+    return hashes
+
+
+def _check_places(path: Path, destination: Path, partial: Path) -> None:
+    if not (path / "shared.db").exists():
+        raise StorageFailure(f"There is nothing to back up in {path}.")
+    for taken in (destination, partial):
+        if taken.exists():
+            raise StorageFailure(f"{taken} is there already: a backup gets a folder of its own.")
+    if destination.resolve().is_relative_to(path.resolve()):
+        raise StorageFailure("A backup inside the data directory would be lost with it.")
+
+
+def _write(path: Path, folder: Path, master_key: MasterKey, moment: datetime) -> Manifest:
+    made_at = moment.astimezone(UTC).isoformat(timespec="seconds")
+    manifest = Manifest(FORMAT, made_at, copy(_names(path), path, folder))
+    content = {**asdict(manifest), "seal": manifest.seal(master_key)}
+    create_private(folder / MANIFEST)
+    with (folder / MANIFEST).open("r+", encoding="utf-8") as file:
+        json.dump(content, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    fsync_folder(folder)
+    return manifest
+
+
+def _names(path: Path) -> list[str]:
+    """Every file that belongs in a backup.
+
+    A database's log goes with it: it holds the latest state of a vault that was open when the bot
+    was killed, and of shared.db while somebody reads it.
+    """
+    files = [*(path / name for name in SINGLE), *sorted((path / "vaults").glob("*.db"))]
+    beside = [one for file in files for one in (file, file.with_name(f"{file.name}-wal"))]
+    return [one.relative_to(path).as_posix() for one in beside if one.is_file()]
