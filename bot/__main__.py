@@ -1,4 +1,4 @@
-"""The command line: run, demo, init, doctor, audit, backup, restore."""
+"""The command line: run, demo, init, doctor, identity, audit, backup, restore."""
 
 import argparse
 import asyncio
@@ -60,8 +60,32 @@ def _parser() -> argparse.ArgumentParser:
     _config_option(init)
     doctor = _verb(verbs, "doctor", _doctor, "look over configuration, homeserver and gateway")
     _config_option(doctor)
+    _identity_verbs(verbs)
     _keeping_verbs(verbs)
     return parser
+
+
+def _identity_verbs(verbs: "Verbs") -> None:
+    identity = verbs.add_parser("identity", help="who the bot is to others: show, recover, reset")
+    parts = identity.add_subparsers(title="verbs", required=True, metavar="VERB")
+    show = _verb(parts, "show", _identity_show, "print who the bot is, also while it runs")
+    _config_option(show)
+    show.add_argument(
+        "--recovery-key", action="store_true", help="print the recovery key, and nothing else"
+    )
+    recover = _verb(
+        parts, "recover", _identity_recover, "be the same identity again, with the recovery key"
+    )
+    _config_option(recover)
+    recover.add_argument(
+        "--recovery-key-file", type=Path, metavar="FILE", help="read it there; else it is asked for"
+    )
+    recover.add_argument(
+        "--delete-other-devices", action="store_true", help="log the account out everywhere else"
+    )
+    reset = _verb(parts, "reset", _identity_reset, "be a new identity, which all have to verify")
+    _config_option(reset)
+    reset.add_argument("--yes", action="store_true", help="don't ask")
 
 
 def _keeping_verbs(verbs: "Verbs") -> None:
@@ -156,6 +180,40 @@ def _doctor(options: argparse.Namespace) -> int:
     findings = asyncio.run(examine(load_config(options.config, os.environ), file=options.config))
     print("\n".join(one.line() for one in findings))
     return FAILED if any(one.failed for one in findings) else OK
+
+
+def _identity_show(options: argparse.Namespace) -> int:
+    from bot.own_identity import recovery_key, shown
+
+    config = _config(options)
+    print(recovery_key(config) if options.recovery_key else asyncio.run(shown(config)))
+    return OK
+
+
+def _identity_recover(options: argparse.Namespace) -> int:
+    from bot.own_identity import read_key, recovered
+
+    config, key = _config(options), read_key(options.recovery_key_file)
+    print(asyncio.run(recovered(config, key, delete_others=options.delete_other_devices)))
+    return OK
+
+
+def _identity_reset(options: argparse.Namespace) -> int:
+    from bot.own_identity import WHAT_A_RESET_MEANS, started_anew
+
+    config = _config(options)
+    print(WHAT_A_RESET_MEANS.format(user_id=config.homeserver.user_id))
+    if not options.yes and input("Type yes to go on: ").strip() != "yes":
+        print("Nothing was changed.")
+        return FAILED
+    print(asyncio.run(started_anew(config)))
+    return OK
+
+
+def _config(options: argparse.Namespace) -> "Config":
+    from bot.config import load_config
+
+    return load_config(options.config, os.environ)
 
 
 @contextmanager

@@ -146,9 +146,11 @@ class _Bot:
             dispatcher.enqueue(await self._left_over())
             syncing = tasks.create_task(self._sync(dispatcher, ready), name="sync")
             posting = tasks.create_task(feed.run(), name="audit feed")
+            backing_up = tasks.create_task(self._client.backing_up.run(), name="key backup")
             async with ticking(self._jobs(), self._storage, now=utc_now):
                 await stop.wait()
             syncing.cancel()
+            backing_up.cancel()
             if not await dispatcher.drain(DRAIN):
                 log.warning("some answers were not finished; they follow after the next start")
             await self._journal.of_the_bot(Effect(Action.BOT_STOPPED))

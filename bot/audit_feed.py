@@ -1,17 +1,21 @@
 """The audit room as a view of the audit log: every entry once, in words, never content."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import groupby
 from typing import Protocol
 
-from bot.errors import HomeserverError
+from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.messages import Outgoing
 from storage import FeedItem, Storage
 
+log = logging.getLogger(__name__)
+
 PACE = 5.0  # seconds between two notices: the homeserver's limit is shared with the answers
+REFUSED = 60  # times the pace, before a room that refused us is tried again
 FOLD = 25  # entries in one notice at most
 CURSOR = "audit_feed.promised"  # the last entry of the notice that is being sent
 
@@ -42,12 +46,16 @@ class AuditFeed:
         self._pace = pace
 
     async def run(self) -> None:
-        """Post for ever; a homeserver that is away is waited for."""
+        """Post for ever; a room that refuses is tried again later."""
         while True:
             try:
                 posted = await self.post()
-            except HomeserverError:
-                posted = True  # not posted, not lost: the cursor stands where it stood
+            except HomeserverUnavailableError:
+                raise
+            except HomeserverError:  # not posted, not lost: the cursor stands where it stood
+                log.error("the audit room can't be written to; see audit.room")
+                await asyncio.sleep(self._pace * REFUSED)
+                continue
             await asyncio.sleep(self._pace) if posted else await self._storage.audit_log.wait()
 
     async def post(self) -> bool:

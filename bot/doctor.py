@@ -167,7 +167,24 @@ def _choices(config: Config) -> tuple[tuple[bool, str, str], ...]:
             "Name your own server in access.users.",
         ),
         (not access.operators, "Nobody reads the audit room.", "Set access.operators."),
+        (
+            bool(_without_effect(config)),
+            f"This version does not act yet on {', '.join(_without_effect(config))}.",
+            "Leave it out, and promise nobody that it works.",
+        ),
     )
+
+
+def _without_effect(config: Config) -> list[str]:
+    """Keys of a later version that somebody has set; an honest bot says so."""
+    ahead = (
+        ("memory.retention", config.memory.retention is not None),
+        ('memory.mode = "ask"', config.memory.mode == "ask"),
+        ("gateway.models", bool(config.gateway.models)),
+        ("gateway.embedding_model", bool(config.gateway.embedding_model)),
+        ("service.metrics", bool(config.service.metrics)),
+    )
+    return [key for key, is_set in ahead if is_set]
 
 
 def _others_may_read(path: Path) -> bool:

@@ -17,10 +17,6 @@ class UsageError(BotError):
     """A command was typed wrongly; says what was wrong and what to type instead."""
 
 
-class AccessDeniedError(BotError):
-    """This person may not do that here."""
-
-
 class QuotaError(BotError):
     """This person has used up what the operator grants for a day."""
 

@@ -158,9 +158,7 @@ class Vaults:
         database = await self._unlock(tenant)
         try:
             # Killed between making the vault and recording it: it is recorded now.
-            unrecorded = await database.row(
-                "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM audit_detail)"
-            )
+            unrecorded = await database.row(UNRECORDED)
         except BaseException:
             await database.close()
             raise

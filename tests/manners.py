@@ -124,9 +124,20 @@ def no_secret_is_an_argument(house: House) -> Iterator[str]:
         r"--\S*(password|token|secret|api.?key|master.?key|recovery.?key)(?!-file)\b"
     )
     for module in house:
-        for text in module.constants:
+        for text in set(module.constants) - _switches(module):
             if secret.match(text):
                 yield f"{module.path} takes a secret in {text}, for every process to see"
+
+
+def _switches(module: Module) -> set[str]:
+    """Options that take no value, and so no secret either."""
+    return {
+        argument.value
+        for call in module.calls
+        if any(ast.unparse(one) == "action='store_true'" for one in call.keywords)
+        for argument in call.args
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    }
 
 
 def protocols_stand_beside_their_consumer(house: House) -> Iterator[str]:

@@ -257,3 +257,23 @@ async def test_no_finding_holds_a_secret(place: Place) -> None:
     findings = await examine(place.config(), homeserver=HOMESERVER, gateway=GATEWAY)
 
     assert "canary" not in repr(findings)
+
+
+async def test_what_this_version_does_not_do_yet_is_said(tmp_path: Path) -> None:
+    config = load_config(
+        None,
+        {
+            "CONFIDANT_HOMESERVER__URL": "https://x.org",
+            "CONFIDANT_HOMESERVER__USER_ID": "@bot:x.org",
+            "CONFIDANT_GATEWAY__BASE_URL": "builtin",
+            "CONFIDANT_STORAGE__PATH": str(tmp_path),
+            "CONFIDANT_MEMORY__RETENTION": "30d",
+        },
+    )
+
+    async def well() -> str:
+        return "Well."
+
+    found = await examine(config, homeserver=well, gateway=well)
+
+    assert any("does not act yet on memory.retention" in one.what for one in found)
