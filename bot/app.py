@@ -170,6 +170,7 @@ class _Bot:
             delivery=delivery,
             journal=self._journal,
             processing=stated,
+            identity=self._client.identity,
             now=utc_now,
         )
         return Handler(

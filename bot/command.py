@@ -5,11 +5,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.messages import Reply, Room, RoomMessage, Where
+from bot.messages import OwnIdentity, Reply, Room, RoomMessage, Where
 from bot.processing import Processing
 from storage import AuditEntry, Destroyed, Vault
 
 _WORD = re.compile(r"([a-z]+)(?:\s+(.*))?", re.DOTALL)
+
+
+Identify = Callable[[], Awaitable[OwnIdentity]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,7 @@ class CommandContext:
 
     `entries(n)` are the asker's own newest audit entries with their numbers in the log. `erase`
     destroys the vault of the person who asked, and nobody else's; `vault` is dead after it.
+    `identity` asks the homeserver how it shows the bot to others.
     """
 
     arguments: str
@@ -28,6 +32,7 @@ class CommandContext:
     processing: Processing
     entries: Callable[[int], Awaitable[Sequence[tuple[int, AuditEntry]]]]
     erase: Callable[[], Awaitable[Destroyed]]
+    identity: Identify
     commands: tuple["Command", ...]
     now: Callable[[], datetime]
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from bot import replies
 from bot.access import Chat, Order
 from bot.assistant import Answer, Assistant
-from bot.command import Command, CommandContext, Confirmation, Line, Run
+from bot.command import Command, CommandContext, Confirmation, Identify, Line, Run
 from bot.commands import nearest
 from bot.config import Config
 from bot.delivery import Address, Delivery, address
@@ -74,6 +74,7 @@ class Exchanges:
         delivery: Delivery,
         journal: Journal,
         processing: Processing,
+        identity: Identify,
         now: Callable[[], datetime],
     ) -> None:
         self._config = config
@@ -84,6 +85,7 @@ class Exchanges:
         self._delivery = delivery
         self._journal = journal
         self._processing = processing
+        self._identity = identity
         self._now = now
         self._prefix = config.service.command_prefix
         self._waiting: dict[tuple[str, str], tuple[Command, Run, datetime]] = {}
@@ -208,6 +210,7 @@ class Exchanges:
             processing=self._processing,
             entries=entries,
             erase=erase,
+            identity=self._identity,
             commands=self._commands,
             now=self._now,
         )

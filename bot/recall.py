@@ -1,9 +1,8 @@
 """What the model gets to see of the past: this person's memories and messages, in a budget."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from bot.messages import Room, RoomKind, RoomMessage
 from storage import Memory, Turn, Vault
@@ -14,8 +13,6 @@ CHARACTERS_A_TOKEN = (
 RECENT = 12  # turns of this room, newest last
 HITS = 20
 OVERHEARD = 12  # messages of a shared room that are kept in RAM
-
-_Item = TypeVar("_Item", Memory, Turn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +60,19 @@ async def recall(message: RoomMessage, room: Room, vault: Vault, *, tokens: int)
     hits get what is left.
     """
     budget = tokens * CHARACTERS_A_TOKEN
-    memories = _within(await _memories(message, room, vault), budget // 3)
+    memories = _fitting(await _memories(message, room, vault), budget // 3)
     recent = await _recent(message, room, vault, budget // 3)
     budget -= sum(len(one.text) for one in memories) + sum(len(one.text) for one in recent)
-    earlier = _within(await _earlier(message, room, vault, recent), budget)
-    return Context(memories, tuple(sorted(earlier, key=lambda turn: turn.said_at)), recent)
+    own = await vault.turns.get(message.event_id)
+    hits = await vault.search.turns(
+        message.body,
+        limit=HITS,
+        budget_chars=budget,
+        room_id=_scope(room),
+        exclude=[one.turn_id for one in (*recent, *([own] if own else []))],
+    )
+    earlier = sorted((hit.turn for hit in hits), key=lambda turn: turn.said_at)
+    return Context(memories, tuple(earlier), recent)
 
 
 def usable(memory: Memory, room: Room) -> bool:
@@ -96,15 +101,7 @@ async def _recent(message: RoomMessage, room: Room, vault: Vault, budget: int) -
         if one.event_id != message.event_id
         and (room.kind is RoomKind.DIRECT or one.room_kind == RoomKind.SHARED)
     ]
-    return tuple(reversed(_within(reversed(others), budget)))
-
-
-async def _earlier(
-    message: RoomMessage, room: Room, vault: Vault, recent: tuple[Turn, ...]
-) -> list[Turn]:
-    hits = await vault.search.turns(message.body, limit=HITS, room_id=_scope(room))
-    known = {message.event_id, *(one.event_id for one in recent)}
-    return [hit.turn for hit in hits if hit.turn.event_id not in known]
+    return _newest(others, budget)
 
 
 def _scope(room: Room) -> str | None:
@@ -112,12 +109,20 @@ def _scope(room: Room) -> str | None:
     return room.room_id if room.kind is RoomKind.SHARED else None
 
 
-def _within(items: Iterable[_Item], budget: int) -> tuple[_Item, ...]:
-    """Items in order, as long as their text fits the budget (characters)."""
-    taken: list[_Item] = []
-    for item in items:
-        budget -= len(item.text)
-        if budget < 0:
-            break
-        taken.append(item)
+def _fitting(memories: Iterable[Memory], budget: int) -> tuple[Memory, ...]:
+    """Memories in order, without those that no longer fit the budget (characters)."""
+    taken: list[Memory] = []
+    for memory in memories:
+        if len(memory.text) <= budget:
+            budget -= len(memory.text)
+            taken.append(memory)
     return tuple(taken)
+
+
+def _newest(turns: Sequence[Turn], budget: int) -> tuple[Turn, ...]:
+    """The last turns without a gap, as many as fit the budget (characters), oldest first."""
+    kept = len(turns)
+    while kept and len(turns[kept - 1].text) <= budget:
+        kept -= 1
+        budget -= len(turns[kept].text)
+    return tuple(turns[kept:])

@@ -19,6 +19,7 @@ from bot.messages import (
     ChatMessage,
     Completion,
     Outgoing,
+    OwnIdentity,
     Room,
     RoomEvent,
     RoomMessage,
@@ -42,6 +43,7 @@ class FakeHomeserver:
         self.joined: list[str] = []
         self.left: list[str] = []
         self.broken: Exception | None = None
+        self.cross_signed = True
 
     async def room(self, room_id: str) -> Room:
         return self.rooms[room_id]
@@ -71,6 +73,9 @@ class FakeHomeserver:
 
     async def sent_by_me(self, room_id: str, event_id: str) -> bool:
         return event_id.startswith("$sent-")
+
+    async def identity(self) -> OwnIdentity:
+        return OwnIdentity(BOT, "BOTDEVICE", "abcdefghij", "klmnopqrst", self.cross_signed)
 
 
 class ScriptedModel:
@@ -221,6 +226,7 @@ async def spine(path: Path, config: Config | None = None) -> AsyncIterator[Spine
             delivery=delivery,
             journal=journal,
             processing=stated,
+            identity=homeserver.identity,
             now=clock,
         )
         handler = Handler(

@@ -10,8 +10,9 @@ from bot.commands.forget import FORGET
 from bot.commands.help import HELP
 from bot.commands.memory import MEMORY
 from bot.commands.privacy import PRIVACY
+from bot.commands.verify import VERIFY
 
-COMMANDS: tuple[Command, ...] = (HELP, MEMORY, EXPORT, FORGET, PRIVACY, AUDIT)
+COMMANDS: tuple[Command, ...] = (HELP, MEMORY, EXPORT, FORGET, PRIVACY, AUDIT, VERIFY)
 
 
 def nearest(name: str, commands: Sequence[Command] = COMMANDS) -> str | None:

@@ -250,13 +250,16 @@ async def run_peer(
     folder: Path,
     strict: bool = True,
     signed: bool = True,
+    password: str = "",
 ) -> AsyncIterator[Peer]:
     """Register a person and log in with that client, cross-signed by itself.
 
     `strict`: it shares keys only with devices that their owner signed, and (js-sdk) refuses to
-    decrypt what others sent. Not `signed`: an insecure device. The client's log goes to `folder`.
+    decrypt what others sent. Not `signed`: an insecure device. With a `password` the person is
+    registered already. The client's log goes to `folder`.
     """
-    await homeserver.register(localpart, password := f"password of {localpart}")
+    if not password:
+        await homeserver.register(localpart, password := f"password of {localpart}")
     log = folder / f"{localpart}.log"
     with log.open("wb") as errors:
         process = await asyncio.create_subprocess_exec(

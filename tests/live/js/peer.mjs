@@ -7,9 +7,8 @@ import { createInterface } from "node:readline";
 // The SDK logs to the console: standard output belongs to the protocol.
 globalThis.console = new console.Console(process.stderr, process.stderr);
 const sdk = await import("matrix-js-sdk");
-const { OnlySignedDevicesIsolationMode, AllDevicesIsolationMode, EventShieldColour } = await import(
-    "matrix-js-sdk/lib/crypto-api/index.js"
-);
+const { OnlySignedDevicesIsolationMode, AllDevicesIsolationMode, EventShieldColour, decodeRecoveryKey } =
+    await import("matrix-js-sdk/lib/crypto-api/index.js");
 
 const SHIELDS = {
     [EventShieldColour.NONE]: "none",
@@ -18,6 +17,7 @@ const SHIELDS = {
 };
 const { subtle } = webcrypto;
 let client;
+let recoveryKey; // what the person has typed into this client
 
 const tell = (message) => process.stdout.write(JSON.stringify(message) + "\n");
 
@@ -104,6 +104,9 @@ const commands = {
             userId: login.user_id,
             deviceId: login.device_id,
             accessToken: login.access_token,
+            cryptoCallbacks: {
+                getSecretStorageKey: async ({ keys }) => [Object.keys(keys)[0], recoveryKey],
+            },
         });
         await client.initRustCrypto({ useIndexedDB: false });
         const crypto = client.getCrypto();
@@ -207,6 +210,33 @@ const commands = {
                     (await crypto.getDeviceVerificationStatus(user_id, device_id))?.signedByOwner ?? false,
             })),
         );
+    },
+
+    async identity({ user_id }) {
+        await client.getCrypto().getUserDeviceInfo([user_id], true);
+        const status = await client.getCrypto().getUserVerificationStatus(user_id);
+        return { known: status.known, changed: status.needsUserApproval };
+    },
+
+    async open_secrets({ recovery_key, names }) {
+        recoveryKey = decodeRecoveryKey(recovery_key);
+        const [, description] = await client.secretStorage.getKey();
+        const secrets = {};
+        for (const name of names) secrets[name] = await client.secretStorage.get(name);
+        return { fits: await client.secretStorage.checkKey(recoveryKey, description), secrets };
+    },
+
+    // What Element does when its user types the recovery key on a new device.
+    async recover({ recovery_key }) {
+        recoveryKey = decodeRecoveryKey(recovery_key);
+        const crypto = client.getCrypto();
+        await crypto.userHasCrossSigningKeys(client.getUserId(), true);
+        await crypto.bootstrapCrossSigning({});
+        await crypto.loadSessionBackupPrivateKeyFromSecretStorage();
+        const backup = await crypto.checkKeyBackupAndEnable();
+        const { total, imported } = await crypto.restoreKeyBackup();
+        const ready = await crypto.isCrossSigningReady();
+        return { ready, ...backup.trustInfo, total, imported };
     },
 
     async restart() {
