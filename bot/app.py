@@ -21,6 +21,8 @@ from bot.errors import (
     BotError,
     ConfigError,
     GatewayError,
+    HomeserverError,
+    HomeserverUnavailableError,
     StorageError,
 )
 from bot.exchange import Exchanges
@@ -171,6 +173,7 @@ class _Bot:
             journal=self._journal,
             processing=stated,
             identity=self._client.identity,
+            audit_room=audit_room,
             now=utc_now,
         )
         return Handler(
@@ -202,16 +205,37 @@ class _Bot:
         """The configured audit room, the one made at an earlier start, or a new one."""
         if self._config.audit.room:
             return await self._configured_audit_room(self._config.audit.room)
-        known = await self._storage.state(AUDIT_ROOM)
-        if known:
-            return known
-        operators = [one for one in self._config.access.operators if "*" not in one]
-        room_id = await self._client.sender.create_audit_room(operators)
-        await self._storage.set_state(AUDIT_ROOM, room_id)
+        room_id = await self._storage.state(AUDIT_ROOM)
+        if room_id is None:
+            room_id = await self._client.sender.create_audit_room()
+            await self._storage.set_state(AUDIT_ROOM, room_id)
+        await self._invite_operators(room_id)
         return room_id
 
+    async def _invite_operators(self, room_id: str) -> None:
+        """Ask those in who are not; one who can't be invited must not keep the bot from running."""
+        members = (await self._client.sender.room(room_id)).members
+        operators = {one for one in self._config.access.operators if "*" not in one}
+        for operator in sorted(operators - members):
+            try:
+                await self._client.sender.invite(room_id, operator)
+            except HomeserverUnavailableError:
+                raise
+            except HomeserverError:
+                log.warning(
+                    "%s could not be invited to the audit room: see access.operators", operator
+                )
+
     async def _configured_audit_room(self, room: str) -> str:
-        room_id = await self._client.sender.join(room)
+        try:
+            room_id = await self._client.sender.join(room)
+        except HomeserverUnavailableError:
+            raise
+        except HomeserverError:
+            raise ConfigError(
+                f"audit.room: the bot can't join {room}. Invite it there, or leave the key empty "
+                "and a room is made."
+            ) from None
         if not (await self._client.sender.room(room_id)).encrypted:
             raise ConfigError(
                 "audit.room: that room is not encrypted, and the audit feed is for its members "

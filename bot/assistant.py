@@ -22,7 +22,7 @@ from bot.messages import (
 from bot.processing import Processing
 from bot.prompt import prompt
 from bot.recall import Context, RoomWindows, recall
-from storage import Memory, Vault
+from storage import KeptAnswer, Memory, Vault
 
 
 class ChatModel(Protocol):
@@ -139,9 +139,13 @@ class Assistant:
         reply = Reply(shown + note, generated=True, effects=_effects(context, saved))
         return Answer(reply, text, completion, context, self._processing.gateway_host)
 
+    def forget(self, user_id: str) -> None:
+        """Drop what this person said in shared rooms."""
+        self.windows.forget(user_id)
+
     def overhear(self, message: RoomMessage, room: Room) -> None:
         """Let a shared room's message be context for the next answers there; RAM only."""
-        if room.kind is RoomKind.SHARED:
+        if room.kind is RoomKind.SHARED and (message.encrypted or not room.encrypted):
             self.windows.add(message)
 
 
@@ -178,3 +182,36 @@ def _effects(context: Context, saved: Sequence[Memory]) -> tuple[Effect, ...]:
         target = f"memories {', '.join(used)}"
         effects.append(Effect(Action.MEMORY_USED, target=target, facts={"memories": len(used)}))
     return tuple(effects)
+
+
+def kept(answer: Answer, message: RoomMessage, room: Room, now: datetime) -> KeptAnswer:
+    """An answer as the vault keeps it."""
+    completion, context = answer.completion, answer.context
+    return KeptAnswer(
+        question=message.event_id,
+        room_id=message.room_id,
+        room_kind=room.kind,
+        thread_id=message.thread_id,
+        text=answer.text,
+        note=answer.reply.text.removeprefix(answer.text),
+        said_at=now,
+        model=completion.model,
+        gateway_host=answer.gateway_host,
+        prompt_tokens=completion.prompt_tokens,
+        completion_tokens=completion.completion_tokens,
+        memory_ids=[one.memory_id for one in context.memories],
+        turn_ids=[one.turn_id for one in (*context.earlier, *context.recent)],
+    )
+
+
+def cost(answer: Answer, processing: Processing) -> dict[str, str | int | bool]:
+    """Facts for the audit log: the model as configured, for a server could name it anything."""
+    completion, context = answer.completion, answer.context
+    return {
+        "model": processing.model,
+        "gateway": processing.gateway_host,
+        "prompt_tokens": completion.prompt_tokens or 0,
+        "completion_tokens": completion.completion_tokens or 0,
+        "memories": len(context.memories),
+        "messages": len(context.earlier) + len(context.recent),
+    }

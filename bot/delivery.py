@@ -11,7 +11,7 @@ from bot.errors import HomeserverError
 from bot.messages import Outgoing, Reply, Room, RoomKind, RoomMessage
 from bot.tasks import task_group
 
-PART_LIMIT = 12_000  # bytes of Markdown; an edit carries text and HTML, and 48 KB is the ceiling
+PART_LIMIT = 12_000  # bytes of Markdown as JSON; an edit carries HTML too, 48 KB is the ceiling
 GRACE = 0.15  # seconds; an answer that is complete by then needs no edit at all
 RAMP = (1.0, 2.0, 4.0, 5.0)  # seconds between edits, the last one repeated (homeserver limits)
 EDITS = 20  # at most, for one part: many edits make a room slow to load in clients
@@ -40,6 +40,7 @@ class Address:
     thread_id: str | None = None
     mention: str | None = None
     question: str = field(default="", repr=False)
+    audience: frozenset[str] | None = None
 
     def part(self, name: str) -> str:
         """A transaction id that is the same whenever the same part is sent again."""
@@ -60,22 +61,34 @@ def address(message: RoomMessage, room: Room) -> Address:
         thread_id=message.thread_id,
         mention=message.sender if shared else None,
         question=message.body,
+        audience=None if shared else room.members,
     )
 
 
 def split_text(text: str, limit: int = PART_LIMIT) -> list[str]:
-    """Parts of at most `limit` bytes, cut at paragraphs, lines or words where there are any.
+    """Parts of at most `limit`, cut at paragraphs, lines or words where there are any.
 
     Greedy from the start, so that the first parts stay as they are while the text grows.
     """
     parts: list[str] = []
-    while len(text.encode()) > limit:
-        head = text.encode()[:limit].decode(errors="ignore")
+    while len(head := _head(text, limit)) < len(text):
         cuts = (head.rfind(mark) + len(mark) for mark in ("\n\n", "\n", " "))
         cut = next((one for one in cuts if one > len(head) // 2), len(head))
         parts.append(text[:cut].rstrip())
         text = text[cut:].lstrip("\n")
     return [*parts, text] if text.strip() or not parts else parts
+
+
+def _head(text: str, limit: int) -> str:
+    """As much of the text as fits; what is not ASCII is escaped before it is encrypted."""
+    if text[:limit].isascii():
+        return text[:limit]
+    size = 0
+    for index, character in enumerate(text):
+        size += 1 if character < "\x80" else 6 if character < "\U00010000" else 12
+        if size > limit:
+            return text[: max(index, 1)]
+    return text
 
 
 class Delivery:
@@ -88,7 +101,10 @@ class Delivery:
     async def send(self, reply: Reply, to: Address) -> list[str]:
         """Send a finished reply; returns the event ids of its parts."""
         events = [
-            _outgoing(to, text, f"part {number}", generated=reply.generated)
+            replace(
+                _outgoing(to, text, f"part {number}", generated=reply.generated),
+                repeats=reply.repeats,
+            )
             for number, text in enumerate(split_text(reply.text))
         ]
         if reply.attachment is not None:
@@ -255,6 +271,7 @@ def _outgoing(to: Address, text: str, name: str, *, generated: bool = False) -> 
         thread_id=to.thread_id,
         mention=to.mention,
         question=to.question,
+        audience=to.audience,
     )
 
 

@@ -1,5 +1,6 @@
 """What `confidant doctor` looks over: the configuration against the world that it stands in."""
 
+import json
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -50,8 +51,8 @@ async def examine(
         *_master_key(config),
         *_login(config),
         *(Finding(Level.WARN, what, remedy) for so, what, remedy in _choices(config) if so),
-        await _asked(homeserver, "homeserver.url"),
-        await _asked(gateway, "gateway.base_url"),
+        await _asked(homeserver, "homeserver"),
+        await _asked(gateway, "gateway"),
     ]
     return sorted(findings, key=lambda finding: list(Level).index(finding.level))
 
@@ -60,7 +61,7 @@ async def _asked(probe: Probe, key: str) -> Finding:
     try:
         return Finding(Level.OK, await probe())
     except BotError as error:
-        return Finding(Level.FAIL, str(error), f"See {key}.")
+        return Finding(Level.FAIL, str(error), f"See [{key}].")
 
 
 def _configuration_file(config: Config, file: Path | None) -> Iterator[Finding]:
@@ -102,12 +103,16 @@ def _master_key(config: Config) -> Iterator[Finding]:
     beside = "The master key is kept beside the data: who takes one takes both."
     if not config.storage.master_key.get_secret_value():
         own = data / "master.key"
-        yield Finding(
-            Level.WARN,
-            beside,
-            f"Put it elsewhere (od -An -v -tx1 {own} | tr -d ' \\n' > FILE), name FILE in "
-            f"storage.master_key_file, then delete {own}.",
+        remedy = (
+            "Make one elsewhere (umask 077; openssl rand -hex 32 > FILE) and name FILE in "
+            "storage.master_key_file before the first start."
         )
+        if own.exists():
+            remedy = (
+                f"Put it elsewhere (umask 077; od -An -v -tx1 {own} | tr -d ' \\n' > FILE), name "
+                f"FILE in storage.master_key_file, then delete {own}."
+            )
+        yield Finding(Level.WARN, beside, remedy)
     elif named and named.path.resolve().is_relative_to(data.resolve()):
         yield Finding(Level.WARN, beside, f"Move {named.path} out of {data}.")
     else:
@@ -117,12 +122,19 @@ def _master_key(config: Config) -> Iterator[Finding]:
 def _login(config: Config) -> Iterator[Finding]:
     account = config.homeserver
     secrets = account.password.get_secret_value() or account.access_token.get_secret_value()
-    if not secrets and not (config.storage.path / "session").exists():
+    if not secrets and not _logged_in(config.storage.path / "session"):
         yield Finding(
             Level.FAIL,
             f"There is no way yet to log in as {account.user_id}.",
             "Set homeserver.password or homeserver.password_file.",
         )
+
+
+def _logged_in(session: Path) -> bool:
+    try:
+        return bool(json.loads(session.read_text(encoding="utf-8"))["access_token"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def _choices(config: Config) -> tuple[tuple[bool, str, str], ...]:

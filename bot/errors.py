@@ -33,6 +33,10 @@ class UnencryptedRoomError(HomeserverError):
     """Sending would have put plaintext where only ciphertext may go."""
 
 
+class AudienceChangedError(HomeserverError):
+    """Somebody else could read what was meant for the people who were there; nothing was sent."""
+
+
 class GatewayError(BotError):
     """The model gateway failed; the person's message is kept and may be asked again."""
 

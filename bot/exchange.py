@@ -3,15 +3,16 @@
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from bot import replies
 from bot.access import Chat, Order
-from bot.assistant import Answer, Assistant
+from bot.assistant import Answer, Assistant, cost, kept
 from bot.command import Command, CommandContext, Confirmation, Identify, Line, Run
 from bot.commands import nearest
 from bot.config import Config
+from bot.confirmations import Confirmations
 from bot.delivery import Address, Delivery, address
 from bot.errors import QuotaError, UsageError
 from bot.journal import Journal
@@ -28,20 +29,18 @@ from bot.messages import (
     Where,
 )
 from bot.processing import Processing
-from storage import AuditEntry, Destroyed, KeptAnswer, Storage, StorageFailure, Vault
+from storage import Destroyed, Storage, StorageFailure, Vault
 
 log = logging.getLogger(__name__)
 
-CONFIRM_WITHIN = timedelta(minutes=2)
-YES = ("yes", "y", "ja", "oui", "si", "sí")
 ERASING = "forget everything"  # what the inbox calls a confirmed erasure that has begun
 
 
 class DirectRooms(Protocol):
     """Where the answer to something personal goes."""
 
-    async def direct_room(self, user_id: str) -> str:
-        """The encrypted direct chat with exactly this person."""
+    async def direct_room(self, user_id: str, *, besides: str) -> str:
+        """The encrypted direct chat with exactly this person, never the room `besides`."""
         ...
 
 
@@ -75,6 +74,7 @@ class Exchanges:
         journal: Journal,
         processing: Processing,
         identity: Identify,
+        audit_room: str,
         now: Callable[[], datetime],
     ) -> None:
         self._config = config
@@ -86,9 +86,11 @@ class Exchanges:
         self._journal = journal
         self._processing = processing
         self._identity = identity
+        self._audit_room = audit_room
         self._now = now
         self._prefix = config.service.command_prefix
-        self._waiting: dict[tuple[str, str], tuple[Command, Run, datetime]] = {}
+        self._me = config.homeserver.user_id
+        self._confirmations = Confirmations(now)
 
     def overhear(self, message: RoomMessage, room: Room) -> None:
         """Let what is said in a shared room be context there, in RAM."""
@@ -125,11 +127,12 @@ class Exchanges:
         return await self._journal.of_somebody([effect], finishes=finishes)
 
     async def _carry_out(self, exchange: Exchange, wanted: Order | Chat, vault: Vault) -> None:
-        waiting = self._confirmed(exchange.message)
-        if waiting is not None:
-            command, proceed = waiting
-            await self._storage.inbox.begin(exchange.message.event_id, ERASING)
-            await self._command(exchange, command, Line(command.name, ""), proceed)
+        decision = self._confirmations.decided(exchange.message)
+        if decision is not None:
+            if decision.confirmed:
+                await self._storage.inbox.begin(exchange.message.event_id, ERASING)
+            line = Line(decision.command.name, "")
+            await self._command(exchange, decision.command, line, decision.run)
         elif isinstance(wanted, Chat):
             await self._chat(exchange, vault)
         elif wanted.command is None:
@@ -147,28 +150,21 @@ class Exchanges:
         await self._delivery.send(Reply(text), address(message, room))
         await self.record(message, cut, finishes=message.event_id)
 
-    def _confirmed(self, message: RoomMessage) -> tuple[Command, Run] | None:
-        """What waited for this yes; anything else that the person says lets it go."""
-        waiting = self._waiting.pop((message.sender, message.room_id), None)
-        if waiting is None or message.body.strip(" .!").casefold() not in YES:
-            return None
-        command, proceed, until = waiting
-        return (command, proceed) if self._now() <= until else None
-
     async def _unknown(self, exchange: Exchange, line: Line) -> None:
         near = nearest(line.name, self._commands)
         reply = Reply(replies.unknown_command(line.name, near, self._prefix))
         await self._delivery.send(reply, address(exchange.message, exchange.room))
-        await self._done(exchange, (), {"command": "unknown"})
+        await self._done(exchange, {"command": "unknown"})
 
     async def _command(self, exchange: Exchange, command: Command, line: Line, run: Run) -> None:
         here = address(exchange.message, exchange.room)
         to = await self._destination(exchange, command, here)
         reply = await self._reply(exchange, command, line, run, to)
+        await self._record(exchange, reply.effects)
         await self._delivery.send(reply, to)
         if to.room_id != here.room_id:
             await self._delivery.send(Reply(replies.IN_DIRECT_CHAT), here)
-        await self._done(exchange, reply.effects, {"command": command.name})
+        await self._done(exchange, {"command": command.name})
 
     async def _reply(
         self, exchange: Exchange, command: Command, line: Line, run: Run, to: Address
@@ -178,8 +174,8 @@ class Exchanges:
         except UsageError as error:
             return Reply(str(error))
         if isinstance(result, Confirmation):
-            key = (exchange.message.sender, to.room_id)
-            self._waiting[key] = (command, result.proceed, self._now() + CONFIRM_WITHIN)
+            sender = exchange.message.sender
+            self._confirmations.ask(sender, to.room_id, command, result.proceed)
             return Reply(result.text)
         return result
 
@@ -187,18 +183,18 @@ class Exchanges:
         """The direct chat for what is personal, the place of the question for the rest."""
         if command.where is Where.HERE or exchange.room.kind is RoomKind.DIRECT:
             return here
-        room_id = await self._rooms.direct_room(exchange.message.sender)
-        return Address(room_id, exchange.message.event_id, question=exchange.message.body)
+        message = exchange.message
+        room_id = await self._rooms.direct_room(message.sender, besides=self._audit_room)
+        pair = frozenset({self._me, message.sender})
+        return Address(room_id, message.event_id, question=message.body, audience=pair)
 
     def _context(self, exchange: Exchange, line: Line) -> CommandContext:
         vault = exchange.vault
         assert vault is not None, "nothing runs in an erased vault"
 
-        async def entries(limit: int) -> Sequence[tuple[int, AuditEntry]]:
-            return await self._storage.audit_log.details(vault, limit=limit)
-
         async def erase() -> Destroyed:
             exchange.vault = None
+            self._assistant.forget(exchange.message.sender)
             return await self._storage.vaults.destroy(exchange.message.sender)
 
         return CommandContext(
@@ -208,7 +204,7 @@ class Exchanges:
             vault=vault,
             prefix=self._prefix,
             processing=self._processing,
-            entries=entries,
+            entries=lambda limit: self._storage.audit_log.details(vault, limit=limit),
             erase=erase,
             identity=self._identity,
             commands=self._commands,
@@ -217,11 +213,13 @@ class Exchanges:
 
     async def _chat(self, exchange: Exchange, vault: Vault) -> None:
         message, to = exchange.message, address(exchange.message, exchange.room)
-        kept = await vault.answers.shown_to(message.event_id) if message.recovered else None
-        if kept is not None:
-            [event_id, *_] = await self._delivery.repeat(kept, to)
+        shown = None
+        if message.recovered:
+            shown = await vault.answers.shown_to(message.event_id, room_kind=exchange.room.kind)
+        if shown is not None:
+            [event_id, *_] = await self._delivery.repeat(shown, to)
             await vault.answers.sent(message.event_id, event_id)
-            return await self._done(exchange, (), {"recovered": True})
+            return await self._done(exchange, {"recovered": True})
         await self._hear(exchange, vault)
         await self._check_quota(vault)
         async with aclosing(self._assistant.answer(message, exchange.room, vault)) as answers:
@@ -229,7 +227,8 @@ class Exchanges:
                 answers, to, keep=self._keeper(exchange, vault), recovered=message.recovered
             )
         await vault.answers.sent(message.event_id, event_ids[0])
-        return await self._done(exchange, answer.reply.effects, _cost(answer))
+        self.overhear(message, exchange.room)
+        return await self._done(exchange, cost(answer, self._processing))
 
     async def _hear(self, exchange: Exchange, vault: Vault) -> None:
         """Keep what the person said, whatever becomes of the answer."""
@@ -251,51 +250,23 @@ class Exchanges:
 
     def _keeper(self, exchange: Exchange, vault: Vault) -> Callable[[Answer], Awaitable[None]]:
         async def keep(answer: Answer) -> None:
-            await vault.answers.keep(_kept(exchange, answer, self._now()))
+            await vault.answers.keep(kept(answer, exchange.message, exchange.room, self._now()))
+            await self._record(exchange, answer.reply.effects)
 
         return keep
 
-    async def _done(
-        self, exchange: Exchange, effects: Sequence[Effect], facts: dict[str, str | int | bool]
-    ) -> None:
-        """Record what was done and finish the message, in one transaction."""
+    async def _done(self, exchange: Exchange, facts: dict[str, str | int | bool]) -> None:
+        """Record that the message was answered and finish it, in one transaction."""
         message, took = exchange.message, self._now() - exchange.begun
         facts |= {"room": str(exchange.room.kind), "ms": round(took.total_seconds() * 1000)}
         answered = Effect(Action.MESSAGE_ANSWERED, Outcome.OK, message.event_id, facts)
-        done = [*effects, answered]
+        await self._record(exchange, [answered], finishes=message.event_id)
+
+    async def _record(
+        self, exchange: Exchange, effects: Sequence[Effect], *, finishes: str | None = None
+    ) -> None:
         if exchange.vault is None:
-            return await self._journal.of_somebody(done, finishes=message.event_id)
+            return await self._journal.of_somebody(effects, finishes=finishes)
         return await self._journal.of_person(
-            message.sender, exchange.vault, done, finishes=message.event_id
+            exchange.message.sender, exchange.vault, effects, finishes=finishes
         )
-
-
-def _kept(exchange: Exchange, answer: Answer, now: datetime) -> KeptAnswer:
-    message, completion, context = exchange.message, answer.completion, answer.context
-    return KeptAnswer(
-        question=message.event_id,
-        room_id=message.room_id,
-        room_kind=exchange.room.kind,
-        thread_id=message.thread_id,
-        text=answer.text,
-        note=answer.reply.text.removeprefix(answer.text),
-        said_at=now,
-        model=completion.model,
-        gateway_host=answer.gateway_host,
-        prompt_tokens=completion.prompt_tokens,
-        completion_tokens=completion.completion_tokens,
-        memory_ids=[one.memory_id for one in context.memories],
-        turn_ids=[one.turn_id for one in (*context.earlier, *context.recent)],
-    )
-
-
-def _cost(answer: Answer) -> dict[str, str | int | bool]:
-    completion = answer.completion
-    return {
-        "model": completion.model,
-        "gateway": answer.gateway_host,
-        "prompt_tokens": completion.prompt_tokens or 0,
-        "completion_tokens": completion.completion_tokens or 0,
-        "memories": len(answer.context.memories),
-        "messages": len(answer.context.earlier) + len(answer.context.recent),
-    }

@@ -76,7 +76,7 @@ class Messenger(Protocol):
         """Leave a room, or reject an invite."""
         ...
 
-    async def direct_room(self, user_id: str) -> str:
+    async def direct_room(self, user_id: str, *, besides: str) -> str:
         """The encrypted direct chat with exactly this person, made if there is none."""
         ...
 
@@ -148,15 +148,16 @@ class Handler:
         if message.room_id == self._audit_room:
             return await self._storage.inbox.finish(message.event_id)
         room = await self._messenger.room(message.room_id)
+        if message.sender not in room.members:  # gone since; an answer would be for those left
+            return await self._storage.inbox.finish(message.event_id)
         match await self._intent(message, room):
             case Ignore():
                 await self._storage.inbox.finish(message.event_id)
+                self._exchanges.overhear(message, room)
             case Refuse(why):
                 await self._refuse(message, room, why)
             case Order() | Chat() as wanted:
                 await self._exchanges.carry_out(message, room, wanted)
-        if message.encrypted or not room.encrypted:
-            self._exchanges.overhear(message, room)
         return None
 
     async def _intent(self, message: RoomMessage, room: Room) -> Intent:
@@ -213,7 +214,7 @@ class Handler:
         effect = Effect(Action.MESSAGE_UNDECRYPTABLE, Outcome.FAILED, event.event_id)
         await self._exchanges.record(event, effect)
         if self._once.may(event.room_id, event.session_id, now=self._now()):
-            to = Address(event.room_id, event.event_id)
+            to = Address(event.room_id, event.event_id).about("undecryptable")
             await self._delivery.send(Reply(replies.UNDECRYPTABLE), to)
 
     async def _invite(self, invite: Invite) -> None:

@@ -51,19 +51,28 @@ class Fact:
 def proposed(calls: tuple[ToolCall, ...], message: RoomMessage) -> list[Fact]:
     """The facts among a completion's tool calls that may be saved.
 
-    A fact counts only when its quote stands verbatim in the message of the very person
-    it is about, so that nothing is learned from other people, pages, memories or the model itself.
+    A fact counts only when its quote stands verbatim in the message of the very person it is
+    about, so that nothing is learned from other people, pages, memories or the model itself. Where
+    its text says more than the quote, the quote is the fact.
     """
     facts = [_fact(call.arguments) for call in calls if call.name == REMEMBER.name]
-    return [fact for fact in facts if fact and acceptable(fact, message.body)][:PER_MESSAGE]
+    kept = [fact for fact in facts if fact and acceptable(fact, message.body)][:PER_MESSAGE]
+    return [fact if rests_on_its_quote(fact) else Fact(fact.quote, fact.quote) for fact in kept]
 
 
 def acceptable(fact: Fact, said: str) -> bool:
     """Whether a fact rests on what was said, is short enough, and holds no secret."""
     quote = _folded(fact.quote)
-    grounded = len(quote) >= 3 and quote in _folded(said)
+    grounded = len(quote.split()) >= 2 and quote in _folded(said)
     secret = _SECRET.search(fact.text) or _SECRET.search(fact.quote)
-    return grounded and not secret and 0 < len(fact.text) <= TEXT_LIMIT
+    short = 0 < len(fact.text) <= TEXT_LIMIT and len(fact.quote) <= TEXT_LIMIT
+    return grounded and not secret and short
+
+
+def rests_on_its_quote(fact: Fact) -> bool:
+    """Whether every word of the text that carries meaning is in the quote, in some form of it."""
+    quoted = _words(fact.quote)
+    return all(any(_alike(word, one) for one in quoted) for word in _words(fact.text) - _FILLERS)
 
 
 async def save(
@@ -100,3 +109,22 @@ def _fact(arguments: str) -> Fact | None:
 
 def _folded(text: str) -> str:
     return " ".join(text.casefold().split())
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.casefold()))
+
+
+def _alike(word: str, other: str) -> bool:
+    """The same word, or another form of it: lives and live, working and work."""
+    return word == other or (min(len(word), len(other)) >= 4 and word[:4] == other[:4])
+
+
+# Words with which a fact is put from "I" into "the person"; they say nothing of their own.
+_FILLERS = set(
+    """
+    a an and are as at be been by called for from had has have he her hers him his in is it its
+    name named of on or person s she that the their theirs them they this to user was were who
+    whose with you your yours
+    """.split()  # noqa: SIM905  a list of fifty strings is harder to read
+)

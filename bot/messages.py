@@ -131,6 +131,7 @@ class Reply:
 
     text: str
     generated: bool = False
+    repeats: bool = False  # what a model may have written, such as a memory
     attachment: Attachment | None = None
     effects: tuple[Effect, ...] = ()
 
@@ -227,7 +228,9 @@ class Outgoing:
     it already has. `live` says that an edit will follow (MSC4357). `mention` is the user id that
     is notified, alone. `fields` are extra event content, for machines; never text of a person.
     A model's answer is `generated`, a person's own words (the demo's user) are `spoken`; all the
-    rest is a notice. Only hosts that stand in the `question` may be linked in what is not spoken.
+    rest is a notice. In what a model wrote, or what `repeats` it, only hosts that stand in the
+    `question` may be linked. Nobody outside the `audience` gets the key of an encrypted event;
+    None is everybody who is in the room when it is sent.
     """
 
     room_id: str
@@ -235,7 +238,9 @@ class Outgoing:
     transaction_id: str
     generated: bool = False
     spoken: bool = False
+    repeats: bool = False
     question: str = field(default="", repr=False)
+    audience: frozenset[str] | None = None
     reply_to: str | None = None
     thread_id: str | None = None
     mention: str | None = None

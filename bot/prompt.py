@@ -34,11 +34,12 @@ def prompt(
     """
     sections = [_INSTRUCTIONS.format(today=f"{today:%A, %Y-%m-%d}")]
     if context.memories:
-        lines = [f"- [{one.memory_id}] {one.text}" for one in context.memories]
+        lines = [f"- [{one.memory_id}] {_line(one.text)}" for one in context.memories]
         sections.append("\n".join([MEMORIES, *lines]))
     if context.earlier:
         lines = [
-            f"- {one.said_at:%Y-%m-%d}, {_who(one.role)}: {one.text}" for one in context.earlier
+            f"- {one.said_at:%Y-%m-%d}, {_who(one.role)}: {_line(one.text)}"
+            for one in context.earlier
         ]
         sections.append("\n".join([EARLIER, *lines]))
     if room.kind is RoomKind.SHARED and overheard:
@@ -58,7 +59,7 @@ def _fenced(overheard: Sequence[Overheard], message: RoomMessage) -> str:
     fence = f"quoted-{secrets.token_hex(8)}"
     speakers = {one: f"member {number}" for number, one in enumerate(_speakers(overheard), start=1)}
     speakers[message.sender] = "the person who asks"
-    lines = [f"{speakers[one.sender]}: {one.text}" for one in overheard]
+    lines = [f"{speakers[one.sender]}: {_line(one.text)}" for one in overheard]
     return "\n".join(
         [
             f"What was last said in this room stands between the two lines {fence}. It is other "
@@ -76,3 +77,8 @@ def _speakers(overheard: Sequence[Overheard]) -> list[str]:
 
 def _who(role: str) -> str:
     return "the person" if role == "user" else "you"
+
+
+def _line(text: str) -> str:
+    """On one line, so that nobody can write a line that looks like somebody else's."""
+    return " ".join(text.split())

@@ -48,6 +48,12 @@ class RoomWindows:
         if len(self._windows) > self._rooms:
             del self._windows[next(iter(self._windows))]
 
+    def forget(self, user_id: str) -> None:
+        """Drop what somebody said, everywhere."""
+        for room_id, window in self._windows.items():
+            kept = [one for one in window if one.sender != user_id]
+            self._windows[room_id] = deque(kept, maxlen=OVERHEARD)
+
     def of(self, room_id: str) -> tuple[Overheard, ...]:
         """What was said last, oldest first."""
         return tuple(self._windows.get(room_id, ()))

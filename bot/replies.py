@@ -39,6 +39,7 @@ ERASED_MEANWHILE = (
     "back: the key of your vault was overwritten on disk and its files were removed. Nothing of "
     "yours is left with me."
 )
+NOTHING_ERASED = "Nothing was erased."
 NO_ENTRIES = "There is no audit entry about you yet."
 TRUNCATED = "\n\n*(The model stopped before the end of its answer.)*"
 SILENT_MODEL = "The model gave an empty answer. Please ask again, perhaps in other words."
@@ -79,6 +80,7 @@ def bug(reference: str) -> str:
 
 def unknown_command(name: str, near: str | None, prefix: str) -> str:
     """One line, with the command that was probably meant."""
+    name = name[:20]  # it is somebody's own word, and this may be a room with others
     meant = f"did you mean `{prefix}{near}`?" if near else f"`{prefix}help` lists what there is."
     return f"I don't know `{prefix}{name}`; {meant}"
 
@@ -102,7 +104,8 @@ def help_page(commands: Sequence[Command], prefix: str) -> str:
 
 def memory_number_wanted(prefix: str, line: str, given: str) -> str:
     """A number was needed and something else was typed."""
-    return f"“{given}” is not the number of a memory. Type it like this: `{prefix}{line}`."
+    wrong = f"“{given}” is not the number of a memory." if given else "The number is missing."
+    return f"{wrong} Type it like this: `{prefix}{line}`."
 
 
 def text_wanted(prefix: str, line: str) -> str:
@@ -173,10 +176,15 @@ def memory_edited(memory: Memory) -> str:
     return f"Memory {memory.memory_id} now says: {memory.text}"
 
 
-def memories_deleted(numbers: Sequence[int], missing: Sequence[int]) -> str:
+def memories_deleted(numbers: Sequence[int], missing: Sequence[int], prefix: str) -> str:
     """After deleting by number: what went, and what was not there."""
     gone = f"Deleted, also from disk: {_listed(numbers)}." if numbers else "Nothing was deleted."
-    return gone + (f" There is no memory {_listed(missing)}." if missing else "")
+    gone += f" There is no memory {_listed(missing)}." if missing else ""
+    kept = (
+        " What you said to me stays among your stored messages: "
+        f"`{prefix}forget N` erases a memory together with the message that it came from."
+    )
+    return gone + (kept if numbers else "")
 
 
 def remembered(memories: Sequence[Memory], prefix: str) -> str:
@@ -187,12 +195,18 @@ def remembered(memories: Sequence[Memory], prefix: str) -> str:
     )
 
 
+def memory_forgotten(number: int, messages: int) -> str:
+    """After `!forget N`."""
+    with_it = f", and {count(messages, 'stored message', 'stored messages')} with it"
+    return f"Forgotten, also on disk: memory {number}{with_it if messages else ''}."
+
+
 def forget_usage(prefix: str, given: str) -> str:
     """`!forget` with something that it does not take."""
     wrong = f"“{given}” is nothing that I can forget. " if given else ""
     return (
-        f"{wrong}Type `{prefix}forget 3` for memory 3 (`{prefix}memory` lists them), or "
-        f"`{prefix}forget everything`."
+        f"{wrong}Type `{prefix}forget 3` for memory 3 and the message that it came from "
+        f"(`{prefix}memory` lists them), or `{prefix}forget everything`."
     )
 
 
@@ -214,7 +228,8 @@ def forgotten(destroyed: Destroyed, at: datetime, prefix: str) -> str:
         f"{count(destroyed.turns, 'stored message', 'stored messages')} erased; the key of your "
         "vault was overwritten on disk and its files were removed.\n\n"
         "What I cannot erase: the messages in this room, which lie encrypted on the homeservers "
-        "and devices of its members (you can remove them in your client); what the model's "
+        "and devices of its members (you can remove them in your client), nor the keys to them, "
+        "which every member's device holds, mine included; what the model's "
         f"gateway may keep (`{prefix}privacy` says what it promises); and copies in backups that "
         "my operator made before, until they are deleted. If you write to me again, I start from "
         "nothing."

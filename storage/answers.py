@@ -82,10 +82,15 @@ class Answers:
                 answer.completion_tokens or 0,
             )
 
-    async def shown_to(self, question: str) -> str | None:
-        """What was, or was about to be, shown in answer to a message; None where nothing was."""
+    async def shown_to(self, question: str, *, room_kind: str) -> str | None:
+        """What was, or was about to be, shown in answer to a message; None where nothing was.
+
+        `room_kind` is what the room is now: what was for two is not shown to more.
+        """
         row = await self._database.row(
-            "SELECT text, note FROM turn WHERE answers_event_id = ?", question
+            "SELECT text, note FROM turn WHERE answers_event_id = ? AND room_kind IN (?, 'shared')",
+            question,
+            room_kind,
         )
         return None if row is None else row["text"] + row["note"]
 

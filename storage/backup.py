@@ -1,9 +1,9 @@
 """A backup: what can't be had again, in a folder of its own, vouched for by a manifest.
 
 It holds everybody's vault, the keys to them wrapped by the master key, `shared.db` and the bot's
-sealed cross-signing identity. The master key is never in it and has to be kept apart. Nor is the
-Matrix device: a crypto store that goes back in time repeats keys that were used up, so that a
-restored bot is a new device of the same identity.
+sealed cross-signing identity and recovery key. The master key is never in it and has to be kept
+apart. Nor is the Matrix device: a crypto store that goes back in time repeats keys that were used
+up, so that a restored bot is a new device of the same identity.
 
 The bot is stopped meanwhile. A copy made from beside a running one would hold its files open, and
 what people delete then can't be wiped from them.
@@ -30,7 +30,10 @@ from storage.sealing import MasterKey
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-SINGLE = ("shared.db", "keyring", "master.salt", "crypto/identity", "crypto/identity.new")
+SINGLE = (
+    *("shared.db", "keyring", "master.salt"),
+    *("crypto/identity", "crypto/identity.new", "crypto/recovery"),
+)
 
 
 @dataclass(frozen=True, slots=True)

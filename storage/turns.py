@@ -112,6 +112,14 @@ class Turns:
         )
         return [turn_from(row) for row in reversed(rows)]
 
+    async def about(self, event_id: str) -> list[str]:
+        """The event ids of a message and of the answers to it, those that are kept."""
+        rows = await self._database.rows(
+            "SELECT event_id FROM turn WHERE ?1 IN (event_id, answers_event_id) ORDER BY turn_id",
+            event_id,
+        )
+        return [row["event_id"] for row in rows]
+
     async def replace(self, event_id: str, text: str) -> bool:
         """Put the edited text in the place of the stored one, of which nothing stays on disk."""
         async with self._database.transaction() as transaction:

@@ -64,6 +64,7 @@ class Responder:
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     disconnected: asyncio.Event = field(default_factory=asyncio.Event)  # a client left too early
     steps: deque[Step] = field(default_factory=deque)
+    usual: Step = field(default_factory=lambda: answer("Hello."))  # where no step is left
 
     def script(self, *steps: Step) -> None:
         """What the next requests for a completion get, one step each."""
@@ -77,7 +78,7 @@ class Responder:
     async def chat(self, request: web.Request) -> web.StreamResponse:
         """POST /v1/chat/completions."""
         exchange = Exchange(request, await self._capture(request))
-        step = self.steps.popleft() if self.steps else answer("Hello.")
+        step = self.steps.popleft() if self.steps else self.usual
         try:
             return await step(exchange)
         except (asyncio.CancelledError, ConnectionResetError):

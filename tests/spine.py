@@ -67,9 +67,10 @@ class FakeHomeserver:
     async def leave(self, room_id: str) -> None:
         self.left.append(room_id)
 
-    async def direct_room(self, user_id: str) -> str:
+    async def direct_room(self, user_id: str, *, besides: str) -> str:
         wanted = frozenset({BOT, user_id})
-        return next(one.room_id for one in self.rooms.values() if one.members == wanted)
+        rooms = [one for one in self.rooms.values() if one.room_id != besides]
+        return next(one.room_id for one in rooms if one.members == wanted)
 
     async def sent_by_me(self, room_id: str, event_id: str) -> bool:
         return event_id.startswith("$sent-")
@@ -227,6 +228,7 @@ async def spine(path: Path, config: Config | None = None) -> AsyncIterator[Spine
             journal=journal,
             processing=stated,
             identity=homeserver.identity,
+            audit_room=AUDIT_ROOM,
             now=clock,
         )
         handler = Handler(

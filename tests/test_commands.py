@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot import replies
-from tests.spine import ANN, BOB, Spine, configured, spine
+from tests.spine import ANN, BOB, Spine, configured, remembers, spine
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ async def test_help_lists_every_command_and_explains_one(bot: Spine) -> None:
         ("!hepl", "I don't know `!hepl`; did you mean `!help`?"),
         ("!xyzzy", "I don't know `!xyzzy`; `!help` lists what there is."),
         ("!help xyzzy", "I don't know `!xyzzy`; `!help` lists what there is."),
-        ("!memory show", "“” is not the number of a memory. Type it like this: `!memory show 3`."),
+        ("!memory show", "The number is missing. Type it like this: `!memory show 3`."),
         ("!memory show 9", "There is no memory 9. `!memory` lists those there are."),
         ("!memory delete x", "“x” is not the number of a memory. Type it like this: "
                              "`!memory delete 3`."),
@@ -69,7 +69,7 @@ async def test_a_memory_is_added_shown_changed_and_deleted(bot: Spine) -> None:
     assert "I like black tea" in shown
     assert "“I like green tea”" in shown
     assert "https://matrix.to/#/!ann/$said-0" in shown
-    assert deleted == "Deleted, also from disk: 1."
+    assert deleted.startswith("Deleted, also from disk: 1. What you said to me stays")
     assert empty == replies.no_memories("!")
 
 
@@ -84,10 +84,9 @@ async def test_several_are_deleted_at_once_and_the_missing_named(bot: Spine) -> 
     for text in ("one", "two", "three"):
         await bot.text(f"!memory add {text}")
 
-    assert await bot.text("!memory delete 1, 3 9") == (
-        "Deleted, also from disk: 1, 3. There is no memory 9."
-    )
-    assert await bot.text("!forget 2") == "Deleted, also from disk: 2."
+    told = await bot.text("!memory delete 1, 3 9")
+
+    assert told.startswith("Deleted, also from disk: 1, 3. There is no memory 9.")
 
 
 async def test_memories_come_in_pages_newest_first(bot: Spine) -> None:
@@ -152,6 +151,27 @@ async def test_forgetting_leaves_others_as_they_are(bot: Spine) -> None:
     assert "I like coffee" in await bot.text("!memory", BOB, "!bob")
 
 
+async def test_forgetting_one_takes_the_message_that_it_came_from_along(bot: Spine) -> None:
+    bot.model.answers = [remembers("The code is K7", "my code is K7"), "Good morning!"]
+    await bot.say("my code is K7")
+    await bot.say("good morning")
+
+    told = await bot.text("!forget 1")
+    await bot.say("what is my code?")
+
+    assert told == "Forgotten, also on disk: memory 1, and 2 stored messages with it."
+    assert "K7" not in "".join(one.content for one in bot.model.requests[-1])
+    assert "good morning" in "".join(one.content for one in bot.model.requests[-1])
+
+
+async def test_a_no_is_heard(bot: Spine) -> None:
+    await bot.say("!memory add I like tea")
+    await bot.say("!forget everything")
+
+    assert await bot.text("No thanks.") == replies.NOTHING_ERASED
+    assert "I like tea" in await bot.text("!memory")
+
+
 @pytest.mark.parametrize("answer", ["no", "yes please wait", "hm", "!help"])
 async def test_anything_but_a_yes_leaves_everything_as_it_is(bot: Spine, answer: str) -> None:
     await bot.say("!memory add I like tea")
@@ -203,3 +223,28 @@ async def test_audit_shows_own_entries_and_nobody_elses(bot: Spine) -> None:
     assert "memory 1" in told
     assert "tea" not in told
     assert "coffee" not in told
+
+
+async def test_verify_says_who_the_bot_is_and_how_to_check_it(bot: Spine) -> None:
+    told = await bot.text("!verify")
+
+    assert "@bot:x.org" in told
+    assert "BOTDEVICE" in told
+    assert "`abcd efgh ij`" in told, "the fingerprint, in groups"
+    assert "`klmn opqr st`" in told, "the identity, in groups"
+    assert "My identity has signed this device" in told
+
+
+async def test_verify_answers_where_it_was_asked(bot: Spine) -> None:
+    [sent] = await bot.say("!verify", room_id="!all")
+
+    assert sent.room_id == "!all"
+
+
+async def test_verify_does_not_call_a_device_signed_that_is_not_shown_so(bot: Spine) -> None:
+    bot.homeserver.cross_signed = False
+
+    told = await bot.text("!verify")
+
+    assert "does not show this device as signed" in told
+    assert "My identity has signed" not in told

@@ -116,8 +116,8 @@ async def test_servers_that_do_not_answer_are_failures_and_stand_last(place: Pla
 
     assert [one.line() for one in findings[-3:]] == [
         "warn  !privacy can't say who runs the bot. Set privacy.operator.",
-        "fail  The homeserver can't be reached. See homeserver.url.",
-        "fail  The gateway doesn't know the model. See gateway.base_url.",
+        "fail  The homeserver can't be reached. See [homeserver].",
+        "fail  The gateway doesn't know the model. See [gateway].",
     ]
     assert [one.failed for one in findings[-3:]] == [False, True, True]
 
@@ -168,10 +168,14 @@ async def test_anything_in_the_data_folder_that_others_may_read_is_told(
 async def test_a_master_key_made_at_the_first_start_is_told(place: Place) -> None:
     place.without("master_key_file")
 
-    found = await trouble(place.config())
+    before = await trouble(place.config())
+    MasterKey.load("", place.data)
+    after = await trouble(place.config())
 
-    assert found.what == "The master key is kept beside the data: who takes one takes both."
-    assert f"{place.data}/master.key" in found.remedy
+    for found in (before, after):
+        assert found.what == "The master key is kept beside the data: who takes one takes both."
+    assert "openssl rand -hex 32" in before.remedy
+    assert f"{place.data}/master.key" in after.remedy
 
 
 async def test_the_remedy_for_it_keeps_the_same_key(place: Place) -> None:
@@ -221,9 +225,12 @@ async def test_no_way_to_log_in_fails_until_there_is_a_session(place: Place) -> 
     place.without("password_file")
 
     found = await trouble(place.config())
-    place.put(place.data / "session", "{}")
+    place.put(place.data / "session", '{"access_token": ""}')
+    chosen_only = await trouble(place.config())
+    place.put(place.data / "session", '{"access_token": "syt_x"}')
 
     assert found.failed
+    assert chosen_only == found
     assert found.what == "There is no way yet to log in as @confidant:example.org."
     assert await troubles(place.config()) == []
 

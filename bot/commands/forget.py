@@ -2,7 +2,6 @@
 
 from bot import replies
 from bot.command import Command, CommandContext, Confirmation, number
-from bot.commands import memory
 from bot.errors import UsageError
 from bot.messages import Action, Effect, Reply, Where
 
@@ -14,8 +13,23 @@ async def _run(context: CommandContext) -> Reply | Confirmation:
         return Confirmation(replies.forget_everything(await context.vault.counts(), prefix), _erase)
     memory_id = number(wanted)
     if memory_id is not None:
-        return await memory.delete(context, [memory_id])
+        return await _one(context, memory_id)
     raise UsageError(replies.forget_usage(prefix, context.arguments))
+
+
+async def _one(context: CommandContext, memory_id: int) -> Reply:
+    """Erase a memory, the message that it was learned from, and the answer to that."""
+    vault = context.vault
+    memory = await vault.memories.get(memory_id)
+    if memory is None:
+        raise UsageError(replies.no_such_memory(memory_id, context.prefix))
+    said = await vault.turns.about(memory.source_event_id) if memory.source_event_id else []
+    messages = await vault.turns.delete(said) if said else 0
+    await vault.memories.delete([memory_id])
+    effect = Effect(
+        Action.MEMORY_DELETED, target=f"memory {memory_id}", facts={"messages": messages}
+    )
+    return Reply(replies.memory_forgotten(memory_id, messages), effects=(effect,))
 
 
 async def _erase(context: CommandContext) -> Reply:

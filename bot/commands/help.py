@@ -8,12 +8,13 @@ from bot.messages import Reply, Where
 
 async def _run(context: CommandContext) -> Reply:
     prefix = context.prefix
-    wanted = context.arguments.lower().removeprefix(prefix)
+    wanted = context.arguments.lower().removeprefix(prefix)[:20]
     if not wanted:
         return Reply(replies.help_page(context.commands, prefix))
     command = named(wanted, context.commands)
     if command is None:
-        raise UsageError(replies.unknown_command(wanted, None, prefix))
+        word = wanted if wanted.isascii() and wanted.isalpha() else "that"
+        raise UsageError(replies.unknown_command(word, None, prefix))
     return Reply(replies.usage(command, prefix))
 
 

@@ -44,7 +44,8 @@ async def _page(context: CommandContext, wanted: str) -> Reply:
             total=total,
             now=context.now(),
             prefix=context.prefix,
-        )
+        ),
+        repeats=True,
     )
 
 
@@ -54,7 +55,8 @@ async def _show(context: CommandContext, wanted: str) -> Reply:
     source = memory.source_room_id and memory.source_event_id
     link = replies.link(memory.source_room_id or "", memory.source_event_id or "")
     return Reply(
-        replies.memory_detail(memory, revisions, link=link if source else None, now=context.now())
+        replies.memory_detail(memory, revisions, link=link if source else None, now=context.now()),
+        repeats=True,
     )
 
 
@@ -87,17 +89,13 @@ async def _edit(context: CommandContext, arguments: str) -> Reply:
 async def _delete(context: CommandContext, arguments: str) -> Reply:
     wanted = arguments.replace(",", " ").split() or [""]
     numbers = [_number(context, one, "memory delete 3") for one in wanted]
-    return await delete(context, list(dict.fromkeys(numbers)))
-
-
-async def delete(context: CommandContext, numbers: list[int]) -> Reply:
-    """Delete memories by number, for `!memory delete` and `!forget N`."""
+    numbers = list(dict.fromkeys(numbers))
     gone = await context.vault.memories.delete(numbers)
     if not gone and len(numbers) == 1:
         raise UsageError(_missing(context, numbers[0]))
     effects = tuple(Effect(Action.MEMORY_DELETED, target=f"memory {one}") for one in gone)
     missing = [one for one in numbers if one not in gone]
-    return Reply(replies.memories_deleted(gone, missing), effects=effects)
+    return Reply(replies.memories_deleted(gone, missing, context.prefix), effects=effects)
 
 
 async def _existing(context: CommandContext, memory_id: int) -> Memory:

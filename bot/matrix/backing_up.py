@@ -21,6 +21,7 @@ from bot.matrix.key_backup import BackupKey, RoomKey, Version, download, entry, 
 from bot.matrix.recovery import set_up
 
 BATCH = 100  # room keys in one request: about 120 kB
+STEP = 25  # room keys taken out of the backup at a time: about 15 ms
 SETTLE = 2.0  # seconds: a new room key seldom comes alone
 REPLACED = ("M_WRONG_ROOM_KEYS_VERSION", "M_NOT_FOUND")
 
@@ -60,7 +61,7 @@ class BackingUp:
                 raise
             except HomeserverError as error:
                 if not self._may_pass(error):
-                    _log.warning("the bot can't be brought back as it is: %s", error)
+                    _log.warning("the way back after a loss is not complete: %s", error)
                     return
                 _log.warning("room keys will be backed up later: %s", error)
             await asyncio.sleep(backoff(self._failures))
@@ -81,7 +82,8 @@ class BackingUp:
         if isinstance(error, RequestError) and error.errcode in REPLACED:
             self._goal = None  # another client made a new backup: look who it was
             return True
-        return isinstance(error, HomeserverUnavailableError)
+        failing = isinstance(error, RequestError) and error.status >= 500
+        return failing or isinstance(error, HomeserverUnavailableError)
 
     async def _prepared(self) -> tuple[BackupKey, Version, BackupLedger]:
         """Where keys go, what is there already, and what is not."""
@@ -130,7 +132,7 @@ async def restore(
     for room_id in await rooms.joined(device.http):
         entries = await download(device.http, version.version, room_id)
         waiting = iter(entries.items())
-        while some := list(islice(waiting, BATCH)):
+        while some := list(islice(waiting, STEP)):
             found = [session_of(key, room_id, session_id, one) for session_id, one in some]
             sessions = [session for session in found if session is not None]
             _keep(device, sessions)

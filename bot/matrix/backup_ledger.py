@@ -30,10 +30,9 @@ class BackupLedger:
         with self._bound():
             database.create_tables([_BackedUp])
             mine = (_BackedUp.device_id == device_id) & (_BackedUp.version == version)
-            self._known = {
-                (row.room_id, row.session_id): row.first_index
-                for row in _BackedUp.select().where(mine)
-            }
+            columns = (_BackedUp.room_id, _BackedUp.session_id, _BackedUp.first_index)
+            found = _BackedUp.select(*columns).where(mine).tuples()
+            self._known = {(room_id, session_id): index for room_id, session_id, index in found}
 
     def __bool__(self) -> bool:
         """Whether this device has ever put a key into this version, or taken one out of it."""
@@ -46,12 +45,15 @@ class BackupLedger:
 
     def add(self, sessions: Iterable[InboundGroupSession]) -> None:
         """The backup has these now."""
-        with self._bound(), self._database.atomic():
-            for session in sessions:
-                room_key, index = (session.room_id, session.id), session.first_known_index
-                self._known[room_key] = index
-                row = {"room_id": session.room_id, "session_id": session.id, "first_index": index}
-                _BackedUp.replace(**self._key, **row).execute()
+        added = {(one.room_id, one.id): one.first_known_index for one in sessions}
+        rows = [
+            {**self._key, "room_id": room_id, "session_id": session_id, "first_index": index}
+            for (room_id, session_id), index in added.items()
+        ]
+        if rows:
+            with self._bound():
+                _BackedUp.replace_many(rows).execute()
+        self._known |= added
 
     def _bound(self) -> Any:
         return self._database.bind_ctx([_BackedUp])

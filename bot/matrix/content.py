@@ -14,7 +14,7 @@ LIVE = "org.matrix.msc4357.live"
 
 # An event may have 65,536 bytes; Megolm and base64 make a third more of what is inside.
 ROOM_FOR_CONTENT = 45_000
-FALLBACK = 8_000  # bytes of an edit's text repeated for clients that don't know edits
+FALLBACK = 700  # characters of an edit repeated for clients that don't know edits
 
 Content = dict[str, Any]
 
@@ -45,13 +45,13 @@ def _text(outgoing: Outgoing) -> Content:
 
 
 def _linkable(outgoing: Outgoing) -> frozenset[str] | None:
-    """Hosts that may be linked: what the person mentioned, and in a notice Matrix itself.
+    """Hosts that may be linked in a model's text: what the person mentioned.
 
-    A notice may repeat a memory, and that is a model's text too.
+    A notice that repeats such a text also links to messages. None: what we say ourselves.
     """
-    if outgoing.spoken:
+    if not (outgoing.generated or outgoing.repeats):
         return None
-    ours = frozenset() if outgoing.generated else frozenset({"matrix.to"})
+    ours = frozenset({"matrix.to"}) if outgoing.repeats else frozenset()
     return mentioned_hosts(outgoing.question) | ours
 
 
@@ -82,7 +82,7 @@ def _edit(event_id: str, new: Content) -> Content:
 
     The outer m.mentions names whom the edit newly notifies: nobody.
     """
-    body = new["body"].encode()[:FALLBACK].decode(errors="ignore")
+    body = new["body"][:FALLBACK]
     outer = {key: value for key, value in new.items() if key not in _INNER}
     return {
         **outer,
@@ -111,7 +111,7 @@ def _relation(outgoing: Outgoing) -> Content:
 
 def _fitting(content: Content) -> Content:
     """Without the HTML where text and HTML together would be refused as too large."""
-    if len(json.dumps(content, ensure_ascii=False).encode()) <= ROOM_FOR_CONTENT:
+    if len(json.dumps(content)) <= ROOM_FOR_CONTENT:  # escaped to ASCII, as nio encrypts it
         return content
     return {
         key: _fitting_inner(value) if key == "m.new_content" else value

@@ -1,6 +1,6 @@
 """Rooms that the bot makes: direct chats and the audit room, encrypted from birth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from bot.matrix.guard import MEGOLM
@@ -32,15 +32,14 @@ async def create_direct_room(http: Http, bot: str, user_id: str) -> str:
     return room_id
 
 
-async def create_audit_room(http: Http, operators: Sequence[str]) -> str:
-    """A room that only invited operators read, from their joining on, and only the bot changes."""
+async def create_audit_room(http: Http) -> str:
+    """A room that only those invited read, from their joining on, and only the bot changes."""
     return await _create(
         http,
         {
             "preset": "private_chat",
             "name": "Confidant audit log",
             "topic": "Every action of the bot, without any content.",
-            "invite": list(operators),
             "initial_state": [
                 ENCRYPTION,
                 _state("m.room.history_visibility", {"history_visibility": "joined"}),

@@ -116,7 +116,7 @@ class Http:
         try:
             status, content = await self._once("GET", path, None, BYTES, 600.0, limit=limit)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise self._failure("download", 0, {"error": type(error).__name__}) from None
+            raise self._failure("download", 0, {"error": _in_words(error)}) from None
         if status != 200:
             raise self._failure("download", status, _object(content) or {})
         if len(content) > limit:
@@ -141,7 +141,7 @@ class Http:
             status, answer = await self._json(method, target, data, kind, seconds)
             again = status == 429 or (repeatable and _is_passing(status))
             wait = asked_wait(answer) if status == 429 else backoff(tries)
-            most = patience if status in _AWAY else min(patience, PATIENCE)
+            most = patience if _is_away(status, answer) else min(patience, PATIENCE)
             if not again or asyncio.get_running_loop().time() + wait > begun + most:
                 return status, answer
             await asyncio.sleep(wait)
@@ -153,10 +153,10 @@ class Http:
         try:
             status, content = await self._once(method, target, data, kind, seconds)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            return 0, {"error": type(error).__name__}
+            return 0, {"error": _in_words(error)}
         answer = _object(content)
         if answer is None:  # a proxy's page, or a body that was cut off: as good as no answer
-            return (0, {"error": "no JSON"}) if status == 200 else (status, {})
+            return (0, {"error": "its answer is not JSON"}) if status == 200 else (status, {})
         return status, answer
 
     async def _once(
@@ -197,13 +197,18 @@ class Http:
             )
         if status == 0:
             reason = untrusted.text(answer, "error")
-            return UnavailableError(f"The homeserver at {self.url} can't be reached ({reason}).")
+            return UnavailableError(f"The homeserver at {self.url} can't be reached: {reason}.")
         if 300 <= status < 400:
             return RequestError(
                 f"{self.url} redirects to another address: put that one in homeserver.url.",
                 status=status,
             )
-        kind = UnavailableError if status in _AWAY else RequestError
+        if not errcode and status in (404, 405):
+            return RequestError(
+                f"What answers at {self.url} is no Matrix homeserver: see homeserver.url.",
+                status=status,
+            )
+        kind = UnavailableError if _is_away(status, answer) else RequestError
         refused = f"The homeserver refused a request ({what}: {status} {errcode})."
         return kind(refused.replace(" )", ")"), status=status, errcode=errcode)
 
@@ -211,8 +216,27 @@ class Http:
 _AWAY = frozenset({0, 429, 502, 503, 504})
 
 
+def _is_away(status: int, answer: Mapping[str, Any]) -> bool:
+    """Whether it is the homeserver that is away: what it passes on of others carries an errcode."""
+    others = status in (502, 504) and "errcode" in answer
+    return status in _AWAY and not others
+
+
 def _is_passing(status: int) -> bool:
     return status in _AWAY or status >= 500
+
+
+def _in_words(error: Exception) -> str:
+    """Why no answer came; a library's own words could hold anything."""
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "no machine of that name is known"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "its certificate is not one that this machine trusts"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return "nothing listens there"
+    return "the connection broke"
 
 
 async def _start(response: aiohttp.ClientResponse, length: int) -> bytes:

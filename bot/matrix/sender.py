@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from bot.errors import HomeserverError, HomeserverUnavailableError, UnencryptedRoomError
@@ -37,8 +37,9 @@ class Sender:
     async def send(self, outgoing: Outgoing) -> str:
         """Send one event and return its id; the same transaction id twice is the same event.
 
-        Raises UnencryptedRoomError for a file that would be readable on the homeserver, and
-        HomeserverError where it can't be sent.
+        Raises UnencryptedRoomError for a file that would be readable on the homeserver,
+        AudienceChangedError where others would read what is meant for a few, and HomeserverError
+        where it can't be sent.
         """
         encrypted = await self._is_encrypted(outgoing.room_id)
         file: Mapping[str, Any] | None = None
@@ -49,7 +50,7 @@ class Sender:
         said = content.message(outgoing, file)
         kind = "m.room.message"
         if encrypted:
-            said = await self._keys.encrypt(outgoing.room_id, kind, said)
+            said = await self._keys.encrypt(outgoing.room_id, kind, said, outgoing.audience)
             kind = "m.room.encrypted"
         return await self._put(outgoing.room_id, "send", kind, outgoing.transaction_id, said)
 
@@ -82,22 +83,29 @@ class Sender:
             return False
         return text(event, "sender") == self._user_id
 
-    async def direct_room(self, user_id: str) -> str:
-        """The encrypted direct chat with exactly this person, made if there is none."""
-        async with self._finding:  # two questions at once must not make two chats
-            if found := await self._found_direct_room(user_id):
-                return found
-            room_id = await direct.create_direct_room(self._http, self._user_id, user_id)
-            await self._remembered.remember_encrypted(room_id)
-            return room_id
+    async def direct_room(self, user_id: str, *, besides: str = "") -> str:
+        """The encrypted direct chat with exactly this person, made if there is none.
 
-    async def create_audit_room(self, operators: Sequence[str]) -> str:
-        """A new encrypted room for the audit log, the operators invited."""
-        room_id = await direct.create_audit_room(self._http, operators)
+        `besides` is a room that is for something else, whoever is in it: the audit room.
+        """
+        async with self._finding:  # two questions at once must not make two chats
+            found = await self._found_direct_room(user_id, besides)
+            if found is None:
+                found = await direct.create_direct_room(self._http, self._user_id, user_id)
+                await self._remembered.remember_encrypted(found)
+            return found
+
+    async def create_audit_room(self) -> str:
+        """A new encrypted room for the audit log, with nobody in it yet."""
+        room_id = await direct.create_audit_room(self._http)
         await self._remembered.remember_encrypted(room_id)
         return room_id
 
-    async def _found_direct_room(self, user_id: str) -> str | None:
+    async def invite(self, room_id: str, user_id: str) -> None:
+        """Ask somebody into a room of ours."""
+        await self._http.call("POST", path("rooms", room_id, "invite"), {"user_id": user_id})
+
+    async def _found_direct_room(self, user_id: str, besides: str) -> str | None:
         pair = frozenset({self._user_id, user_id})
         listed = await direct.direct_rooms(self._http, self._user_id, user_id)
         joined = await rooms.joined(self._http)

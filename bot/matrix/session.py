@@ -34,7 +34,10 @@ def load(file: Path) -> Session | None:
     except OSError as error:
         raise StorageError(f"{file} can't be read: {error.strerror}.") from None
     except (ValueError, TypeError):
-        raise StorageError(f"{file} is damaged: restore it from a backup.") from None
+        raise StorageError(
+            f"{file} is damaged. Delete it, and the folder crypto beside it except its file "
+            "identity: the bot then logs in as a new device of the same identity."
+        ) from None
 
 
 def is_logged_in(file: Path) -> bool:
@@ -64,6 +67,8 @@ async def log_in(http: Http, account: Homeserver, file: Path, *, device_name: st
     second device: transaction ids, and with them exactly-once, hold for one device only.
     """
     known = load(file)
+    if known and not known.access_token and known.user_id != account.user_id:
+        known = None  # chosen for a name that never logged in, such as a mistyped one
     if known and known.user_id != account.user_id:
         raise HomeserverError(
             f"The data directory belongs to {known.user_id}, not to {account.user_id} "

@@ -6,6 +6,7 @@ messages, and every step of delivering them is ours.
 """
 
 import asyncio
+import logging
 import secrets
 from collections import defaultdict
 from collections.abc import Collection, Mapping
@@ -14,7 +15,7 @@ from typing import Any
 from nio.exceptions import OlmUnverifiedDeviceError
 from nio.responses import KeysClaimResponse, ToDeviceResponse
 
-from bot.errors import HomeserverError
+from bot.errors import AudienceChangedError, HomeserverError, HomeserverUnavailableError
 from bot.matrix.guard import Guard
 from bot.matrix.http import Http, path
 from bot.matrix.rooms import members
@@ -28,6 +29,8 @@ ATTEMPTS = 5  # devices may come and go while a key is being shared
 
 UserAndDevice = tuple[str, str]
 
+_log = logging.getLogger(__name__)
+
 
 class RoomKeys:
     """The outgoing Megolm sessions of all rooms."""
@@ -40,12 +43,20 @@ class RoomKeys:
         self._try_again: dict[str, float] = {}
 
     async def encrypt(
-        self, room_id: str, event_type: str, content: Mapping[str, Any]
+        self,
+        room_id: str,
+        event_type: str,
+        content: Mapping[str, Any],
+        audience: frozenset[str] | None = None,
     ) -> dict[str, Any]:
-        """The content of an m.room.encrypted event that this room's trusted devices can read."""
+        """The content of an m.room.encrypted event that this room's trusted devices can read.
+
+        Raises AudienceChangedError where somebody outside the `audience` could read it.
+        """
         async with self._locks[room_id]:
             for _ in range(ATTEMPTS):
-                await self._prepare(room_id)
+                await self._confine(room_id, audience)
+                await self._prepare(room_id, audience)
                 session = self._session(room_id)
                 if session is not None and session.shared and not session.expired:
                     return self._encrypted(room_id, event_type, content)
@@ -59,7 +70,12 @@ class RoomKeys:
             olm.wedged_devices.clear()  # a device without a key for us is not asked for ever
             olm.key_request_devices_no_session.clear()
         for message in list(olm.outgoing_to_device_messages):
-            await self._send_to_device(message.type, message.as_dict())
+            try:
+                await self._send_to_device(message.type, message.as_dict())
+            except HomeserverUnavailableError:
+                raise
+            except HomeserverError:  # refused for what is in it: it must not hold up the others
+                _log.warning("a message to a device was refused and dropped")
             olm.handle_response(ToDeviceResponse(message))
 
     def _encrypted(
@@ -76,7 +92,16 @@ class RoomKeys:
     def _session(self, room_id: str) -> Any:
         return self._guard.olm.outbound_group_sessions.get(room_id)
 
-    async def _prepare(self, room_id: str) -> None:
+    async def _confine(self, room_id: str, audience: frozenset[str] | None) -> None:
+        """Have nobody outside the audience in the room, nor with the key of its session."""
+        if audience is None:
+            return
+        _check(await members(self._http, room_id), audience)
+        session = self._session(room_id)
+        if session is not None and {user for user, _ in session.users_shared_with} - audience:
+            del self._guard.olm.outbound_group_sessions[room_id]  # somebody has left: begin anew
+
+    async def _prepare(self, room_id: str, audience: frozenset[str] | None) -> None:
         """Have a session that everybody who may read has been given."""
         known = self._guard.members(room_id)
         await self._trust.prepare(known)
@@ -85,6 +110,7 @@ class RoomKeys:
         if ready and now < self._try_again.get(room_id, now + 1):
             return
         everybody = await members(self._http, room_id)
+        _check(everybody, audience)
         await self._trust.prepare(everybody)
         await self._claim(self._without_channel(everybody))
         try:
@@ -158,3 +184,11 @@ class RoomKeys:
     async def _send_to_device(self, event_type: str, messages: Mapping[str, Any]) -> None:
         transaction_id = secrets.token_hex(16)
         await self._http.call("PUT", path("sendToDevice", event_type, transaction_id), messages)
+
+
+def _check(everybody: Collection[str], audience: frozenset[str] | None) -> None:
+    if audience is not None and not audience.issuperset(everybody):
+        raise AudienceChangedError(
+            "Somebody else came into this room while I was answering, so I have held the answer "
+            "back. Please ask again."
+        )

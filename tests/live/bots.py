@@ -5,7 +5,7 @@ import ctypes
 import json
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ Settings = Mapping[str, Mapping[str, Any]]
 class Bot:
     """A bot with an account and a folder; its log is kept across restarts."""
 
+    program: Sequence[str | Path] = ("-m", "bot")  # what Python is given to run
+
     def __init__(self, user_id: str, folder: Path, settings: Settings) -> None:
         self.user_id = user_id
         self.device_id = ""
@@ -37,9 +39,22 @@ class Bot:
 
     async def start(self) -> None:
         """Start it and wait for its line that begins with `ready`."""
+        process = await self.begin()
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await self.ready_or_ended()
+        except TimeoutError:
+            await self.kill()
+            raise AssertionError(f"the bot did not get ready: {self._tail()}") from None
+        if process.returncode is not None:
+            await self.kill()
+            raise AssertionError(f"the bot ended at its start: {self._tail()}")
+
+    async def begin(self) -> asyncio.subprocess.Process:
+        """Start it and wait for nothing."""
         self._ready.clear()
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bot", "run", "--config", self.config),
+        self._process = process = await asyncio.create_subprocess_exec(
+            *(sys.executable, *self.program, "run", "--config", self.config),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -47,16 +62,12 @@ class Bot:
             limit=2**20,
             preexec_fn=_die_with_parent,
         )
-        self._reading = asyncio.create_task(self._read(self._process))
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                await self._ready.wait()
-        except TimeoutError:
-            await self.kill()
-            raise AssertionError(f"the bot did not get ready: {self._tail()}") from None
-        if self._process.returncode is not None:
-            await self.kill()
-            raise AssertionError(f"the bot ended at its start: {self._tail()}")
+        self._reading = asyncio.create_task(self._read(process))
+        return process
+
+    async def ready_or_ended(self) -> None:
+        """Wait until it syncs, or has ended instead."""
+        await self._ready.wait()
 
     async def stop(self) -> None:
         """Ask it to stop, as an operator does, and see it end well; harmless when it has ended."""

@@ -51,7 +51,7 @@ async def start_peer(
         async def start(
             implementation: Implementation = Implementation.JS_SDK,
             name: str = "alice",
-            **options: bool,
+            **options: Any,
         ) -> Peer:
             localpart = f"{name}-{secrets.token_hex(4)}"
             peer = run_peer(homeserver, implementation, localpart, folder=tmp_path, **options)

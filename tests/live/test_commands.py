@@ -78,6 +78,16 @@ async def _audit(chat: Chat) -> None:
     assert "oboe" not in entries
 
 
+async def _verify(chat: Chat) -> None:
+    told = (await chat.ask("!verify")).text
+
+    signed = (await chat.person.devices(chat.bot.user_id))[chat.bot.device_id]
+    assert chat.bot.user_id in told
+    assert chat.bot.device_id in told
+    assert "My identity has signed this device" in told
+    assert signed
+
+
 TALKS: dict[str, Callable[[Chat], Awaitable[None]]] = {
     "help": _help,
     "memory": _memory,
@@ -85,6 +95,7 @@ TALKS: dict[str, Callable[[Chat], Awaitable[None]]] = {
     "forget": _forget,
     "privacy": _privacy,
     "audit": _audit,
+    "verify": _verify,
 }
 
 

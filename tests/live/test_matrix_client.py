@@ -386,7 +386,8 @@ async def test_the_direct_chat_is_found_again_until_somebody_else_is_in_it(world
 async def test_the_audit_room_is_private_from_birth(world: World) -> None:
     operator, bot = await world.person("operator"), await world.person("bot")
 
-    room_id = await bot.client.sender.create_audit_room([operator.user_id])
+    room_id = await bot.client.sender.create_audit_room()
+    await bot.client.sender.invite(room_id, operator.user_id)
     await operator.next(Invite)
     room = await bot.client.sender.room(room_id)
     state = [

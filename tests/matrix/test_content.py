@@ -133,9 +133,11 @@ def test_a_model_can_link_only_what_the_person_mentioned(question: str, *, linke
 
 
 def test_a_notice_links_to_matrix_and_to_nothing_that_a_memory_may_hold() -> None:
-    told = Outgoing("!r", "[source](https://matrix.to/#/!r/$e) [here](https://evil.example/)", "t")
+    words = "[source](https://matrix.to/#/!r/$e) [here](https://evil.example/)"
 
-    said = message(told)["formatted_body"]
+    repeated = message(Outgoing("!r", words, "t", repeats=True))["formatted_body"]
+    our_own = message(Outgoing("!r", "Ask jane@example.org.", "t"))["body"]
 
-    assert 'href="https://matrix.to/' in said
-    assert "evil.example/" not in said
+    assert 'href="https://matrix.to/' in repeated
+    assert "evil.example/" not in repeated
+    assert our_own == "Ask jane@example.org."

@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from bot.errors import StorageError
-from bot.matrix.crypto_store import FILE, close_crypto_store, open_crypto_store
+from bot.matrix.crypto_store import (
+    FILE,
+    close_crypto_store,
+    kept_device_keys,
+    open_crypto_store,
+)
 from bot.matrix.session import Session
 from storage import MasterKey
 
@@ -66,3 +71,28 @@ def test_what_nio_and_peewee_would_log_is_silenced(
     fingerprint(tmp_path / "crypto")
 
     assert [record.name for record in caplog.records] == []
+
+
+def test_the_device_keys_are_read_from_beside_a_running_bot(tmp_path: Path) -> None:
+    folder = tmp_path / "crypto"
+    running = open_crypto_store(SESSION, folder, KEY, must_exist=False)
+    before = (folder / FILE).read_bytes()
+
+    keys = kept_device_keys(SESSION, folder, KEY)
+
+    shown = running.olm.account.identity_keys
+    assert (keys.ed25519, keys.curve25519) == (shown["ed25519"], shown["curve25519"])
+    assert (folder / FILE).read_bytes() == before
+    close_crypto_store(running)
+
+
+def test_device_keys_that_cant_be_read_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "crypto"
+    with pytest.raises(StorageError, match="can't be read"):
+        kept_device_keys(SESSION, folder, KEY)
+    fingerprint(folder)
+
+    with pytest.raises(StorageError, match=r"storage\.master_key is another one"):
+        kept_device_keys(SESSION, folder, MasterKey(bytes(31) + b"x"))
+    with pytest.raises(StorageError, match="OTHER"):
+        kept_device_keys(Session(SESSION.user_id, "OTHER"), folder, KEY)

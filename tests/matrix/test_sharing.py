@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import vodozemac
 
+from bot.errors import AudienceChangedError
 from bot.matrix.crypto_store import close_crypto_store, open_crypto_store
 from bot.matrix.guard import Guard
 from bot.matrix.http import Http, UnavailableError
@@ -130,9 +131,9 @@ class World:
         self.keys = RoomKeys(guard, homeserver, trust)
         self.trust = trust
 
-    async def encrypt(self) -> Json:
+    async def encrypt(self, audience: frozenset[str] | None = None) -> Json:
         async with asyncio.timeout(10):  # nio's own sharing deadlocks after a failure
-            return await self.keys.encrypt(ROOM, "m.room.message", TEXT)
+            return await self.keys.encrypt(ROOM, "m.room.message", TEXT, audience)
 
     def membership(self, user_id: str, membership: str) -> None:
         event = {"type": "m.room.member", "state_key": user_id}
@@ -299,3 +300,33 @@ async def test_relations_stand_outside_and_only_there(world: World) -> None:
     payload = json.loads(own.decrypt(event["ciphertext"])[0])
     assert event["m.relates_to"] == relation
     assert payload["content"] == TEXT
+
+
+EVERYBODY = frozenset({BOT, "@ann:b", "@ben:b"})
+
+
+async def test_what_is_for_two_is_not_encrypted_while_a_third_is_there(world: World) -> None:
+    with pytest.raises(AudienceChangedError, match="came into this room"):
+        await world.encrypt(frozenset({BOT, "@ann:b"}))
+
+    assert world.homeserver.room_keys == {}
+    assert world.homeserver.readers(await world.encrypt(EVERYBODY)) == BOTH
+
+
+async def test_who_came_meanwhile_is_noticed_though_the_key_is_shared_already(
+    world: World,
+) -> None:
+    await world.encrypt(EVERYBODY)
+    world.homeserver.people["@eve:b"] = Somebody("@eve:b")
+
+    with pytest.raises(AudienceChangedError):
+        await world.encrypt(EVERYBODY)
+
+
+async def test_who_has_left_reads_nothing_more_though_no_sync_has_told_yet(world: World) -> None:
+    await world.encrypt()
+    del world.homeserver.people["@ben:b"]
+
+    event = await world.encrypt(frozenset({BOT, "@ann:b"}))
+
+    assert world.homeserver.readers(event) == {"@ann:b PHONE"}

@@ -54,15 +54,17 @@ async def test_an_answer_is_known_from_its_question_with_the_note_under_it(
 ) -> None:
     await answers.keep(answer(note=" (noted)"))
 
-    assert await answers.shown_to("$q") == "Miso. (noted)"
-    assert await answers.shown_to("$other") is None
+    assert await answers.shown_to("$q", room_kind="direct") == "Miso. (noted)"
+    assert await answers.shown_to("$other", room_kind="direct") is None
+
+    assert await answers.shown_to("$q", room_kind="shared") is None
 
     await answers.sent("$q", "$a")
 
     turn = await Turns(database).get("$a")
     assert turn is not None
     assert (turn.text, turn.role, turn.answers_event_id) == ("Miso.", "assistant", "$q")
-    assert await answers.shown_to("$q") == "Miso. (noted)"
+    assert await answers.shown_to("$q", room_kind="direct") == "Miso. (noted)"
 
 
 async def test_what_it_used_hangs_on_the_event_that_it_became_once_each(

@@ -54,7 +54,7 @@ async def make(data: Path, backup: Path, secret: str = MASTER_SECRET) -> Manifes
         await tell(storage, ALICE, "has a cat")
         await tell(storage, BOB, "has a dog")
     (data / "crypto").mkdir(mode=0o700)
-    for name in ("session", "crypto/olm.db", "crypto/identity"):
+    for name in ("session", "crypto/olm.db", "crypto/identity", "crypto/recovery"):
         (data / name).write_bytes(name.encode())
     return await back_up(data, secret, backup, now=lambda: NOON)
 
@@ -102,7 +102,7 @@ async def test_backup_and_restored_data_are_private_and_hold_what_they_should(
     assert {stat.S_IMODE(path.stat().st_mode) for path in folders} == {0o700}
     extra = {"manifest.json"} if where == "backup" else {"lock"}
     names = {path.relative_to(folder).as_posix() for path in files if path.parent.name != "vaults"}
-    assert names == {"shared.db", "keyring", "crypto/identity"} | extra
+    assert names == {"shared.db", "keyring", "crypto/identity", "crypto/recovery"} | extra
     assert len(list((folder / "vaults").iterdir())) == 2
 
 
@@ -112,7 +112,7 @@ async def test_a_backup_is_in_the_log_and_the_feed(data: Path, backup: Path) -> 
     async with open_storage(data, MasterKey.load(MASTER_SECRET, data)) as storage:
         [*_, item] = await storage.audit_log.feed(limit=9)
     assert (item.pseudonym, item.action, item.outcome) == ("system", "backup.created", "ok")
-    assert item.facts == {"vaults": 2, "files": 5}
+    assert item.facts == {"vaults": 2, "files": 6}
 
 
 async def test_while_a_bot_uses_the_data_there_is_neither_backup_nor_restore(

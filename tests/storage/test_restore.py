@@ -239,9 +239,10 @@ async def test_only_what_is_ours_is_replaced(data: Path, backup: Path, key: Mast
 
     names = [path.relative_to(data).as_posix() for path in everything_under(data)]
     assert sorted(name for name in names if not name.startswith("vaults/")) == [
-        *("crypto/identity", "keyring", "lock", "master.key", "notes.txt", "shared.db")
+        *("crypto/identity", "crypto/recovery", "keyring", "lock"),
+        *("master.key", "notes.txt", "shared.db"),
     ]
-    assert len(names) == 6 + 2
+    assert len(names) == 7 + 2
 
 
 def add_salt(data: Path) -> None:
