@@ -60,6 +60,11 @@ def allowed(user_id: str, config: Config) -> bool:
     return any(_pattern(one).fullmatch(user_id) for one in patterns)
 
 
+def operates(user_id: str, config: Config) -> bool:
+    """Whether this person is an operator."""
+    return any(_pattern(one).fullmatch(user_id) for one in config.access.operators)
+
+
 @lru_cache(maxsize=1024)
 def _pattern(glob: str) -> re.Pattern[str]:
     """A glob such as `@*:example.org` for whole user ids; a star in the name crosses no colon."""

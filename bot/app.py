@@ -31,9 +31,11 @@ from bot.handler import Handler
 from bot.jobs import Job, ticking
 from bot.journal import Journal
 from bot.matrix.client import MatrixClient, open_client, reach
+from bot.matrix.events import ClearEvent
 from bot.messages import Action, Effect, Unfinished
 from bot.processing import processing
 from bot.tasks import task_group
+from bot.verifying import Verifying
 from storage import MasterKey, Storage, StorageFailure, open_storage
 
 log = logging.getLogger(__name__)
@@ -146,13 +148,18 @@ class _Bot:
             dispatcher = Dispatcher(handler.handle, self._storage.inbox, tasks)
             await self._journal.of_the_bot(Effect(Action.BOT_STARTED))
             dispatcher.enqueue(await self._left_over())
-            syncing = tasks.create_task(self._sync(dispatcher, ready), name="sync")
+            verifying = Verifying(self._config, self._client.sender, audit_room, now=utc_now)
+            syncing = tasks.create_task(self._sync(dispatcher, ready, verifying), name="sync")
             posting = tasks.create_task(feed.run(), name="audit feed")
-            backing_up = tasks.create_task(self._client.backing_up.run(), name="key backup")
+            aside = [
+                tasks.create_task(self._client.backing_up.run(), name="key backup"),
+                tasks.create_task(self._client.verifications.run(verifying), name="verification"),
+            ]
             async with ticking(self._jobs(), self._storage, now=utc_now):
                 await stop.wait()
             syncing.cancel()
-            backing_up.cancel()
+            for task in aside:
+                task.cancel()
             if not await dispatcher.drain(DRAIN):
                 log.warning("some answers were not finished; they follow after the next start")
             await self._journal.of_the_bot(Effect(Action.BOT_STOPPED))
@@ -189,13 +196,24 @@ class _Bot:
             now=utc_now,
         )
 
-    async def _sync(self, dispatcher: Dispatcher, ready: Ready) -> None:
+    async def _sync(self, dispatcher: Dispatcher, ready: Ready, verifying: Verifying) -> None:
         async def is_ready() -> None:
             ready(self._client.user_id, self._client.device_id)
 
         dispatcher.enqueue(await self._client.pending_invites())
         since = await self._storage.inbox.token()
-        await self._client.sync_forever(dispatcher.receive, since=since, ready=is_ready)
+        verifications = self._client.verifications
+
+        def watch(event: ClearEvent) -> None:
+            verifications.watch(event)
+            body = str(event.content.get("body", ""))
+            answer = verifying.answer(event.room_id, event.sender, body, encrypted=event.encrypted)
+            if answer is not None:
+                verifications.compared(answer[0], same=answer[1])
+
+        await self._client.sync_forever(
+            dispatcher.receive, since=since, ready=is_ready, watch=watch
+        )
 
     async def _left_over(self) -> list[Unfinished]:
         rows = await self._storage.inbox.unfinished()

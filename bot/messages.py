@@ -265,6 +265,20 @@ class OwnIdentity:
     cross_signed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What the bot shows in a verification that this person began, for somebody to compare.
+
+    `number` names it and can't be guessed. `room_id` is where it goes on, empty if between devices.
+    """
+
+    number: int
+    user_id: str
+    room_id: str
+    emoji: tuple[str, ...]
+    numbers: tuple[int, ...]
+
+
 def in_groups(key: str) -> str:
     """A key as people compare it: in groups of four."""
     return " ".join(key[start : start + 4] for start in range(0, len(key), 4))

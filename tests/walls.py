@@ -44,7 +44,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "pydantic_core": ("bot.config", "bot.config_values"),
     "pydantic_settings": ("bot.config",),
     "sqlcipher3": ("storage.database",),
-    "vodozemac": ("bot.matrix.key_backup", "bot.matrix.signed_json"),
+    "vodozemac": ("bot.matrix.key_backup", "bot.matrix.sas", "bot.matrix.signed_json"),
 }
 """Every outside library and the one place that may know it; another has to be added here."""
 

@@ -1,6 +1,8 @@
 """`confidant demo`: the whole of it on one machine, in a terminal or from a script."""
 
 import asyncio
+import fcntl
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -20,7 +22,7 @@ async def demo(*, script: Path | None, data: Path | None) -> int:
     Without `data` everything lies in a temporary folder and is gone at the end.
     """
     lines = _lines(script)
-    with _folder(data) as folder:
+    with _folder(data) as folder, _ended_by_signals():
         try:
             await _show(folder, lines)
         except (BotError, asyncio.CancelledError):
@@ -44,9 +46,12 @@ def _lines(script: Path | None) -> Sequence[str] | None:
     if script is None:
         return None if sys.stdin.isatty() else _spoken(sys.stdin.read())
     try:
-        return _spoken(script.read_text(encoding="utf-8"))
+        lines = _spoken(script.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
         raise ConfigError(f"--script: {script} can't be read as a text file.") from None
+    if not lines:
+        raise ConfigError(f"--script: {script} has no line to send.")
+    return lines
 
 
 def _spoken(text: str) -> list[str]:
@@ -54,12 +59,43 @@ def _spoken(text: str) -> list[str]:
 
 
 @contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Tidy up when the terminal is closed or the process told to end."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    for one in (signal.SIGHUP, signal.SIGTERM):
+        loop.add_signal_handler(one, task.cancel)
+    try:
+        yield
+    finally:
+        for one in (signal.SIGHUP, signal.SIGTERM):
+            loop.remove_signal_handler(one)
+
+
+@contextmanager
 def _folder(data: Path | None) -> Iterator[Path]:
     if data is not None:
-        yield data.absolute()
+        with _locked(data.absolute()):
+            yield data.absolute()
         return
     with tempfile.TemporaryDirectory(prefix="confidant-demo-") as folder:
         yield Path(folder)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """The folder, made if need be, for this demo alone."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError as error:
+        raise ConfigError(f"--data: {folder} can't be used: {error.strerror}.") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(f"--data: another demo is running in {folder}.") from None
+        yield
 
 
 def _logins(running: Stage, folder: Path) -> str:

@@ -23,8 +23,10 @@ from bot.demo.stage import OPERATOR, USER, Stage
 from bot.tasks import task_group
 
 WIDE = 110  # columns from which the audit feed stands beside the chat instead of below it
+PAGE = 8  # lines that a page key scrolls
 FEED = 46  # columns of the audit feed there
-HINTS = " Enter sends · !help lists the commands · Ctrl-C ends the demo"
+HINTS = " Enter sends · PageUp scrolls back · !help lists the commands · Ctrl-C ends the demo"
+WELCOME = "Say something, for example: My cat is called Miso. Then ask: What is my cat called?"
 
 _STYLE = Style.from_dict(
     {
@@ -43,11 +45,12 @@ class Terminal:
 
     def __init__(self, stage: Stage) -> None:
         self._feed: deque[str] = deque(maxlen=200)
+        self._back = 0  # lines that the person has scrolled back
         self._lines: asyncio.Queue[str] = asyncio.Queue()
         self._input = Buffer(multiline=False, accept_handler=self._typed)
         self._app: Application[None] = Application(
             layout=Layout(self._body(stage), focused_element=self._input),
-            key_bindings=_keys(),
+            key_bindings=self._keys(),
             style=_STYLE,
             full_screen=True,
         )
@@ -66,6 +69,7 @@ class Terminal:
             await self._conversation.say(await self._lines.get())
 
     def _typed(self, buffer: Buffer) -> bool:
+        self._back = 0
         if buffer.text.strip():
             self._lines.put_nowait(buffer.text)
         return False  # the line is emptied
@@ -76,29 +80,51 @@ class Terminal:
 
     def _body(self, stage: Stage) -> HSplit:
         title = f" Confidant demo · end-to-end encrypted · {stage.url}"
-        logins = " · ".join(f"@{who}:localhost {stage.passwords[who]}" for who in (USER, OPERATOR))
+        logins = [f"@{who}:localhost, password {stage.passwords[who]}" for who in (USER, OPERATOR)]
         prompt = BufferControl(self._input, input_processors=[BeforeInput("you ❯ ", "class:you")])
+        typed = Window(
+            prompt, wrap_lines=True, height=Dimension(min=1, max=4), dont_extend_height=True
+        )
         return HSplit(
             [
                 _line(title, "class:title"),
-                _line(f" other clients may log in as {logins}", "class:dim"),
+                *(_line(f" other clients: {login}", "class:dim") for login in logins),
                 self._panes(),
                 _rule(),
-                Window(prompt, height=1),
+                typed,
                 _line(HINTS, "class:dim"),
             ]
         )
 
+    def _keys(self) -> KeyBindings:
+        keys = KeyBindings()
+
+        @keys.add("c-c")
+        @keys.add("c-d")
+        def _(event: KeyPressEvent) -> None:
+            event.app.exit()
+
+        @keys.add("pageup")
+        def _(event: KeyPressEvent) -> None:
+            self._back += PAGE
+
+        @keys.add("pagedown")
+        def _(event: KeyPressEvent) -> None:
+            self._back = max(0, self._back - PAGE)
+
+        return keys
+
     def _panes(self) -> DynamicContainer:
         """The chat, and the audit feed at its side or, where that is too narrow, below it."""
-        chat, rule = _pane(self._chat_text), Window(width=1, char="│", style="class:dim")
+        chat = _pane(self._chat_text, back=lambda: self._back)
+        rule = Window(width=1, char="│", style="class:dim")
         beside = VSplit([chat, rule, _pane(self._feed_text, width=Dimension.exact(FEED))])
         below = HSplit([chat, _rule(), _pane(self._feed_text, height=Dimension.exact(7))])
         return DynamicContainer(lambda: beside if _columns() >= WIDE else below)
 
     def _chat_text(self) -> StyleAndTextTuples:
         columns = _columns() - (FEED + 1 if _columns() >= WIDE else 0)
-        text: StyleAndTextTuples = []
+        text: StyleAndTextTuples = [("class:dim", _folded(WELCOME, columns) + "\n")]
         for message in self._conversation.messages.values():
             text += _shown(message, columns)
         return text
@@ -117,10 +143,10 @@ def _shown(message: Seen | str, columns: int) -> StyleAndTextTuples:
 
 
 def _folded(text: str, columns: int, *, indent: int = 0) -> str:
-    """Text folded between words, each line but the first indented."""
+    """Text folded between words, each line but the first indented, without the marks for bold."""
     lines = [
         folded
-        for line in text.splitlines()
+        for line in text.replace("**", "").splitlines()
         for folded in textwrap.wrap(line, max(20, columns - indent - 1)) or [""]
     ]
     return ("\n" + " " * indent).join(lines)
@@ -141,24 +167,14 @@ def _rule() -> Window:
 def _pane(
     text: Callable[[], StyleAndTextTuples],
     *,
+    back: Callable[[], int] = lambda: 0,
     width: Dimension | None = None,
     height: Dimension | None = None,
 ) -> Window:
-    """A window that always shows the end of its text: it follows a cursor on the last line."""
+    """A window that shows the end of its text, or what is `back` from it: it follows a cursor."""
 
     def end() -> Point:
-        return Point(0, sum(part[1].count("\n") for part in text()))
+        return Point(0, max(0, sum(part[1].count("\n") for part in text()) - back()))
 
     control = FormattedTextControl(text, get_cursor_position=end)
     return Window(control, wrap_lines=True, width=width, height=height)
-
-
-def _keys() -> KeyBindings:
-    keys = KeyBindings()
-
-    @keys.add("c-c")
-    @keys.add("c-d")
-    def _(event: KeyPressEvent) -> None:
-        event.app.exit()
-
-    return keys

@@ -23,6 +23,7 @@ from bot.matrix.sharing import RoomKeys
 from bot.matrix.trust import ShareKeysWith, Trust
 from bot.matrix.undecryptable import Waiting
 from bot.matrix.untrusted import items, text
+from bot.matrix.verification import Verifications
 from bot.messages import Batch, Invite, OwnIdentity, RoomMessage
 from storage import MasterKey, Rooms
 
@@ -38,7 +39,12 @@ class MatrixClient:
     """One device of one account."""
 
     def __init__(
-        self, device: OpenDevice, identity: PublicIdentity, reader: Reader, sender: Sender
+        self,
+        device: OpenDevice,
+        identity: PublicIdentity,
+        reader: Reader,
+        sender: Sender,
+        verifications: Verifications,
     ) -> None:
         self._http = device.http
         self._own = device.own
@@ -48,6 +54,7 @@ class MatrixClient:
         self.device_id = device.session.device_id
         self.sender = sender
         self.backing_up = BackingUp(device)
+        self.verifications = verifications
 
     async def identity(self) -> OwnIdentity:
         """Who the bot is to others, and whether the homeserver shows it so at this moment."""
@@ -173,7 +180,8 @@ def _assembled(
         remembered=rooms,
     )
     sender = Sender(http, guard, room_keys, rooms)
-    return MatrixClient(device, identity, reader, sender)
+    verifications = Verifications(device, sender, trust)
+    return MatrixClient(device, identity, reader, sender, verifications)
 
 
 def _filter(room: object) -> str:

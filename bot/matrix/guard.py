@@ -8,7 +8,7 @@ decrypted with its sessions and checked by us. Its own network code is not used 
 
 import json
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -49,6 +49,7 @@ class Guard:
 
     def __init__(self, client: nio.AsyncClient) -> None:
         self.client = client
+        self.on_verification: Callable[[Any], None] = lambda event: None
         self.drops: Counter[str] = Counter()
         self._read_before: OrderedDict[tuple[str, str, int], str] = OrderedDict()
 
@@ -94,11 +95,13 @@ class Guard:
     def receive_to_device(self, events: Iterable[object]) -> None:
         """Take Olm messages one by one: a hostile one must not keep the others from us.
 
-        Requests for keys are ignored, we forward none; verification is not nio's either.
+        Requests for keys are ignored, we forward none; verification is `on_verification`'s.
         """
         for event in events:
-            sender_key = member(event, "content", "sender_key")
-            if text(event, "type") != "m.room.encrypted":
+            sender_key, kind = member(event, "content", "sender_key"), text(event, "type")
+            if kind.startswith("m.key.verification.") and not too_deep(event):
+                self.on_verification(event)
+            if kind != "m.room.encrypted":
                 continue
             if too_deep(event) or not is_ed25519(sender_key):  # nio panics on a key of 33 bytes
                 self.drops["malformed to-device message"] += 1

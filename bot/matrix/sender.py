@@ -54,6 +54,15 @@ class Sender:
             kind = "m.room.encrypted"
         return await self._put(outgoing.room_id, "send", kind, outgoing.transaction_id, said)
 
+    async def verification(
+        self, room_id: str, kind: str, content: Mapping[str, Any], *, transaction_id: str
+    ) -> None:
+        """Send one step of a verification; it holds no word of anybody's."""
+        if await self._is_encrypted(room_id):
+            content = await self._keys.encrypt(room_id, kind, content)
+            kind = "m.room.encrypted"
+        await self._put(room_id, "send", kind, transaction_id, content)
+
     async def redact(self, room_id: str, event_id: str, *, transaction_id: str) -> None:
         """Take back an event."""
         await self._put(room_id, "redact", event_id, transaction_id, {})

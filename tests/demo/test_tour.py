@@ -79,6 +79,18 @@ async def test_a_script_that_is_not_there_is_one_sentence_and_starts_nothing() -
     assert err == "--script: nowhere.txt can't be read as a text file.\n"
 
 
+async def test_what_the_demo_cannot_use_is_one_sentence(tmp_path: Path) -> None:
+    file, empty = tmp_path / "file", tmp_path / "empty.txt"
+    file.touch()
+    empty.touch()
+
+    no_folder = await demo("--script", str(TOUR), "--data", str(file))
+    no_line = await demo("--script", str(empty))
+
+    assert no_folder == (2, "", f"--data: {file} can't be used: File exists.\n")
+    assert no_line == (2, "", f"--script: {empty} has no line to send.\n")
+
+
 class SilentBot:
     """A person whom nobody answers."""
 

@@ -7,7 +7,6 @@ and by `benchmarks/crash.py`.
 
 import asyncio
 import random
-import secrets
 import sqlite3
 import time
 from collections import Counter
@@ -17,20 +16,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from aiohttp import web
-
 from bot.demo.homeserver import Homeserver
 from bot.tasks import task_group
-from tests.live.bots import REPOSITORY, Bot, open_chat, settings_for
+from tests.live.bots import REPOSITORY, Bot
 from tests.live.events import Event
-from tests.live.peers import Implementation, Peer, run_peer
 from tests.live.reckoning import Reckoning, Sent, question, reckon, reply, said
-from tests.responder import Exchange, Responder, answer, chunk, event, responder
+from tests.live.staging import Stage, staged
 
 CONTROL = (REPOSITORY / "benchmarks" / "_control.py",)  # the bot with random transaction ids
 
-LONG = 7  # every so many questions get an answer that grows for a while
-PIECES, PIECE_SECONDS = 5, 0.1
 RUNNING = 2.0  # seconds at most from ready to kill
 ANSWERS, ANSWERING = 30, 0.25  # the model is asked at most so often, then so many seconds pass
 WRITING = 1.0  # seconds at most between two messages of a person in one room
@@ -74,20 +68,6 @@ class Outcome:
     seconds: float
 
 
-async def echo(exchange: Exchange) -> web.StreamResponse:
-    """A model that repeats the question, now and then slowly."""
-    asked = str(exchange.captured.body["messages"][-1]["content"])
-    if int(asked.split()[1]) % LONG:
-        return await answer(reply(asked))(exchange)
-    response, text = await exchange.open(), reply(asked)
-    for start in range(0, len(text), size := len(text) // PIECES + 1):
-        await response.write(chunk({"content": text[start : start + size]}))
-        await asyncio.sleep(PIECE_SECONDS)
-    await response.write(chunk({}, finish="stop"))
-    await response.write(event("[DONE]"))
-    return response
-
-
 async def crash_run(
     homeserver: Homeserver,
     folder: Path,
@@ -97,54 +77,26 @@ async def crash_run(
     told: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
     """Carry out a plan with a bot and a person of its own."""
-    name, begun = secrets.token_hex(4), time.monotonic()
-    (own := folder / name).mkdir()
-    person = run_peer(homeserver, Implementation.JS_SDK, f"person-{name}", folder=own)
-    async with responder() as gateway, person as peer:
-        gateway.usual = echo
-        bot = await _new_bot(homeserver, gateway, own, program)
-        run = _Run(
-            plan, database=homeserver.database, gateway=gateway, peer=peer, bot=bot, told=told
-        )
-        try:
-            await run.everything()
-        finally:
-            await bot.kill()
+    begun = time.monotonic()
+    async with staged(homeserver, folder) as stage:
+        stage.bot.program = program
+        run = _Run(plan, stage, homeserver.database, told)
+        await run.everything()
         return Outcome(run.reckoning(), run.kills, run.open_at_the_end, time.monotonic() - begun)
-
-
-async def _new_bot(
-    homeserver: Homeserver, gateway: Responder, folder: Path, program: Sequence[str | Path]
-) -> Bot:
-    localpart, password = f"bot-{folder.name}", secrets.token_hex(16)
-    user_id = await homeserver.register(localpart, password)
-    settings = settings_for(homeserver, user_id, password, operators=[])
-    settings["gateway"] = {"base_url": gateway.base_url, "model": gateway.models[0]}
-    settings["limits"] = {"messages_per_minute": 1_000_000}
-    settings["service"] = {"log_level": "INFO"}
-    bot = Bot(user_id, folder, settings)
-    bot.program = program
-    return bot
 
 
 class _Run:
     """One bot, one person, their rooms, and what has been said and killed so far."""
 
     def __init__(
-        self,
-        plan: Plan,
-        *,
-        database: Path,
-        gateway: Responder,
-        peer: Peer,
-        bot: Bot,
-        told: Callable[[str], None],
+        self, plan: Plan, stage: Stage, database: Path, told: Callable[[str], None]
     ) -> None:
         self._plan = plan
         self._database = database
-        self._gateway = gateway
-        self._peer = peer
-        self._bot = bot
+        self._stage = stage
+        self._gateway = stage.gateway
+        self._peer = stage.person
+        self._bot = stage.bot
         self._told = told
         self._random = random.Random(plan.seed)
         self._asked: dict[str, list[str]] = {}
@@ -154,10 +106,7 @@ class _Run:
 
     async def everything(self) -> None:
         """Rooms, then talk and kills side by side, then everything answered and two last starts."""
-        await self._bot.start()
-        chats = await asyncio.gather(
-            *(open_chat(self._peer, self._bot) for _ in range(self._plan.rooms))
-        )
+        chats = await self._stage.chats(self._plan.rooms)
         self._asked = {chat.room_id: [] for chat in chats}
         await self._bot.stop()
         may_write = [asyncio.Semaphore(0) for _ in chats]

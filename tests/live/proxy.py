@@ -6,6 +6,7 @@ In a test: `async with fault_proxy(homeserver.url) as proxy`, a bot whose `homes
 """
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -187,21 +188,13 @@ def unheard(meanwhile: Callable[[], Awaitable[None]] | None = None) -> Fault:
     return fault
 
 
-def slow(gate: asyncio.Event) -> Fault:
-    """Nothing goes on until a gate opens."""
+def twice() -> Fault:
+    """Every second time, the answer before comes once more."""
+    turn = itertools.cycle((False, True))
 
     async def fault(passing: Passing) -> web.StreamResponse:
-        await gate.wait()
-        return (await passing.forward()).response()
-
-    return fault
-
-
-def replayed() -> Fault:
-    """The answer before this one comes once more, if there was one."""
-
-    async def fault(passing: Passing) -> web.StreamResponse:
-        return (passing.before or await passing.forward()).response()
+        again = passing.before if next(turn) else None
+        return (again or await passing.forward()).response()
 
     return fault
 
