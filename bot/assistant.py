@@ -180,7 +180,7 @@ def _effects(context: Context, saved: Sequence[Memory]) -> tuple[Effect, ...]:
     ]
     if used:
         target = f"memories {', '.join(used)}"
-        effects.append(Effect(Action.MEMORY_USED, target=target, facts={"memories": len(used)}))
+        effects.append(Effect(Action.MEMORY_USED, target=target))
     return tuple(effects)
 
 

@@ -8,6 +8,7 @@ from hashlib import sha256
 from itertools import groupby
 from typing import Protocol
 
+from bot import audit_words
 from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.messages import Outgoing
 from storage import FeedItem, Storage
@@ -111,6 +112,6 @@ def line(run: Sequence[FeedItem]) -> str:
         spent = ended - begun
         minutes = max(1, round(spent / timedelta(minutes=1)))
         return f"{head} · {len(run)} times in {minutes} min"
-    outcome = "" if first.outcome == "ok" else f" · **{first.outcome}**"
-    facts = "".join(f" · {name.replace('_', ' ')} {value}" for name, value in first.facts.items())
-    return f"{head}{outcome}{facts}"
+    plain = first.outcome == "ok" or first.action.endswith(first.outcome)
+    outcome = [] if plain else [f"**{first.outcome}**"]
+    return " · ".join([head, *outcome, *audit_words.facts(first.facts)])

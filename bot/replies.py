@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.command import Command
-from storage import AuditEntry, Counts, Destroyed, Memory, Revision
+from storage import Counts, Destroyed, Memory, Revision
 
 NOT_ALLOWED = (
     "I answer only people whom my operator has listed, and you are not among them yet. "
@@ -242,17 +242,6 @@ def exported(counts: Counts, size: int) -> str:
         f"Here is everything that I hold about you: {holdings(counts)}. The file "
         f"({size / 1000:.1f} kB) is encrypted for this chat; once saved, it is yours to guard."
     )
-
-
-def audit_page(entries: Sequence[tuple[int, AuditEntry]]) -> str:
-    """A person's own audit entries, newest first."""
-    lines = "\n".join(
-        f"- **{seq}** {entry.occurred_at:%Y-%m-%d %H:%M} · {entry.action} · {entry.outcome}"
-        + (f" · {entry.target}" if entry.target else "")
-        + "".join(f" · {name.replace('_', ' ')} {value}" for name, value in entry.facts.items())
-        for seq, entry in entries
-    )
-    return f"What I did that concerns you, newest first (times in UTC):\n\n{lines}"
 
 
 def link(room_id: str, event_id: str) -> str:

@@ -50,7 +50,7 @@ class Verifying:
         shown = " · ".join(comparison.emoji) or "numbers alone"
         await self._say(
             self._audit_room,
-            f"🔐 `{comparison.user_id}` wants to verify me. I show **{shown}** "
+            f"🔐 `{_plain(comparison.user_id)}` wants to verify me. I show **{shown}** "
             f"({' '.join(map(str, comparison.numbers))}).\n\nAsk them what their client shows, by "
             "another way than Matrix: face to face, or by voice. Emoji have other names in some "
             f"clients; the numbers are the same everywhere. If all are equal, write "
@@ -67,7 +67,7 @@ class Verifying:
 
     async def ended(self, comparison: Comparison, *, verified: bool, reason: str) -> None:
         """Tell the operators how it ended."""
-        person = f"`{comparison.user_id}`"
+        person = f"`{_plain(comparison.user_id)}`"
         how = f"🔐 {person} and I have verified each other."
         if not verified:
             how = f"🔐 The verification with {person} ended without success: {reason}"
@@ -80,10 +80,15 @@ class Verifying:
         if room_id != self._audit_room or not encrypted or not operates(sender, self._config):
             return None
         said = re.fullmatch(
-            rf"{re.escape(self._prefix)}(verified|mismatch) (\d{{6}})", body.strip()
+            rf"{re.escape(self._prefix)}(verified|mismatch) ([0-9]{{6}})", body.strip()
         )
         return (int(said[2]), said[1] == "verified") if said else None
 
     async def _say(self, room_id: str, words: str, about: str) -> None:
         transaction_id = sha256(f"verification {room_id} {about}".encode()).hexdigest()[:32]
         await self._outlet.send(Outgoing(room_id, words, transaction_id))
+
+
+def _plain(user_id: str) -> str:
+    """An id in which nothing is markup: ids come from other servers."""
+    return re.sub(r"[^!-_a-~]", "?", user_id)

@@ -125,6 +125,6 @@ def test_like_entries_in_a_row_are_one_line_and_a_failure_stands_out() -> None:
 
     assert posted.text.splitlines() == [
         "- ✅ 12:01 **message.answered** · fox-31 · 3 times in 2 min",
-        "- ⚠️ 12:04 **gateway.failed** · fox-31 · **failed** · n 1",
+        "- ⚠️ 12:04 **gateway.failed** · fox-31 · n 1",
     ]
     assert line(run[:1]) == "✅ 12:01 **message.answered** · fox-31"

@@ -1,6 +1,6 @@
 """`!audit`: every action of the bot that concerned you."""
 
-from bot import replies
+from bot import audit_words, replies
 from bot.command import Command, CommandContext, number
 from bot.errors import UsageError
 from bot.messages import Reply, Where
@@ -14,7 +14,7 @@ async def _run(context: CommandContext) -> Reply:
     if wanted is None or not 1 <= wanted <= MOST:
         raise UsageError(replies.audit_usage(context.prefix, MOST))
     entries = await context.entries(wanted)
-    return Reply(replies.audit_page(entries) if entries else replies.NO_ENTRIES)
+    return Reply(audit_words.page(entries) if entries else replies.NO_ENTRIES)
 
 
 AUDIT = Command(

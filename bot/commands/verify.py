@@ -24,7 +24,8 @@ def _statement(own: OwnIdentity, operator: str) -> str:
         "To be sure that I am not somebody else, get the fingerprint from "
         f"{operator or 'whoever runs me'} by another way than this room, and compare it with what "
         "your client shows for my device (in Element: my profile → my session → verify manually). "
-        "A fingerprint that you have from me alone proves nothing."
+        "A fingerprint that you have from me alone proves nothing. Or begin a verification by "
+        "emoji in your client: my operator sees mine, and compares them with you."
     )
 
 

@@ -123,7 +123,7 @@ class Verifications:
                 if isinstance(step, _Message):
                     await self._message(step, comparing)
                 elif step is not None:
-                    await self._answer(*step, comparing)
+                    await self._answer(step, comparing)
             except TokenRevokedError:
                 raise
             except HomeserverError as error:
@@ -205,18 +205,20 @@ class Verifications:
             case "done":
                 pass  # it may come before an operator has answered, and decides nothing
             case _:
-                raise Cancelled("m.unexpected_message", f"That was no time for a {kind}.")
+                raise Cancelled("m.unexpected_message", "That step was not expected now.")
 
-    async def _answer(self, number: int, same: bool, comparing: Comparing) -> None:
+    async def _answer(self, answer: tuple[int, bool], comparing: Comparing) -> None:
+        number, same = answer
         flow = next((one for one in self._flows.values() if one.number == number), None)
         if flow is None or flow.sas is None or flow.asked is None or flow.agreed:
-            return None
-        if not same:
+            return
+        if same:
+            flow.agreed = True
+            await self._send(flow, "mac", flow.sas.mac())
+            await self._finish(flow, comparing)
+        else:
             differ = Cancelled("m.mismatched_sas", "The emoji are not the same.")
-            return await self._cancel(flow, differ, comparing)
-        flow.agreed = True
-        await self._send(flow, "mac", flow.sas.mac())
-        return await self._finish(flow, comparing)
+            await self._cancel(flow, differ, comparing)
 
     async def _finish(self, flow: _Flow, comparing: Comparing) -> None:
         """Both sides have vouched for their keys: believe, sign and say so."""

@@ -7,8 +7,15 @@ import { createInterface } from "node:readline";
 // The SDK logs to the console: standard output belongs to the protocol.
 globalThis.console = new console.Console(process.stderr, process.stderr);
 const sdk = await import("matrix-js-sdk");
-const { OnlySignedDevicesIsolationMode, AllDevicesIsolationMode, EventShieldColour, decodeRecoveryKey } =
-    await import("matrix-js-sdk/lib/crypto-api/index.js");
+const {
+    AllDevicesIsolationMode,
+    EventShieldColour,
+    OnlySignedDevicesIsolationMode,
+    VerificationPhase,
+    VerificationRequestEvent,
+    VerifierEvent,
+    decodeRecoveryKey,
+} = await import("matrix-js-sdk/lib/crypto-api/index.js");
 
 const SHIELDS = {
     [EventShieldColour.NONE]: "none",
@@ -18,6 +25,8 @@ const SHIELDS = {
 const { subtle } = webcrypto;
 let client;
 let recoveryKey; // what the person has typed into this client
+let verification; // the one under way, and the emoji that it shows
+let sas;
 
 const tell = (message) => process.stdout.write(JSON.stringify(message) + "\n");
 
@@ -77,6 +86,20 @@ const knownToBeEncrypted = (roomId) =>
         "sync",
         "RoomState.events",
     ]);
+
+const reached = (phase) =>
+    new Promise((resolve, reject) => {
+        const finish = (settle, value) => {
+            clearTimeout(timer);
+            verification.off(VerificationRequestEvent.Change, check);
+            settle(value);
+        };
+        const check = () => verification.phase >= phase && finish(resolve);
+        const late = () => finish(reject, new Error(`still in phase ${verification.phase}`));
+        const timer = setTimeout(late, 30_000);
+        verification.on(VerificationRequestEvent.Change, check);
+        check();
+    });
 
 const unpadded = (text) => text.replace(/=+$/, "");
 const base64 = (bytes) => unpadded(Buffer.from(bytes).toString("base64"));
@@ -216,6 +239,38 @@ const commands = {
         await client.getCrypto().getUserDeviceInfo([user_id], true);
         const status = await client.getCrypto().getUserVerificationStatus(user_id);
         return { known: status.known, changed: status.needsUserApproval };
+    },
+
+    // Begin a verification by emoji, in a room or with a device, and go on until it shows them.
+    async verify({ user_id, room_id, device_id }) {
+        const crypto = client.getCrypto();
+        await crypto.getUserDeviceInfo([user_id], true);
+        verification = room_id
+            ? await crypto.requestVerificationDM(user_id, room_id)
+            : await crypto.requestDeviceVerification(user_id, device_id);
+        await reached(VerificationPhase.Ready);
+        const verifier = await verification.startVerification("m.sas.v1");
+        sas = await new Promise((resolve, reject) => {
+            verifier.on(VerifierEvent.ShowSas, resolve);
+            verifier.verify().catch(reject);
+        });
+        return { emoji: sas.sas.emoji, numbers: sas.sas.decimal };
+    },
+
+    async compared({ same }) {
+        if (same) await sas.confirm();
+        else sas.mismatch();
+        return {};
+    },
+
+    async verification({ user_id, until }) {
+        if (until) await reached(VerificationPhase[until]);
+        const status = await client.getCrypto().getUserVerificationStatus(user_id);
+        return {
+            phase: VerificationPhase[verification.phase],
+            code: verification.cancellationCode,
+            verified: status.isCrossSigningVerified(),
+        };
     },
 
     async open_secrets({ recovery_key, names }) {

@@ -1,0 +1,349 @@
+"""Verifications begun by others: answered, compared by a person, and never confirmed by itself."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from nio import AsyncClient
+
+from bot.matrix.events import ClearEvent
+from bot.matrix.sender import Sender
+from bot.matrix.trust import Trust
+from bot.matrix.verification import Verifications
+from bot.messages import Comparison
+from tests.matrix.account import BOT, Account, OwnDevice
+from tests.matrix.initiator import Initiator
+from tests.matrix.people import Somebody
+
+ALICE, ROOM = "@alice:example.org", "!chat:example.org"
+FLOW = "a transaction"
+
+
+class Homeserver(Account):
+    """Shows Alice's keys, and keeps what goes to her devices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alice = Somebody(ALICE)
+        self.sent: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
+        self.signed: list[Any] = []
+
+    async def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        if path.endswith("/keys/signatures/upload"):
+            self.signed.append(json.loads(json.dumps(body)))
+            return 200, {"failures": {}}
+        return 200, self.alice.answer()
+
+    async def call(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, **options: Any
+    ) -> dict[str, Any]:
+        kind = path.split("/sendToDevice/")[1].split("/", maxsplit=1)[0]
+        ((_, devices),) = (body or {})["messages"].items()
+        ((_, content),) = devices.items()
+        self.sent.put_nowait((kind.removeprefix("m.key.verification."), content))
+        return {}
+
+
+class Rooms:
+    """Sends into rooms what `Sender` would."""
+
+    def __init__(self, homeserver: Homeserver) -> None:
+        self._homeserver = homeserver
+
+    async def verification(
+        self, room_id: str, kind: str, content: dict[str, Any], *, transaction_id: str
+    ) -> None:
+        sent = (kind.removeprefix("m.key.verification."), content)
+        self._homeserver.sent.put_nowait(sent)
+
+
+class Operators:
+    """Who compares: remembers what they were asked and how it ended."""
+
+    def __init__(self) -> None:
+        self.listed = {ALICE}
+        self.asked: asyncio.Queue[Comparison] = asyncio.Queue()
+        self.endings: asyncio.Queue[tuple[bool, str]] = asyncio.Queue()
+
+    def may(self, user_id: str) -> bool:
+        return user_id in self.listed
+
+    async def ask(self, comparison: Comparison) -> None:
+        self.asked.put_nowait(comparison)
+
+    async def ended(self, comparison: Comparison, *, verified: bool, reason: str) -> None:
+        self.endings.put_nowait((verified, reason))
+
+
+class Identities:
+    async def identity(self, user_id: str) -> str | None:
+        return None
+
+    async def remember_identity(self, user_id: str, master_key: str) -> None:
+        return
+
+    async def replace_identity(self, user_id: str, master_key: str) -> None:
+        return
+
+
+class Scene:
+    """Alice's client and the bot, between devices."""
+
+    def __init__(self, folder: Path) -> None:
+        self.homeserver = Homeserver()
+        self.device = OwnDevice(folder, self.homeserver)
+        client = cast(AsyncClient, self.device.open.guard.client)
+        trust = Trust(client, self.homeserver, Identities(), share_keys_with="cross-signed", own={})
+        sender = cast(Sender, Rooms(self.homeserver))
+        self.verifications = Verifications(self.device.open, sender, trust)
+        self.operators = Operators()
+        somebody = self.homeserver.alice
+        self.keys = {
+            "ed25519:PHONE": somebody.device.keys.ed25519,
+            f"ed25519:{somebody.identity.master.public}": somebody.identity.master.public,
+        }
+        self.client = Initiator(ALICE, "PHONE", self.keys)
+        self.client.start["transaction_id"] = FLOW
+
+    def says(self, kind: str, content: dict[str, Any], sender: str = ALICE) -> None:
+        """A to-device message of somebody's."""
+        content = {"transaction_id": FLOW, **content}
+        event = {"type": f"m.key.verification.{kind}", "sender": sender, "content": content}
+        self.device.open.guard.receive_to_device([event])
+
+    def asks(self, sender: str = ALICE, age: float = 0.0, **more: Any) -> None:
+        when = int((time.time() - age) * 1000)
+        said = {"from_device": "PHONE", "methods": ["m.sas.v1"], "timestamp": when}
+        self.says("request", said | more, sender)
+
+    async def hears(self, kind: str) -> dict[str, Any]:
+        """The next thing that the bot sends, which is of this kind."""
+        async with asyncio.timeout(10):
+            found, content = await self.homeserver.sent.get()
+        assert found == kind, (found, content)
+        return content
+
+    async def silent(self) -> bool:
+        """Whether the bot has sent nothing; a request that it answers comes behind all else."""
+        self.operators.listed.add("@probe:example.org")
+        self.says(
+            "request",
+            {
+                "transaction_id": "probe",
+                "from_device": "PROBE",
+                "methods": ["m.sas.v1"],
+                "timestamp": int(time.time() * 1000),
+            },
+            "@probe:example.org",
+        )
+        async with asyncio.timeout(10):
+            _, content = await self.homeserver.sent.get()
+        return bool(content["transaction_id"] == "probe")
+
+    async def shown(self) -> Comparison:
+        """Go on until the operators are asked."""
+        self.asks()
+        await self.hears("ready")
+        self.says("start", self.client.start)
+        self.says("key", self.client.accepted(await self.hears("accept")))
+        numbers = self.client.key(await self.hears("key"), BOT, "BOTDEVICE", FLOW)
+        async with asyncio.timeout(10):
+            comparison = await self.operators.asked.get()
+        assert tuple(numbers[7:]) == comparison.numbers
+        return comparison
+
+    def vouches(self) -> None:
+        self.says("mac", self.client.mac(BOT, "BOTDEVICE", FLOW))
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    scene = Scene(tmp_path)
+    yield scene
+    scene.device.close()
+
+
+@asynccontextmanager
+async def running(scene: Scene) -> AsyncIterator[None]:
+    task = asyncio.create_task(scene.verifications.run(scene.operators))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest.mark.parametrize("first", ["the operator", "alice"])
+async def test_both_sides_vouch_once_an_operator_has_compared(scene: Scene, first: str) -> None:
+    async with running(scene):
+        comparison = await scene.shown()
+        if first == "alice":
+            scene.vouches()
+        scene.verifications.compared(comparison.number, same=True)
+        if first != "alice":
+            scene.vouches()
+        own = scene.device.open.own.keys
+        master = scene.device.identity.master.public
+        ours = {"ed25519:BOTDEVICE": own.ed25519, f"ed25519:{master}": master}
+        scene.client.check(await scene.hears("mac"), BOT, "BOTDEVICE", FLOW, ours)
+        await scene.hears("done")
+        ending = await scene.operators.endings.get()
+
+    [signed] = scene.homeserver.signed
+    theirs = scene.homeserver.alice.identity.master.public
+    by = f"ed25519:{scene.device.identity.user_signing.public}"
+    assert ending == (True, "")
+    assert list(signed[ALICE][theirs]["signatures"][BOT]) == [by]
+
+
+async def test_it_is_never_confirmed_without_an_operator(scene: Scene) -> None:
+    async with running(scene):
+        comparison = await scene.shown()
+        scene.vouches()
+        scene.says("done", {})
+        scene.verifications.compared(comparison.number + 1, same=True)
+
+        assert await scene.silent()
+    assert scene.homeserver.signed == []
+
+
+async def test_a_mismatch_ends_it(scene: Scene) -> None:
+    async with running(scene):
+        comparison = await scene.shown()
+        scene.verifications.compared(comparison.number, same=False)
+        cancelled = await scene.hears("cancel")
+        ending = await scene.operators.endings.get()
+        scene.verifications.compared(comparison.number, same=True)
+
+        assert await scene.silent()
+    assert cancelled["code"] == "m.mismatched_sas"
+    assert ending == (False, "The emoji are not the same.")
+
+
+async def test_keys_that_are_not_what_the_homeserver_shows_end_it(scene: Scene) -> None:
+    scene.client.keys["ed25519:PHONE"] = Somebody(ALICE).device.keys.ed25519
+    async with running(scene):
+        comparison = await scene.shown()
+        scene.vouches()
+        cancelled = await scene.hears("cancel")
+        scene.verifications.compared(comparison.number, same=True)
+
+        assert await scene.silent()
+    assert cancelled["code"] == "m.key_mismatch"
+    assert scene.homeserver.signed == []
+
+
+async def test_who_may_not_and_what_is_old_or_unknown_gets_no_answer(scene: Scene) -> None:
+    async with running(scene):
+        scene.asks(sender="@stranger:example.org")
+        scene.asks(age=3600)
+        scene.asks(timestamp=10**400)
+        scene.asks(methods=["m.qr_code.show.v1"])
+        scene.asks(from_device=None)
+        scene.asks(sender=BOT)
+        for kind in ("start", "key", "mac", "done", "cancel", "nonsense"):
+            scene.says(kind, {})
+        scene.device.open.guard.receive_to_device(
+            [{"type": "m.key.verification.request"}, {"type": "m.key.verification.", "content": 1}]
+        )
+
+        assert await scene.silent()
+
+
+async def test_nobody_else_takes_part_in_it(scene: Scene) -> None:
+    async with running(scene):
+        scene.asks()
+        await scene.hears("ready")
+        scene.says("start", scene.client.start, "@mallory:example.org")
+
+        assert await scene.silent()
+
+
+@pytest.mark.parametrize("kind", ["key", "mac", "nonsense"])
+async def test_a_step_out_of_turn_ends_it(scene: Scene, kind: str) -> None:
+    async with running(scene):
+        scene.asks()
+        await scene.hears("ready")
+        scene.says(kind, {"key": "A" * 43})
+
+        assert (await scene.hears("cancel"))["code"] == "m.unexpected_message"
+
+
+async def test_a_device_that_the_homeserver_does_not_show_is_refused(scene: Scene) -> None:
+    async with running(scene):
+        scene.asks(from_device="GHOST")
+        await scene.hears("ready")
+        scene.says("start", scene.client.start)
+
+        assert (await scene.hears("cancel"))["code"] == "m.key_mismatch"
+
+
+async def test_a_second_request_of_the_same_person_ends_the_first(scene: Scene) -> None:
+    async with running(scene):
+        scene.asks()
+        first = await scene.hears("ready")
+        scene.asks(transaction_id="another")
+        cancelled, second = await scene.hears("cancel"), await scene.hears("ready")
+
+    assert first["transaction_id"] == cancelled["transaction_id"] == FLOW
+    assert second["transaction_id"] == "another"
+
+
+async def test_another_client_of_the_bots_account_that_answers_has_it(scene: Scene) -> None:
+    async with running(scene):
+        scene.asks()
+        await scene.hears("ready")
+        scene.says("ready", {"from_device": "ELEMENT"}, BOT)
+        scene.says("start", scene.client.start)
+
+        assert await scene.silent()
+
+
+async def test_the_person_can_end_it_and_the_operator_hears_so(scene: Scene) -> None:
+    async with running(scene):
+        await scene.shown()
+        scene.says("cancel", {"code": "m.user", "reason": "# not shown"})
+        async with asyncio.timeout(10):
+            ending = await scene.operators.endings.get()
+
+    assert ending == (False, "they ended it (m.user)")
+
+
+async def test_it_ends_when_it_takes_too_long(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(scene):
+        await scene.shown()
+        now = time.monotonic()
+        monkeypatch.setattr("bot.matrix.verification.time.monotonic", lambda: now + 601)
+        scene.says("nonsense", {"transaction_id": "wakes it"})
+
+        assert (await scene.hears("cancel"))["code"] == "m.timeout"
+
+
+async def test_in_a_room_each_step_refers_to_the_request(scene: Scene) -> None:
+    def event(event_id: str, kind: str, content: dict[str, Any]) -> ClearEvent:
+        return ClearEvent(event_id, ROOM, ALICE, kind, datetime.now(UTC), True, content)
+
+    said = {"msgtype": "m.key.verification.request", "to": BOT, "from_device": "PHONE"}
+    asked = event("$asked", "m.room.message", {**said, "methods": ["m.sas.v1"]})
+    to_others = {**said, "to": "@carol:example.org", "methods": ["m.sas.v1"]}
+    relation = {"m.relates_to": {"rel_type": "m.reference", "event_id": "$asked"}}
+    async with running(scene):
+        scene.verifications.watch(event("$other", "m.room.message", to_others))
+        scene.verifications.watch(asked)
+        ready = await scene.hears("ready")
+        start = {**scene.client.start, **relation}
+        scene.verifications.watch(event("$start", "m.key.verification.start", start))
+        accept = await scene.hears("accept")
+
+    assert ready["m.relates_to"] == accept["m.relates_to"] == relation["m.relates_to"]
+    assert ready["from_device"] == "BOTDEVICE"
+    assert "transaction_id" not in ready

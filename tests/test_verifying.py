@@ -1,0 +1,119 @@
+"""Who may verify the bot by emoji, what operators are shown, and whose word counts."""
+
+from datetime import timedelta
+
+import pytest
+
+from bot.messages import Comparison, Outgoing
+from bot.verifying import Verifying
+from tests.spine import ANN, AUDIT_ROOM, BOB, EVE, Clock, configured
+
+EMOJI = ("🐶 Dog", "🍕 Pizza", "🔧 Wrench", "🚂 Train", "🎂 Cake", "📌 Pin", "🦋 Butterfly")
+ASKED = Comparison(123456, ANN, "!ann", EMOJI, (1234, 5678, 9012))
+
+
+class Outlet:
+    """Remembers what is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[Outgoing] = []
+
+    async def send(self, outgoing: Outgoing) -> str:
+        self.sent.append(outgoing)
+        return "$sent"
+
+
+class Bot(Verifying):
+    """With Bob as its operator, or nobody."""
+
+    def __init__(self, operators: str = f'["{BOB}"]') -> None:
+        self.outlet, self.clock = Outlet(), Clock()
+        config = configured(access={"operators": operators})
+        super().__init__(config, self.outlet, AUDIT_ROOM, now=self.clock)
+
+
+def test_people_who_are_listed_may_once_in_a_while() -> None:
+    bot = Bot()
+
+    assert bot.may(ANN)
+    assert not bot.may(ANN), "at once again"
+    assert bot.may(BOB)
+    assert not bot.may(EVE)
+    bot.clock.time += timedelta(minutes=1)
+    assert bot.may(ANN)
+
+
+def test_without_operators_there_is_nobody_to_compare() -> None:
+    assert not Bot(operators="[]").may(ANN)
+
+
+async def test_emoji_go_to_the_operators_and_never_into_the_persons_room() -> None:
+    bot = Bot()
+
+    await bot.ask(ASKED)
+
+    to_operators, to_ann = bot.outlet.sent
+    assert (to_operators.room_id, to_ann.room_id) == (AUDIT_ROOM, "!ann")
+    assert all(one in to_operators.text for one in EMOJI)
+    assert "1234 5678 9012" in to_operators.text
+    assert "!verified 123456" in to_operators.text
+    assert not [one for one in (*EMOJI, "1234", "123456") if one in to_ann.text]
+    assert to_operators.transaction_id != to_ann.transaction_id
+
+
+async def test_between_devices_there_is_no_room_to_say_it_in() -> None:
+    bot = Bot()
+
+    await bot.ask(Comparison(123456, ANN, "", EMOJI, (1234, 5678, 9012)))
+
+    assert [one.room_id for one in bot.outlet.sent] == [AUDIT_ROOM]
+
+
+async def test_the_operators_hear_how_it_ended() -> None:
+    bot = Bot()
+
+    await bot.ended(ASKED, verified=True, reason="")
+    await bot.ended(ASKED, verified=False, reason="It took too long.")
+
+    well, badly = (one.text for one in bot.outlet.sent)
+    assert "have verified each other" in well
+    assert "without success: It took too long." in badly
+
+
+async def test_an_id_is_never_markup() -> None:
+    bot = Bot()
+
+    await bot.ask(Comparison(123456, "@a`**b**\n# c:x.org", "", EMOJI, (1, 2, 3)))
+
+    assert "`@a?**b**?#?c:x.org`" in bot.outlet.sent[0].text
+
+
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        ("!verified 123456", (123456, True)),
+        (" !mismatch 123456\n", (123456, False)),
+        ("!verified 12345", None),
+        ("!verified 1234567", None),
+        ("!verified １２３４５６", None),
+        ("!verified", None),
+        ("verified 123456", None),
+        ("!verified 123456 or not", None),
+        ("I write !verified 123456", None),
+    ],
+)
+def test_what_an_operator_writes_is_taken_word_for_word(
+    body: str, answer: tuple[int, bool] | None
+) -> None:
+    assert Bot().answer(AUDIT_ROOM, BOB, body, encrypted=True) == answer
+
+
+@pytest.mark.parametrize(
+    ("room_id", "sender", "encrypted"),
+    [(AUDIT_ROOM, ANN, True), ("!ann", BOB, True), (AUDIT_ROOM, BOB, False)],
+    ids=["not an operator", "another room", "not encrypted"],
+)
+def test_nobody_elses_word_counts_and_none_that_a_homeserver_could_write(
+    room_id: str, sender: str, encrypted: bool
+) -> None:
+    assert Bot().answer(room_id, sender, "!verified 123456", encrypted=encrypted) is None
