@@ -116,7 +116,9 @@ def _about(shown: Shown) -> list[str]:
         keys = f"version {shown.backup.version}, {shown.backup.count} keys"
         backup = keys if shown.backup_is_ours else f"{keys}, made by ANOTHER client"
     key = "add --recovery-key to print it; whoever has it can be the bot"
-    if not shown.recovery_key_fits:
+    if shown.recovery_key_fits is None:
+        key = "none yet: the bot makes it in the first seconds of its first run, see its log"
+    elif not shown.recovery_key_fits:
         key = "NOT the one that the account's secret storage has; the bot's log says why"
     return [
         *_who(shown.identity),

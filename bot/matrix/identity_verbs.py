@@ -29,12 +29,15 @@ NO_RECOVERY_KEY = (
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The bot's identity, and how far it could be brought back."""
+    """The bot's identity, and how far it could be brought back.
+
+    `recovery_key_fits` says whether the one kept opens the account's storage; None without one.
+    """
 
     identity: OwnIdentity
     backup: Version | None
     backup_is_ours: bool
-    recovery_key_fits: bool
+    recovery_key_fits: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,8 @@ async def show(account: Homeserver, data: Path, master_key: MasterKey) -> Shown:
     finally:
         await http.close()
     ours = backup and recovery and backup.public_key == recovery.backup_key.public
-    return Shown(shown, backup, bool(ours), bool(recovery and recovery.key_id == offered))
+    fits = recovery.key_id == offered if recovery else None
+    return Shown(shown, backup, bool(ours), fits)
 
 
 async def recover(

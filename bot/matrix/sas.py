@@ -20,6 +20,9 @@ AGREEMENT = "curve25519-hkdf-sha256"
 HASH = "sha256"
 MAC = "hkdf-hmac-sha256.v2"
 
+# What nio calls otherwise than the specification's table, which clients show.
+_NAMES = {"Wrench": "Spanner", "Thumbs up": "Thumbs Up", "Airplane": "Aeroplane"}
+
 Json = Mapping[str, Any]
 
 
@@ -111,7 +114,7 @@ class Sas:
         """Seven emoji with their names, for a person to compare; empty if only numbers are."""
         if self._seen is None or "emoji" not in self._strings:
             return ()
-        table = [f"{picture} {name}" for picture, name in NioSas.emoji]
+        table = [f"{picture} {_NAMES.get(name, name)}" for picture, name in NioSas.emoji]
         return tuple(table[index] for index in self._seen.emoji_indices)
 
     @property

@@ -72,7 +72,7 @@ class Sender:
         body = {"typing": True, "timeout": TYPING_MS} if active else {"typing": False}
         target = path("rooms", room_id, "typing", self._user_id)
         with contextlib.suppress(RequestError):
-            await self._http.call("PUT", target, body, seconds=10.0, patience=0.0)
+            await self._http.call("PUT", target, body, seconds=3.0, patience=0.0)
 
     async def join(self, room: str) -> str:
         """Join a room by its id or alias, or accept its invite; returns its id."""

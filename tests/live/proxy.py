@@ -180,8 +180,8 @@ def unheard(meanwhile: Callable[[], Awaitable[None]] | None = None) -> Fault:
 
     async def fault(passing: Passing) -> web.StreamResponse:
         await passing.forward()
-        if meanwhile is not None:
-            await meanwhile()
+        if meanwhile is not None:  # it may end the client, and with that this task
+            await asyncio.shield(asyncio.ensure_future(meanwhile()))
         passing.hang_up()
         return web.Response()
 

@@ -105,6 +105,7 @@ async def test_a_lost_data_directory_comes_back_with_the_recovery_key(
     await chat.heard()
     known = await alice.request("identity", user_id=bot.user_id)
     before = await backed_up(bot, keys=2)
+    assert before["Recovery key"].startswith("add --recovery-key to print it")
     key, lost_device = await recovery_key(bot), bot.device_id
 
     await bot.stop()

@@ -41,6 +41,19 @@ def test_both_sides_show_the_same_and_our_keys_are_proved() -> None:
     meeting.alice.check(meeting.sas.mac(), BOT, "BOTDEVICE", TRANSACTION, meeting.us.keys)
 
 
+def test_emoji_are_called_as_the_specification_calls_them() -> None:
+    called = {name for meeting in range(200) for name in met().sas.emoji}
+
+    assert {"🔧 Spanner", "👍 Thumbs Up", "✈️ Aeroplane"} <= called
+    assert len(called) == 64
+
+
+def met() -> Meeting:
+    meeting = Meeting()
+    meeting.meet()
+    return meeting
+
+
 def test_their_keys_are_proved_by_their_macs() -> None:
     meeting = Meeting()
     meeting.meet()
