@@ -203,9 +203,11 @@ def _identity_reset(options: argparse.Namespace) -> int:
 
     config = _config(options)
     print(WHAT_A_RESET_MEANS.format(user_id=config.homeserver.user_id))
-    if not options.yes and input("Type yes to go on: ").strip() != "yes":
-        print("Nothing was changed.")
-        return FAILED
+    if not options.yes:
+        print("Type yes to go on.", flush=True)
+        if sys.stdin.readline().strip() != "yes":
+            print("Nothing was changed.")
+            return FAILED
     print(asyncio.run(started_anew(config)))
     return OK
 
