@@ -96,20 +96,27 @@ class Guard:
         """Take Olm messages one by one: a hostile one must not keep the others from us.
 
         Requests for keys are ignored, we forward none; verification is `on_verification`'s.
+        An Olm message can be read once only, so what reading it changes is stored together with
+        the room key that it brings. nio stores one after the other: a kill in between would leave
+        no key, and a message that can't be read when it comes again.
         """
-        for event in events:
-            sender_key, kind = member(event, "content", "sender_key"), text(event, "type")
-            if kind.startswith("m.key.verification.") and not too_deep(event):
-                self.on_verification(event)
-            if kind != "m.room.encrypted":
-                continue
-            if too_deep(event) or not is_ed25519(sender_key):  # nio panics on a key of 33 bytes
-                self.drops["malformed to-device message"] += 1
-                continue
-            with self.contained("malformed to-device message"):
-                parsed = nio.events.ToDeviceEvent.parse_event(event)
-                if isinstance(parsed, OlmEvent):
-                    self.olm.handle_to_device_event(parsed)
+        with self.client.store.database.atomic():
+            for event in events:
+                self._receive(event)
+
+    def _receive(self, event: object) -> None:
+        sender_key, kind = member(event, "content", "sender_key"), text(event, "type")
+        if kind.startswith("m.key.verification.") and not too_deep(event):
+            self.on_verification(event)
+        if kind != "m.room.encrypted":
+            return
+        if too_deep(event) or not is_ed25519(sender_key):  # nio panics on a key of 33 bytes
+            self.drops["malformed to-device message"] += 1
+            return
+        with self.contained("malformed to-device message"):
+            parsed = nio.events.ToDeviceEvent.parse_event(event)
+            if isinstance(parsed, OlmEvent):
+                self.olm.handle_to_device_event(parsed)
 
     def decrypt(self, room_id: str, event: Json) -> ClearEvent:
         """The event inside an encrypted one; raises one of the kinds of Undecrypted."""
