@@ -101,4 +101,7 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="decides the moments")
     parser.add_argument("--control-kills", type=at_least_one, default=40, metavar="N")
     parser.add_argument("--json", action="store_true", help="only the object on standard output")
-    sys.exit(run(parser.parse_args()))
+    options = parser.parse_args()
+    if options.messages < 2 * options.rooms:
+        parser.error("--messages must be at least twice --rooms: two a room are asked at the end")
+    sys.exit(run(options))

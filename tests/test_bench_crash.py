@@ -90,7 +90,7 @@ def test_a_message_is_what_its_last_edit_says_and_counts_once_where_it_began() -
 
 
 def test_an_empty_run_is_refused() -> None:
-    command = [sys.executable, SCRIPT, "--control-kills", "0"]
+    command = [sys.executable, str(SCRIPT), "--control-kills", "0"]
 
     refused = subprocess.run(command, capture_output=True, text=True, check=False)
 
