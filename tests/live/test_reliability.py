@@ -231,7 +231,12 @@ async def test_a_second_bot_on_the_same_data_is_refused_and_the_first_goes_on(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    said, complaints = await second.communicate()
+    try:
+        async with asyncio.timeout(30):
+            said, complaints = await second.communicate()
+    finally:
+        if second.returncode is None:
+            second.kill()
     expected = await ask(chat, [1])
 
     assert (second.returncode, said) == (1, b"")
