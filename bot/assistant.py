@@ -7,18 +7,9 @@ from datetime import datetime
 from typing import Protocol
 
 from bot import learning, replies
+from bot.completions import ChatMessage, Completion, Tool
 from bot.config import Config
-from bot.messages import (
-    Action,
-    ChatMessage,
-    Completion,
-    Effect,
-    Reply,
-    Room,
-    RoomKind,
-    RoomMessage,
-    Tool,
-)
+from bot.messages import Action, Effect, Reply, Room, RoomKind, RoomMessage
 from bot.processing import Processing
 from bot.prompt import prompt
 from bot.recall import Context, RoomWindows, recall

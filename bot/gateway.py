@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
+from bot.completions import ChatMessage, Completion, Tool
 from bot.errors import ConfigError, GatewayError
 from bot.gateway_faults import Fault, FaultError, Kind, fault_of
 from bot.gateway_http import arriving, content_type, departing, status_in, whole
 from bot.gateway_patience import Ask, Breaker, Patience, next_try
 from bot.gateway_policy import PRESETS, extra_body, person_id
 from bot.gateway_wire import Answer, lists_model
-from bot.messages import ChatMessage, Completion, Tool
 
 if TYPE_CHECKING:
     import openai

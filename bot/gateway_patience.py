@@ -4,9 +4,9 @@ import random
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bot.completions import ChatMessage, Tool
 from bot.gateway_faults import DEAD, PASSING, Fault, FaultError, Kind
 from bot.gateway_wire import message_json, tool_json, without_oldest
-from bot.messages import ChatMessage, Tool
 
 
 @dataclass(frozen=True, slots=True)

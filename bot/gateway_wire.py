@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.messages import ChatMessage, Completion, Tool, ToolCall
+from bot.completions import ChatMessage, Completion, Tool, ToolCall
 
 ANSWER_LIMIT = 1_000_000  # bytes of text and tool calls; what comes after is not read
 

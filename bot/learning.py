@@ -4,7 +4,8 @@ import json
 import re
 from dataclasses import dataclass
 
-from bot.messages import Room, RoomMessage, Tool, ToolCall
+from bot.completions import Tool, ToolCall
+from bot.messages import Room, RoomMessage
 from storage import Memory, Vault
 
 TEXT_LIMIT = 300

@@ -1,10 +1,10 @@
-"""The values that travel through the bot: what came in, what goes out, what the model is told."""
+"""The values that travel through the bot: what came in, what goes out, what was done."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 
 class RoomKind(StrEnum):
@@ -32,12 +32,30 @@ class Room:
         return RoomKind.DIRECT if len(self.members) <= 2 else RoomKind.SHARED
 
 
+class Standing(StrEnum):
+    """What the device is worth that a message came from."""
+
+    OWNED = "owned"  # signed by the identity that the sender is known by
+    UNSIGNED = "unsigned"  # not verified by the sender, or added by somebody else
+    CHANGED = "changed"  # of an identity that is not the one remembered for the sender
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One device of one person."""
+
+    user_id: str
+    device_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class RoomMessage:
     """One text message from a room, decrypted and checked (Matrix spec, m.room.message).
 
     `sent_at` is the sender's claim (UTC). `body` has the reply fallback removed. `thread_id` is
-    the thread's root event, `reply_to` the event answered to, both None where absent.
+    the thread's root event, `reply_to` the event answered to, both None where absent. `device_id`
+    is the sender's device, empty where the message was not encrypted; `standing` what it is worth.
+    A message is `recovered` when the inbox had it before: an answer may be half sent.
     """
 
     event_id: str
@@ -49,7 +67,9 @@ class RoomMessage:
     mentions_bot: bool = False
     thread_id: str | None = None
     reply_to: str | None = None
-    recovered: bool = False  # fetched again after a crash: an answer may be half sent
+    device_id: str = ""
+    standing: Standing = Standing.OWNED
+    recovered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,53 +156,6 @@ class Reply:
     effects: tuple[Effect, ...] = ()
 
 
-Role = Literal["system", "user", "assistant", "tool"]
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A call of one of our tools that the model asked for; `arguments` is JSON text."""
-
-    call_id: str
-    name: str
-    arguments: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ChatMessage:
-    """One message of a chat completion request (OpenAI chat completions)."""
-
-    role: Role
-    content: str = field(repr=False)
-    tool_calls: tuple[ToolCall, ...] = ()
-    tool_call_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """A function that the model may call; `parameters` is its JSON Schema."""
-
-    name: str
-    description: str
-    parameters: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """A finished answer of the gateway, with what the server said about it.
-
-    `truncated` is set when the stream ended without a finish reason or at the token limit.
-    Token counts are the server's, or None where it gave none.
-    """
-
-    text: str = field(repr=False)
-    model: str
-    tool_calls: tuple[ToolCall, ...] = ()
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    truncated: bool = False
-
-
 @dataclass(frozen=True, slots=True)
 class Invite:
     """Somebody asked the bot into a room."""
@@ -202,6 +175,34 @@ class Undecryptable:
 
 
 @dataclass(frozen=True, slots=True)
+class Upgraded:
+    """The homeserver shows a tombstone in a room: it goes on in the replacement."""
+
+    room_id: str
+    replacement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """Everybody else seems to have left a room."""
+
+    room_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """More waits in a room than is answered soon; the message is the newest of it."""
+
+    message: RoomMessage
+    waiting: int
+
+    @property
+    def room_id(self) -> str:
+        """The room of the message."""
+        return self.message.room_id
+
+
+@dataclass(frozen=True, slots=True)
 class Unfinished:
     """A message that was accepted earlier and not finished; its text is with the homeserver."""
 
@@ -209,7 +210,7 @@ class Unfinished:
     room_id: str
 
 
-RoomEvent = RoomMessage | Undecryptable | Invite | Unfinished
+RoomEvent = RoomMessage | Undecryptable | Invite | Unfinished | Upgraded | Alone | Backlog
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +231,8 @@ class Outgoing:
     A model's answer is `generated`, a person's own words (the demo's user) are `spoken`; all the
     rest is a notice. In what a model wrote, or what `repeats` it, only hosts that stand in the
     `question` may be linked. Nobody outside the `audience` gets the key of an encrypted event;
-    None is everybody who is in the room when it is sent.
+    None is everybody who is in the room when it is sent. `also_for` is a device that gets no keys
+    otherwise and is told why: it gets the key of this one event.
     """
 
     room_id: str
@@ -241,6 +243,7 @@ class Outgoing:
     repeats: bool = False
     question: str = field(default="", repr=False)
     audience: frozenset[str] | None = None
+    also_for: Device | None = None
     reply_to: str | None = None
     thread_id: str | None = None
     mention: str | None = None

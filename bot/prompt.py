@@ -4,7 +4,8 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.messages import ChatMessage, Room, RoomKind, RoomMessage
+from bot.completions import ChatMessage
+from bot.messages import Room, RoomKind, RoomMessage
 from bot.recall import Context, Overheard
 
 MEMORIES = "What you remember about this person:"

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from bot.completions import ChatMessage, Completion, Tool
 from bot.config import Gateway as Settings
 from bot.errors import GatewayError
 from bot.gateway import Gateway
 from bot.gateway_patience import Patience
-from bot.messages import ChatMessage, Completion, Tool
 
 QUICK = Patience(deadline=5, silence=2, connect=1, first_wait=0.01, longest_wait=0.05)
 QUESTION = (ChatMessage("system", "Be brief."), ChatMessage("user", "What is my cat called?"))

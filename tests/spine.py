@@ -9,23 +9,14 @@ from pathlib import Path
 
 from bot.assistant import Assistant
 from bot.commands import COMMANDS
+from bot.completions import ChatMessage, Completion, Tool, ToolCall
 from bot.config import Config, load_config
 from bot.delivery import Delivery
 from bot.errors import HomeserverError
 from bot.exchange import Exchanges
 from bot.handler import Handler
 from bot.journal import Journal
-from bot.messages import (
-    ChatMessage,
-    Completion,
-    Outgoing,
-    OwnIdentity,
-    Room,
-    RoomEvent,
-    RoomMessage,
-    Tool,
-    ToolCall,
-)
+from bot.messages import Outgoing, OwnIdentity, Room, RoomEvent, RoomMessage
 from bot.processing import processing
 from storage import MasterKey, Storage, open_storage
 

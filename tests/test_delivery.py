@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.assistant import Answer
+from bot.completions import Completion
 from bot.delivery import PART_LIMIT, Address, Delivery, address, split_text
 from bot.errors import GatewayError
-from bot.messages import Attachment, Completion, Outgoing, Reply, Room, RoomMessage
+from bot.messages import Attachment, Outgoing, Reply, Room, RoomMessage
 from bot.recall import Context
 
 QUESTION = RoomMessage("$q", "!r", "@ann:x", "hello", datetime(2026, 1, 1, tzinfo=UTC), True)

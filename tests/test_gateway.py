@@ -6,8 +6,8 @@ from contextlib import aclosing
 
 import pytest
 
+from bot.completions import ChatMessage, Completion
 from bot.gateway_patience import Patience
-from bot.messages import ChatMessage, Completion
 from tests.asking import QUESTION, REMEMBER, ask, gateway, refusal
 from tests.responder import (
     Step,

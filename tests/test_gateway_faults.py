@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from bot.messages import ChatMessage
+from bot.completions import ChatMessage
 from tests.asking import REMEMBER, ask, gateway, refusal
 from tests.responder import (
     Step,

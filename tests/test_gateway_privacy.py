@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from bot.completions import ChatMessage
 from bot.errors import ConfigError, GatewayError
 from bot.gateway import Gateway
 from bot.gateway_patience import Ask
-from bot.messages import ChatMessage
 from tests.asking import QUESTION, QUICK, REMEMBER, ask, gateway, refusal, settings
 from tests.responder import (
     answer,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot.completions import ChatMessage, Role, ToolCall
 from bot.gateway_wire import Answer, lists_model, message_json, without_oldest
-from bot.messages import ChatMessage, Role, ToolCall
 
 NAMES = ("choices", "delta", "message", "content", "refusal", "tool_calls", "function", "name")
 MORE = ("arguments", "id", "index", "finish_reason", "usage", "model", "prompt_tokens", "text")

@@ -7,20 +7,14 @@ from pathlib import Path
 import pytest
 
 from bot import replies
+from bot.completions import Completion
 from bot.errors import (
     AuditUnavailableError,
     GatewayError,
     HomeserverError,
     HomeserverUnavailableError,
 )
-from bot.messages import (
-    Completion,
-    Invite,
-    Room,
-    RoomMessage,
-    Undecryptable,
-    Unfinished,
-)
+from bot.messages import Invite, Room, RoomMessage, Undecryptable, Unfinished
 from storage import StorageFailure
 from tests.spine import ANN, AUDIT_ROOM, BOB, BOT, EVE, Spine, configured, remembers, spine
 

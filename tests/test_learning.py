@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bot.completions import ToolCall
 from bot.learning import Fact, acceptable, proposed
-from bot.messages import RoomMessage, ToolCall
+from bot.messages import RoomMessage
 
 SAID = "Well, my cat is called\nMISO and I live in Graz."
 

@@ -7,11 +7,11 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bot.completions import ChatMessage, Completion
 from bot.config import Gateway as Settings
 from bot.demo.model import MODEL, serve_demo_model
 from bot.gateway import Gateway
 from bot.learning import REMEMBER
-from bot.messages import ChatMessage, Completion
 
 CAT = [{"role": "user", "content": "My cat is called Miso."}]
 TOOLS = [{"type": "function", "function": {"name": "remember", "parameters": {}}}]
