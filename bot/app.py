@@ -70,6 +70,7 @@ async def run(config: Config, *, stop: asyncio.Event, ready: Ready) -> None:
                 data=config.storage.path,
                 master_key=master_key,
                 rooms=storage.rooms,
+                readings=storage.readings,
                 share_keys_with=config.privacy.share_keys_with,
                 device_name="Confidant",
             )
@@ -212,7 +213,11 @@ class _Bot:
                 verifications.compared(answer[0], same=answer[1])
 
         await self._client.sync_forever(
-            dispatcher.receive, since=since, ready=is_ready, watch=watch
+            dispatcher.receive,
+            since=since,
+            ready=is_ready,
+            watch=watch,
+            waiting=await self._storage.inbox.waiting(),
         )
 
     async def _left_over(self) -> list[Unfinished]:
@@ -265,4 +270,12 @@ class _Bot:
         return [Job("inbox sweep", timedelta(days=1), self._sweep_inbox)]
 
     async def _sweep_inbox(self) -> None:
-        await self._storage.inbox.sweep(utc_now() - KEPT)
+        before = utc_now() - KEPT
+        await self._storage.inbox.sweep(before)
+        given_up = await self._storage.inbox.give_up(before)
+        if given_up:
+            log.warning(
+                "%d encrypted messages were given up: no key for them came in %d days",
+                given_up,
+                KEPT.days,
+            )

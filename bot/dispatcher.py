@@ -35,7 +35,10 @@ class Dispatcher:
         """Accept one sync: its new events and its token in one transaction, then to the workers."""
         messages = [event for event in batch.events if isinstance(event, RoomMessage)]
         ids = [(event.event_id, event.room_id) for event in messages]
-        new = set(await self._inbox.accept(ids, batch.token))
+        accepted = await self._inbox.accept(
+            ids, batch.token, waiting=batch.waiting, settled=batch.settled
+        )
+        new = set(accepted)
         self.enqueue(
             event
             for event in batch.events

@@ -216,6 +216,7 @@ class Handler:
         if self._once.may(event.room_id, event.session_id, now=self._now()):
             to = Address(event.room_id, event.event_id).about("undecryptable")
             await self._delivery.send(Reply(replies.UNDECRYPTABLE), to)
+        await self._storage.inbox.tell(event.event_id)
 
     async def _invite(self, invite: Invite) -> None:
         """Join where the inviter is listed; reject everywhere else."""

@@ -215,10 +215,16 @@ RoomEvent = RoomMessage | Undecryptable | Invite | Unfinished | Upgraded | Alone
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one sync brought, in order in each room, and the sync token that comes after it."""
+    """What one sync brought, in order in each room, and the sync token that comes after it.
+
+    `waiting` holds (event id, room id) of encrypted events that begin to wait for their keys,
+    `settled` the ids of those that wait no longer, whether they are among the events or not.
+    """
 
     events: tuple[RoomEvent, ...]
     token: str
+    waiting: tuple[tuple[str, str], ...] = ()
+    settled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from storage.audit_log import SYSTEM, AuditLog, FeedItem
 from storage.audit_reading import PublicEntry, read_audit_log, verify_audit_log
 from storage.backup import Manifest, back_up
 from storage.errors import AuditTampered, MasterKeyError, StorageFailure, VaultGone
-from storage.inbox import Inbox
+from storage.inbox import Inbox, StillWaiting
 from storage.memories import Memories, Memory, Revision
 from storage.opening import Storage, open_storage
+from storage.readings import Reading, Readings
 from storage.restore import Restored, restore
 from storage.rooms import Rooms
 from storage.sealing import MasterKey
@@ -38,10 +39,13 @@ __all__ = [
     "Memory",
     "MemoryHit",
     "PublicEntry",
+    "Reading",
+    "Readings",
     "Restored",
     "Revision",
     "Rooms",
     "Search",
+    "StillWaiting",
     "Storage",
     "StorageFailure",
     "Turn",

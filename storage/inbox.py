@@ -1,6 +1,7 @@
 """Which events were accepted and finished, and the sync token: what makes an answer come once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from storage.clock import to_text, utc_now
@@ -18,6 +19,15 @@ async def finish(transaction: Transaction, event_id: str, now: datetime) -> None
     )
 
 
+@dataclass(frozen=True, slots=True)
+class StillWaiting:
+    """An encrypted event that could not be read yet, and whether its sender was told so."""
+
+    event_id: str
+    room_id: str
+    told: bool
+
+
 class Inbox:
     """The inbox of the bot: event ids only, never a text."""
 
@@ -25,10 +35,18 @@ class Inbox:
         self._database = database
         self._now = now
 
-    async def accept(self, event_ids: Sequence[tuple[str, str]], token: str) -> list[str]:
+    async def accept(
+        self,
+        event_ids: Sequence[tuple[str, str]],
+        token: str,
+        *,
+        waiting: Iterable[tuple[str, str]] = (),
+        settled: Iterable[str] = (),
+    ) -> list[str]:
         """Accept the (event id, room id) pairs of one sync and its token, all or nothing.
 
-        Returns the event ids that were not known yet, in order.
+        In the same transaction `waiting` pairs begin to wait for their keys, and the ids that are
+        `settled` wait no longer. Returns the event ids that were not known yet, in order.
         """
         now = to_text(self._now())
         accepted = []
@@ -42,6 +60,9 @@ class Inbox:
                     now,
                 ):
                     accepted.append(event_id)
+            await _wait(transaction, waiting, now)
+            for event_id in settled:
+                await transaction.execute("DELETE FROM waiting WHERE event_id = ?", event_id)
             await transaction.execute(
                 "INSERT INTO state (name, value) VALUES (?, ?) "
                 "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -49,6 +70,23 @@ class Inbox:
                 token,
             )
         return accepted
+
+    async def waiting(self) -> list[StillWaiting]:
+        """The events that wait for their keys, in order of arrival."""
+        rows = await self._database.rows(
+            "SELECT event_id, room_id, told_at FROM waiting ORDER BY position"
+        )
+        return [
+            StillWaiting(row["event_id"], row["room_id"], told=row["told_at"] is not None)
+            for row in rows
+        ]
+
+    async def tell(self, event_id: str) -> None:
+        """Note that the sender of a waiting event was told."""
+        async with self._database.transaction() as transaction:
+            await transaction.execute(
+                "UPDATE waiting SET told_at = ? WHERE event_id = ?", to_text(self._now()), event_id
+            )
 
     async def begin(self, event_id: str, what: str) -> None:
         """Note that something begins which must not be done twice, such as a command."""
@@ -90,3 +128,21 @@ class Inbox:
             return await transaction.execute(
                 "DELETE FROM inbox WHERE finished_at < ?", to_text(before)
             )
+
+    async def give_up(self, before: datetime) -> int:
+        """Let nothing wait that came before a moment; how many were given up."""
+        async with self._database.transaction() as transaction:
+            return await transaction.execute(
+                "DELETE FROM waiting WHERE arrived_at < ?", to_text(before)
+            )
+
+
+async def _wait(transaction: Transaction, waiting: Iterable[tuple[str, str]], now: str) -> None:
+    for event_id, room_id in waiting:
+        await transaction.execute(
+            "INSERT INTO waiting (event_id, room_id, arrived_at) VALUES (?, ?, ?) "
+            "ON CONFLICT (event_id) DO NOTHING",
+            event_id,
+            room_id,
+            now,
+        )

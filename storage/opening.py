@@ -14,6 +14,7 @@ from storage.database import Database
 from storage.errors import MasterKeyError, StorageFailure
 from storage.inbox import Inbox
 from storage.keyring import SLOT_BYTES, Keyring
+from storage.readings import Readings
 from storage.replacing import finish_replacing, told
 from storage.rooms import Rooms
 from storage.sealing import MasterKey
@@ -29,6 +30,7 @@ class Storage:
 
     inbox: Inbox
     rooms: Rooms
+    readings: Readings
     audit_log: AuditLog
     vaults: Vaults
     _shared: Database = field(repr=False)
@@ -88,6 +90,7 @@ async def opened(
                 yield Storage(
                     inbox=Inbox(shared, now),
                     rooms=Rooms(shared, now),
+                    readings=Readings(shared, master_key.derive("replay index")),
                     audit_log=AuditLog(shared, now),
                     vaults=vaults,
                     _shared=shared,

@@ -15,7 +15,7 @@ from bot.errors import (
     HomeserverUnavailableError,
 )
 from bot.messages import Invite, Room, RoomMessage, Undecryptable, Unfinished
-from storage import StorageFailure
+from storage import Reading, StorageFailure
 from tests.spine import ANN, AUDIT_ROOM, BOB, BOT, EVE, Spine, configured, remembers, spine
 
 
@@ -301,10 +301,22 @@ async def test_a_fetch_that_meets_a_bug_ends_the_message_and_not_the_bot(bot: Sp
     assert await bot.storage.inbox.unfinished() == []
 
 
+async def test_what_was_told_of_a_waiting_message_is_noted(bot: Spine) -> None:
+    await bot.storage.inbox.accept([], "s1", waiting=[("$1", "!ann"), ("$2", "!ann")])
+
+    for number in (1, 2):
+        await bot.give(Undecryptable(f"${number}", "!ann", ANN, "session"))
+
+    assert [one.told for one in await bot.storage.inbox.waiting()] == [True, True]
+
+
 async def test_nothing_in_the_shared_database_names_a_person_who_was_forgotten(
     bot: Spine, tmp_path: Path
 ) -> None:
     await bot.give(Invite("!ann", ANN))
+    await bot.storage.inbox.accept([], "s1", waiting=[("$late", "!ann")])
+    await bot.give(Undecryptable("$late", "!ann", ANN, "session"))
+    await bot.storage.readings.keep([Reading("key", "session", 0, "$late")])
     await bot.say("hello")
     await bot.say("hello", EVE, "!eve")
     await bot.say("!forget everything")

@@ -98,6 +98,7 @@ async def person(url: str, user_id: str, password: str, data: Path) -> AsyncIter
             data=data,
             master_key=key,
             rooms=storage.rooms,
+            readings=storage.readings,
             share_keys_with="cross-signed",
             device_name="Confidant demo",
         ) as client,

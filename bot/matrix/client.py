@@ -5,7 +5,7 @@ import json
 import logging
 import math
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from bot.matrix.events import room_message
 from bot.matrix.http import Http, RequestError, TokenRevokedError, backoff, path
 from bot.matrix.identity import PublicIdentity
 from bot.matrix.reading import Reader, Watch
+from bot.matrix.replays import KnownReadings
 from bot.matrix.sender import Sender
 from bot.matrix.sharing import RoomKeys
 from bot.matrix.trust import ShareKeysWith, Trust
@@ -25,7 +26,7 @@ from bot.matrix.undecryptable import Waiting
 from bot.matrix.untrusted import items, text
 from bot.matrix.verification import Verifications
 from bot.messages import Batch, Invite, OwnIdentity, RoomMessage
-from storage import MasterKey, Rooms
+from storage import MasterKey, Rooms, StillWaiting
 
 POLL_MS = 30_000  # how long a sync waits for something to happen
 SOON_MS = 5_000  # the same, while somebody waits to hear that their message can't be read
@@ -67,16 +68,19 @@ class MatrixClient:
         since: str | None,
         ready: Callable[[], Awaitable[None]] | None = None,
         watch: Watch = lambda event: None,
+        waiting: Iterable[StillWaiting] = (),
     ) -> None:
         """Hand over what happens, batch by batch; the next sync waits until `receive` returns.
 
         Without `since` nothing from before the start is handed over. `ready` is awaited once,
         after the first batch; `watch` sees every readable event, also those that are no message
-        for the bot. Outages are waited out; raises HomeserverError when the token is revoked.
+        for the bot; `waiting` are those that waited for their keys before a restart. Outages are
+        waited out; raises HomeserverError when the token is revoked.
         """
+        self._reader.recalling.expect(waiting)
         token = since
         async for batch in self._batches(since, watch):
-            if batch.events or batch.token != token:
+            if batch != Batch((), token or ""):
                 await receive(batch)
             token = batch.token
             if ready is not None:
@@ -121,6 +125,8 @@ class MatrixClient:
 
     async def _sync(self, since: str | None, watch: Watch, *, first: bool) -> Batch:
         poll = SOON_MS if self._reader.waiting.is_urgent else POLL_MS
+        if self._reader.recalling.is_eager:
+            poll = 0
         query = {"filter": _SYNC_FILTER, "timeout": str(poll)}
         if since:
             query["since"] = since
@@ -145,6 +151,7 @@ async def open_client(
     data: Path,
     master_key: MasterKey,
     rooms: Rooms,
+    readings: KnownReadings,
     share_keys_with: ShareKeysWith,
     device_name: str,
 ) -> AsyncIterator[MatrixClient]:
@@ -160,11 +167,15 @@ async def open_client(
             device.http, device.own, device.identity_file, password=password
         )
         device.http.patience = math.inf  # a room waits where it is until the homeserver is back
-        yield _assembled(device, identity, rooms, share_keys_with)
+        yield _assembled(device, identity, rooms, readings, share_keys_with)
 
 
 def _assembled(
-    device: OpenDevice, identity: PublicIdentity, rooms: Rooms, share_keys_with: ShareKeysWith
+    device: OpenDevice,
+    identity: PublicIdentity,
+    rooms: Rooms,
+    readings: KnownReadings,
+    share_keys_with: ShareKeysWith,
 ) -> MatrixClient:
     http, guard = device.http, device.guard
     own = {identity.user_id: identity.master_key}
@@ -178,6 +189,7 @@ def _assembled(
         room_keys=room_keys,
         waiting=Waiting(asyncio.get_running_loop().time),
         remembered=rooms,
+        readings=readings,
     )
     sender = Sender(http, guard, room_keys, rooms)
     verifications = Verifications(device, sender, trust)

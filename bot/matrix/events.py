@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from bot.matrix.untrusted import items, mapping, number, text
 from bot.messages import Invite, RoomMessage
+from storage import Reading
 
 LATEST = 4_102_444_800_000  # milliseconds; a claim to be from after 2099 is no date
 SPOKEN = frozenset({"m.text", "m.emote"})  # never m.notice: bots don't answer bots
@@ -18,7 +19,10 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ClearEvent:
-    """An event that can be read: decrypted and checked, or sent without encryption."""
+    """An event that can be read: decrypted and checked, or sent without encryption.
+
+    `reading` is what tells a replay, where it was encrypted.
+    """
 
     event_id: str
     room_id: str
@@ -27,6 +31,7 @@ class ClearEvent:
     sent_at: datetime
     encrypted: bool
     content: Json = field(repr=False)
+    reading: Reading | None = field(default=None, repr=False)
 
     @property
     def relation(self) -> dict[str, Any]:

@@ -7,9 +7,10 @@ decrypted with its sessions and checked by us. Its own network code is not used 
 """
 
 import json
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import nio
@@ -21,9 +22,9 @@ from bot.errors import UnencryptedRoomError
 from bot.matrix.events import ClearEvent, decrypted_event
 from bot.matrix.signed_json import is_ed25519
 from bot.matrix.untrusted import MAX_DEPTH, mapping, member, text, too_deep
+from storage import Reading
 
 MEGOLM = "m.megolm.v1.aes-sha2"
-REPLAYS = 100_000  # message indexes remembered; about 15 MB
 
 Json = Mapping[str, Any]
 
@@ -50,8 +51,10 @@ class Guard:
     def __init__(self, client: nio.AsyncClient) -> None:
         self.client = client
         self.on_verification: Callable[[Any], None] = lambda event: None
+        self.on_forwarded_key: Callable[[str, str, Json], bool] = lambda *_: False
         self.drops: Counter[str] = Counter()
-        self._read_before: OrderedDict[tuple[str, str, int], str] = OrderedDict()
+        if client.olm is not None:  # what nio would do there is for several devices of one person
+            client.olm._handle_forwarded_room_key_event = self._receive_forwarded_key
 
     @property
     def olm(self) -> Any:
@@ -129,23 +132,56 @@ class Guard:
         plaintext, index = self._plaintext(session, text(content, "ciphertext"))
         if not self._is_senders(session, text(event, "sender")):
             raise DeviceUnknown
-        if not self._is_first_reading(session, index, text(event, "event_id")):
-            raise self._rejected("replayed event")
         clear = decrypted_event(event, room_id, self._payload(plaintext, room_id))
         if clear is None:
             raise self._rejected("malformed encrypted event")
-        return clear
+        return replace(
+            clear, reading=Reading(session.sender_key, session.id, index, clear.event_id)
+        )
 
-    def ask_for_key(self, event: Json) -> None:
-        """Let nio queue a request for the room key, where the channel to its sender is broken."""
-        with self.contained("malformed encrypted event"):
-            parsed = nio.MegolmEvent.from_dict(dict(event))
-            if isinstance(parsed, nio.MegolmEvent):
-                self.olm.check_if_wedged(parsed)
+    def replayed(self) -> Rejected:
+        """The verdict on an event whose ciphertext was read in another one."""
+        return self._rejected("replayed event")
 
     def relabelled(self) -> Rejected:
         """The verdict on an event whose keys are, after asking, not of its sender's devices."""
         return self._rejected("event under another sender's name")
+
+    def has_key(self, room_id: str, event: Json) -> bool:
+        """Whether the room key that an event names is here, of whatever index."""
+        return self._session(room_id, mapping(event, "content")) is not None
+
+    def import_session(
+        self,
+        user_id: str,
+        *,
+        curve25519: str,
+        ed25519: str,
+        room_id: str,
+        session_id: str,
+        exported: str,
+    ) -> bool:
+        """Take a room key in the format of exports as one of a known device of this person.
+
+        It never replaces one that decrypts more. False where the device or the key is not right.
+        """
+        device = (device for device in self._devices(user_id) if device.curve25519 == curve25519)
+        if not any(one.ed25519 == ed25519 for one in device):
+            return False
+        session = InboundGroupSession.import_session(exported, ed25519, curve25519, room_id)
+        if session.id != session_id:
+            return False
+        if self.olm.inbound_group_store.add(session):
+            self.olm.save_inbound_group_session(session)
+        return True
+
+    def wedged(self) -> set[tuple[str, str]]:
+        """(User id, device id) of devices whose Olm messages can't be read; nio notes them."""
+        return {(one.user_id, one.id) for one in self.olm.wedged_devices}
+
+    def _receive_forwarded_key(self, sender: str, sender_key: str, payload: Json) -> None:
+        if not self.on_forwarded_key(sender, sender_key, payload):
+            self.drops["forwarded room key"] += 1
 
     def _session(self, room_id: str, content: Json) -> InboundGroupSession | None:
         """The room key, looked up without making entries for what a stranger made up."""
@@ -178,15 +214,6 @@ class Guard:
         if user_id == self.client.user_id:
             yield OlmDevice(user_id, self.client.device_id, self.olm.account.identity_keys)
         yield from self.client.device_store[user_id].values()
-
-    def _is_first_reading(self, session: InboundGroupSession, index: int, event_id: str) -> bool:
-        """A message index belongs to one event: in another, the ciphertext is a replay."""
-        key = (session.sender_key, session.id, index)
-        first = self._read_before.setdefault(key, event_id)
-        self._read_before.move_to_end(key)
-        if len(self._read_before) > REPLAYS:
-            self._read_before.popitem(last=False)
-        return first == event_id
 
     def _payload(self, plaintext: str, room_id: str) -> dict[str, Any]:
         """The decrypted object, if it is a message of this room and nothing else."""

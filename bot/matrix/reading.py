@@ -8,7 +8,10 @@ from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.matrix.events import ClearEvent, clear_event, invite, room_message
 from bot.matrix.guard import DeviceUnknown, Guard, KeyMissing, Rejected
 from bot.matrix.http import Http, RequestError, TokenRevokedError
+from bot.matrix.key_requests import KeyRequests
 from bot.matrix.keys import DeviceKeyring
+from bot.matrix.recalling import Recalling
+from bot.matrix.replays import KnownReadings, Replays
 from bot.matrix.sharing import RoomKeys
 from bot.matrix.timeline import missed, since_joining, without_doubles
 from bot.matrix.trust import Trust
@@ -36,6 +39,7 @@ class Reader:
         room_keys: RoomKeys,
         waiting: Waiting,
         remembered: Rooms,
+        readings: KnownReadings,
     ) -> None:
         self._http = http
         self._guard = guard
@@ -45,11 +49,16 @@ class Reader:
         self._remembered = remembered
         self._known_encrypted: set[str] = set()
         self._user_id: str = guard.client.user_id
+        self._replays = Replays(readings)
+        self._key_requests = KeyRequests(guard, http, trust)
         self.waiting = waiting
+        self.recalling = Recalling(http, guard, waiting)
 
     async def read(self, sync: Json, *, since: str | None, watch: Watch) -> Batch:
         """What is new in this response; without `since` everything in it is old."""
         joined = mapping(sync, "rooms", "join")
+        if await self.recalling.go_on():
+            self._key_requests.recall(self.waiting)
         self._take_keys(sync)
         for room_id, room in joined.items():
             self._guard.follow(room_id, [*_state(room), *_timeline(room)])
@@ -66,7 +75,9 @@ class Reader:
             for event in timeline:
                 events += self._messages(await self._opened(room_id, event), watch)
         events += self.waiting.overdue()
-        return Batch(tuple(events), text(sync, "next_batch"))
+        await self._replays.keep()
+        begun, settled = self.waiting.changes()
+        return Batch(tuple(events), text(sync, "next_batch"), begun, settled)
 
     def invites(self, sync: Json) -> Iterable[Invite]:
         """Who asks the bot into which room."""
@@ -93,7 +104,10 @@ class Reader:
         """Keep others able to reach us; if it fails now, the next sync tries again."""
         try:
             await self._device_keys.replenish()
+            repaired = self._guard.wedged()
             await self._room_keys.deliver_queued()
+            self._key_requests.ask_again(repaired)
+            await self._key_requests.follow(self.waiting)
         except TokenRevokedError:
             raise
         except HomeserverError as error:
@@ -132,7 +146,6 @@ class Reader:
         try:
             return await self._readable(room_id, event)
         except KeyMissing:
-            self._guard.ask_for_key(event)
             self.waiting.add(room_id, event)
             return None
 
@@ -143,7 +156,7 @@ class Reader:
                 clear = await self._readable(room_id, event)
             except KeyMissing:
                 continue
-            self.waiting.remove(event)
+            self.waiting.remove(text(event, "event_id"))
             if clear is not None:
                 yield clear
 
@@ -157,7 +170,10 @@ class Reader:
         if text(event, "type") != "m.room.encrypted":
             return clear_event(event, room_id)
         try:
-            return await self._decrypted(room_id, event)
+            clear = await self._decrypted(room_id, event)
+            if clear.reading and await self._replays.is_one(clear.reading):
+                raise self._guard.replayed()
+            return clear
         except Rejected as rejected:
             _log.info("dropped an event: %s", rejected)
             return None

@@ -71,6 +71,7 @@ async def fetched(bot: Bot, room_id: str, event_id: str) -> RoomMessage | None:
             data=bot.data,
             master_key=key,
             rooms=storage.rooms,
+            readings=storage.readings,
             share_keys_with="cross-signed",
             device_name="Confidant",
         ) as client,

@@ -112,6 +112,7 @@ async def opened(account: Account, data: Path) -> AsyncIterator[MatrixClient]:
             data=data,
             master_key=key,
             rooms=storage.rooms,
+            readings=storage.readings,
             share_keys_with="cross-signed",
             device_name="test",
         ) as client,

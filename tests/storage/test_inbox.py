@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage import Inbox
+from storage import Inbox, StillWaiting
 from storage.database import Database
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -109,3 +109,52 @@ async def test_sweeping_drops_what_was_finished_long_ago_and_nothing_else(
     assert not await inbox.seen("$old")
     assert await inbox.seen("$new")
     assert await inbox.unfinished() == [("$old open", "!a"), ("$new open", "!a")]
+
+
+async def test_a_waiting_event_comes_and_goes_in_the_transaction_of_the_token(
+    inbox: Inbox,
+) -> None:
+    await inbox.accept([], "t1", waiting=[("$1", "!a"), ("$2", "!b"), ("$1", "!a")])
+    began = await inbox.waiting()
+    await inbox.tell("$2")
+
+    await inbox.accept([("$1", "!a")], "t2", settled=["$1", "$never seen"])
+
+    assert began == [StillWaiting("$1", "!a", told=False), StillWaiting("$2", "!b", told=False)]
+    assert await inbox.waiting() == [StillWaiting("$2", "!b", told=True)]
+    assert await inbox.unfinished() == [("$1", "!a")]
+
+
+async def test_a_cancelled_acceptance_lets_nothing_wait_or_settle_without_its_token(
+    inbox: Inbox,
+) -> None:
+    for number in range(40):
+        await inbox.accept([], "before", waiting=[(f"${number}", "!a")])
+        task = asyncio.create_task(
+            inbox.accept(
+                [(f"${number}", "!a")],
+                str(number),
+                waiting=[(f"${number} next", "!a")],
+                settled=[f"${number}"],
+            )
+        )
+        for _ in range(number):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+        done = await inbox.token() == str(number)
+        waiting = {one.event_id for one in await inbox.waiting()}
+        assert (f"${number}" not in waiting) == (f"${number} next" in waiting) == done
+        assert await inbox.seen(f"${number}") == done
+
+
+async def test_what_waited_too_long_is_given_up_and_counted(shared: Database) -> None:
+    for days, event in ((40, "$old"), (10, "$new")):
+        inbox = Inbox(shared, lambda days=days: NOON - timedelta(days=days))  # type: ignore[misc]
+        await inbox.accept([], "t", waiting=[(event, "!a")])
+
+    given_up = await inbox.give_up(NOON - timedelta(days=30))
+
+    assert given_up == 1
+    assert [one.event_id for one in await inbox.waiting()] == ["$new"]
