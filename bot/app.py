@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bot import doctor
+from bot.access import Once
 from bot.assistant import Assistant
 from bot.audit_feed import AuditFeed
 from bot.commands import COMMANDS
@@ -32,7 +33,9 @@ from bot.jobs import Job, ticking
 from bot.journal import Journal
 from bot.matrix.client import MatrixClient, open_client, reach
 from bot.matrix.events import ClearEvent
+from bot.membership import Membership
 from bot.messages import Action, Effect, Unfinished
+from bot.pacing import Pacing
 from bot.processing import processing
 from bot.tasks import task_group
 from bot.verifying import Verifying
@@ -184,6 +187,18 @@ class _Bot:
             audit_room=audit_room,
             now=utc_now,
         )
+        once = Once()
+        membership = Membership(
+            config=config,
+            rooms=sender,
+            record=exchanges.record,
+            journal=self._journal,
+            delivery=delivery,
+            once=once,
+            pacing=Pacing(),
+            audit_room=audit_room,
+            now=utc_now,
+        )
         return Handler(
             config=config,
             messenger=sender,
@@ -192,16 +207,20 @@ class _Bot:
             exchanges=exchanges,
             delivery=delivery,
             journal=self._journal,
+            membership=membership,
+            once=once,
             commands=COMMANDS,
             audit_room=audit_room,
             now=utc_now,
         )
 
     async def _sync(self, dispatcher: Dispatcher, ready: Ready, verifying: Verifying) -> None:
+        invites = await self._client.pending_invites()
+
         async def is_ready() -> None:
+            dispatcher.enqueue(invites)  # not before the sync knows who is in which room
             ready(self._client.user_id, self._client.device_id)
 
-        dispatcher.enqueue(await self._client.pending_invites())
         since = await self._storage.inbox.token()
         verifications = self._client.verifications
 

@@ -4,8 +4,10 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 
-from bot.messages import Batch, RoomEvent, RoomMessage
+from bot.messages import Alone, Batch, Invite, RoomEvent, RoomMessage, Upgraded
 from storage import Inbox
+
+MEMBERSHIP = "membership"  # no room's id: going in and out is done one after the other
 
 Handle = Callable[[RoomEvent], Awaitable[None]]
 
@@ -48,13 +50,14 @@ class Dispatcher:
     def enqueue(self, events: Iterable[RoomEvent]) -> None:
         """Queue events that are accepted already, each behind what its room has waiting."""
         for event in events:
-            queue = self._queues.get(event.room_id)
+            lane = MEMBERSHIP if isinstance(event, Invite | Upgraded | Alone) else event.room_id
+            queue = self._queues.get(lane)
             if queue is not None:
                 queue.append(event)
                 continue
-            self._queues[event.room_id] = deque([event])
+            self._queues[lane] = deque([event])
             self._idle.clear()
-            worker = self._tasks.create_task(self._work(event.room_id))
+            worker = self._tasks.create_task(self._work(lane))
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)
 
@@ -76,8 +79,8 @@ class Dispatcher:
         for worker in self._workers:
             worker.cancel()
 
-    async def _work(self, room_id: str) -> None:
-        queue = self._queues[room_id]
+    async def _work(self, lane: str) -> None:
+        queue = self._queues[lane]
         try:
             while queue:
                 async with self._slots:
@@ -85,6 +88,6 @@ class Dispatcher:
                         return
                     await self._handle(queue.popleft())
         finally:
-            del self._queues[room_id]
+            del self._queues[lane]
             if not self._queues:
                 self._idle.set()

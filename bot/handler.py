@@ -20,8 +20,10 @@ from bot.errors import (
 )
 from bot.exchange import Exchanges
 from bot.journal import Journal
+from bot.membership import Membership
 from bot.messages import (
     Action,
+    Alone,
     Effect,
     Invite,
     Outcome,
@@ -33,6 +35,7 @@ from bot.messages import (
     RoomMessage,
     Undecryptable,
     Unfinished,
+    Upgraded,
 )
 from storage import Storage, VaultGone
 
@@ -68,14 +71,6 @@ class Messenger(Protocol):
         """Show or hide that the bot is typing."""
         ...
 
-    async def join(self, room: str) -> str:
-        """Accept an invite, or join by alias; return the room's id."""
-        ...
-
-    async def leave(self, room_id: str) -> None:
-        """Leave a room, or reject an invite."""
-        ...
-
     async def direct_room(self, user_id: str, *, besides: str) -> str:
         """The encrypted direct chat with exactly this person, made if there is none."""
         ...
@@ -98,6 +93,8 @@ class Handler:
         exchanges: Exchanges,
         delivery: Delivery,
         journal: Journal,
+        membership: Membership,
+        once: Once,
         commands: Sequence[Command],
         audit_room: str,
         now: Callable[[], datetime],
@@ -109,11 +106,13 @@ class Handler:
         self._exchanges = exchanges
         self._delivery = delivery
         self._journal = journal
+        self._membership = membership
         self._commands = tuple(commands)
         self._audit_room = audit_room
+        self._me = config.homeserver.user_id
         self._now = now
         self._pace = Pace(config.limits.messages_per_minute, since=now())
-        self._once = Once()
+        self._once = once
 
     async def handle(self, event: RoomEvent) -> None:
         """Handle one event to its end; raises only what means that the bot must stop."""
@@ -125,8 +124,8 @@ class Handler:
                     await self._resume(event)
                 case Undecryptable():
                     await self._undecryptable(event)
-                case Invite():
-                    await self._invite(event)
+                case Invite() | Upgraded() | Alone():
+                    await self._membership.handle(event)
         except STOPS:
             raise
         except VaultGone:
@@ -148,7 +147,7 @@ class Handler:
         if message.room_id == self._audit_room:
             return await self._storage.inbox.finish(message.event_id)
         room = await self._messenger.room(message.room_id)
-        if message.sender not in room.members:  # gone since; an answer would be for those left
+        if not room.members >= {message.sender, self._me}:  # one is gone since; who would hear?
             return await self._storage.inbox.finish(message.event_id)
         match await self._intent(message, room):
             case Ignore():
@@ -217,22 +216,6 @@ class Handler:
             to = Address(event.room_id, event.event_id).about("undecryptable")
             await self._delivery.send(Reply(replies.UNDECRYPTABLE), to)
         await self._storage.inbox.tell(event.event_id)
-
-    async def _invite(self, invite: Invite) -> None:
-        """Join where the inviter is listed; reject everywhere else."""
-        if not allowed(invite.sender, self._config):
-            await self._messenger.leave(invite.room_id)
-            refused = Effect(Action.ROOM_REFUSED, Outcome.DENIED)
-            return await self._journal.of_somebody([refused])
-        await self._messenger.join(invite.room_id)
-        joined = Effect(Action.ROOM_JOINED, target=invite.room_id)
-        await self._exchanges.record(invite, joined)
-        room = await self._messenger.room(invite.room_id)
-        readable = not room.encrypted and self._config.privacy.encrypted_rooms_only
-        if readable and self._once.may(Refusal.UNENCRYPTED_ROOM, room.room_id, now=self._now()):
-            to = Address(room.room_id, f"joined {room.room_id}")
-            await self._delivery.send(Reply(replies.UNENCRYPTED_ROOM), to)
-        return None
 
 
 def _finished_by(event: RoomEvent) -> str | None:

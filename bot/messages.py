@@ -183,6 +183,14 @@ class Upgraded:
 
 
 @dataclass(frozen=True, slots=True)
+class Successor:
+    """The room in which another goes on; `via` is a homeserver that is in it."""
+
+    room_id: str
+    via: str
+
+
+@dataclass(frozen=True, slots=True)
 class Alone:
     """Everybody else seems to have left a room."""
 

@@ -7,16 +7,19 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
+from bot.access import Once
 from bot.assistant import Assistant
 from bot.commands import COMMANDS
 from bot.completions import ChatMessage, Completion, Tool, ToolCall
 from bot.config import Config, load_config
 from bot.delivery import Delivery
-from bot.errors import HomeserverError
+from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.exchange import Exchanges
 from bot.handler import Handler
 from bot.journal import Journal
-from bot.messages import Outgoing, OwnIdentity, Room, RoomEvent, RoomMessage
+from bot.membership import Membership
+from bot.messages import Outgoing, OwnIdentity, Room, RoomEvent, RoomMessage, Successor
+from bot.pacing import Pacing
 from bot.processing import processing
 from storage import MasterKey, Storage, open_storage
 
@@ -31,8 +34,14 @@ class FakeHomeserver:
         self.rooms: dict[str, Room] = {}
         self.sent: list[Outgoing] = []
         self.events: dict[str, str] = {}  # by transaction id: what is sent twice is there once
-        self.joined: list[str] = []
+        self.inside: set[str] = set()  # the rooms that the bot is in, as far as a test cares
+        self.entered: list[str] = []
         self.left: list[str] = []
+        self.reasons: dict[str, str] = {}  # said on leaving, by room
+        self.unseen: set[str] = set()  # rooms that no sync has shown yet
+        self.successors: dict[str, Successor] = {}
+        self.predecessors: dict[str, str] = {}
+        self.away = False
         self.broken: Exception | None = None
         self.cross_signed = True
 
@@ -49,14 +58,34 @@ class FakeHomeserver:
     async def typing(self, room_id: str, *, active: bool) -> None:
         return
 
-    async def join(self, room: str) -> str:
+    async def joined(self) -> frozenset[str]:
+        if self.away:
+            raise HomeserverUnavailableError("away")
+        return frozenset(self.inside)
+
+    def known_members(self, room_id: str) -> frozenset[str]:
+        seen = room_id in self.rooms and room_id not in self.unseen
+        return self.rooms[room_id].members if seen else frozenset()
+
+    async def join(self, room: str, *, via: str = "") -> str:
         if room not in self.rooms:
             raise HomeserverError("no such room")
-        self.joined.append(room)
+        self.inside.add(room)
+        self.entered.append(room)
         return room
 
-    async def leave(self, room_id: str) -> None:
+    async def leave(self, room_id: str, *, reason: str = "") -> None:
+        self.inside.discard(room_id)
         self.left.append(room_id)
+        self.reasons[room_id] = reason
+
+    async def successor(self, room_id: str) -> Successor | None:
+        return self.successors.get(room_id)
+
+    async def predecessor(self, room_id: str) -> str:
+        if room_id not in self.inside:
+            raise HomeserverError("not a member")
+        return self.predecessors.get(room_id, "")
 
     async def direct_room(self, user_id: str, *, besides: str) -> str:
         wanted = frozenset({BOT, user_id})
@@ -116,6 +145,7 @@ class Spine:
     model: ScriptedModel
     handler: Handler
     clock: "Clock"
+    stopwatch: "Stopwatch"
     numbers: "count[int]" = field(default_factory=count)
 
     async def say(
@@ -174,6 +204,19 @@ class Clock:
         self.time += timedelta(**by)
 
 
+class Stopwatch:
+    """Seconds that pass only by sleeping, and then at once."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
 def configured(**sections: dict[str, str]) -> Config:
     """A configuration for tests, with keys of sections on top of it."""
     environ = {
@@ -222,6 +265,18 @@ async def spine(path: Path, config: Config | None = None) -> AsyncIterator[Spine
             audit_room=AUDIT_ROOM,
             now=clock,
         )
+        once, stopwatch = Once(), Stopwatch()
+        membership = Membership(
+            config=config,
+            rooms=homeserver,
+            record=exchanges.record,
+            journal=journal,
+            delivery=delivery,
+            once=once,
+            pacing=Pacing(now=stopwatch, sleep=stopwatch.sleep),
+            audit_room=AUDIT_ROOM,
+            now=clock,
+        )
         handler = Handler(
             config=config,
             messenger=homeserver,
@@ -230,8 +285,10 @@ async def spine(path: Path, config: Config | None = None) -> AsyncIterator[Spine
             exchanges=exchanges,
             delivery=delivery,
             journal=journal,
+            membership=membership,
+            once=once,
             commands=COMMANDS,
             audit_room=AUDIT_ROOM,
             now=clock,
         )
-        yield Spine(config, storage, homeserver, model, handler, clock)
+        yield Spine(config, storage, homeserver, model, handler, clock, stopwatch)

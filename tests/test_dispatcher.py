@@ -9,7 +9,7 @@ import pytest
 
 from bot.dispatcher import Dispatcher
 from bot.errors import HomeserverUnavailableError
-from bot.messages import Batch, RoomEvent, RoomMessage
+from bot.messages import Alone, Batch, Invite, RoomEvent, RoomMessage, Upgraded
 from bot.tasks import task_group
 from storage import MasterKey, open_storage
 
@@ -119,3 +119,36 @@ async def test_a_drain_that_takes_too_long_says_so(tmp_path: Path, key: MasterKe
         await begun.wait()
         assert not await dispatcher.drain(0.01)
         dispatcher.cancel()
+
+
+async def test_hundreds_of_invites_take_one_place_and_delay_no_chat(
+    tmp_path: Path, key: MasterKey
+) -> None:
+    gate, all_answered, going = asyncio.Event(), asyncio.Event(), 0
+    chat = [message(f"${number}", f"!{number}") for number in range(20)]
+    answered: list[str] = []
+    gone: list[str] = []
+
+    async def handle(event: RoomEvent) -> None:
+        nonlocal going
+        if isinstance(event, RoomMessage):
+            answered.append(event.event_id)
+            if len(answered) == len(chat):
+                all_answered.set()
+            return
+        going += 1
+        assert going == 1, "one after the other"
+        await gate.wait()
+        going -= 1
+        gone.append(event.room_id)
+
+    invites = [Invite(f"!{number}", "@ann:x") for number in range(500)]
+    membership: list[RoomEvent] = [*invites, Upgraded("!a", "!b"), Alone("!c")]
+    async with open_storage(tmp_path, key) as storage, asyncio.TaskGroup() as tasks:
+        dispatcher = Dispatcher(handle, storage.inbox, tasks, side_by_side=2)
+        await dispatcher.receive(Batch((*membership, *chat), "s1"))
+        await asyncio.wait_for(all_answered.wait(), 10)
+        assert gone == []
+        gate.set()
+
+    assert gone == [event.room_id for event in membership]

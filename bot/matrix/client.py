@@ -204,7 +204,7 @@ def _filter(room: object) -> str:
 _SYNC_FILTER = _filter(
     {
         "timeline": {"limit": TIMELINE},
-        "state": {"types": ["m.room.member", "m.room.encryption"]},
+        "state": {"types": ["m.room.member", "m.room.encryption", "m.room.tombstone"]},
         "ephemeral": {"types": []},
         "account_data": {"types": []},
     }

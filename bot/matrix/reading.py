@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
 from bot.errors import HomeserverError, HomeserverUnavailableError
+from bot.matrix.departures import departures
 from bot.matrix.events import ClearEvent, clear_event, invite, room_message
 from bot.matrix.guard import DeviceUnknown, Guard, KeyMissing, Rejected
 from bot.matrix.http import Http, RequestError, TokenRevokedError
@@ -48,6 +49,7 @@ class Reader:
         self._room_keys = room_keys
         self._remembered = remembered
         self._known_encrypted: set[str] = set()
+        self._invited: dict[str, Invite] = {}  # those that wait for an answer
         self._user_id: str = guard.client.user_id
         self._replays = Replays(readings)
         self._key_requests = KeyRequests(guard, http, trust)
@@ -68,7 +70,9 @@ class Reader:
         await self._maintain()
         # All that may fail comes before anything is taken from those that wait.
         new = {room_id: await self._new(room_id, joined[room_id], since) for room_id in joined}
-        events: list[RoomEvent] = list(self.invites(sync))
+        events: list[RoomEvent] = self._new_invites(sync)
+        for room_id, room in joined.items():
+            events += self._departures(room_id, room)
         for clear in [clear async for clear in self._late()]:
             events += self._messages(clear, watch)
         for room_id, timeline in new.items():
@@ -84,7 +88,20 @@ class Reader:
         for room_id, room in mapping(sync, "rooms", "invite").items():
             found = invite(room_id, items(room, "invite_state", "events"), bot=self._user_id)
             if found is not None:
+                self._invited[room_id] = found
                 yield found
+
+    def _new_invites(self, sync: Json) -> list[RoomEvent]:
+        """Without those told already: at a start, all that wait are asked for first."""
+        for room_id in (*mapping(sync, "rooms", "join"), *mapping(sync, "rooms", "leave")):
+            self._invited.pop(room_id, None)
+        told = dict(self._invited)
+        return [one for one in self.invites(sync) if told.get(one.room_id) != one]
+
+    def _departures(self, room_id: str, room: object) -> Iterable[RoomEvent]:
+        events = [*_state(room), *_timeline(room)]
+        members = self._guard.members(room_id)
+        return departures(room_id, events, members=members, bot=self._user_id)
 
     async def open(self, room_id: str, event: Json) -> ClearEvent | None:
         """One event, decrypted if its key is there."""

@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.errors import HomeserverError, HomeserverUnavailableError, UnencryptedRoomError
-from bot.matrix import content, direct, rooms
+from bot.matrix import content, direct, rooms, upgrades
 from bot.matrix.guard import Guard
-from bot.matrix.http import Http, RequestError, path
+from bot.matrix.http import Http, RequestError, TokenRevokedError, UnavailableError, path
 from bot.matrix.media import upload_encrypted
 from bot.matrix.sharing import RoomKeys
 from bot.matrix.untrusted import text
-from bot.messages import Outgoing, Room
+from bot.messages import Outgoing, Room, Successor
 from storage import Rooms
 
 TYPING_MS = 30_000
+DEAD = 30.0  # seconds without an answer about one room, twice: its servers are gone
 
 
 class Sender:
@@ -74,13 +75,35 @@ class Sender:
         with contextlib.suppress(RequestError):
             await self._http.call("PUT", target, body, seconds=3.0, patience=0.0)
 
-    async def join(self, room: str) -> str:
-        """Join a room by its id or alias, or accept its invite; returns its id."""
-        return text(await self._http.call("POST", path("join", room), {}), "room_id")
+    async def join(self, room: str, *, via: str = "") -> str:
+        """Join a room by its id or alias, or accept its invite; returns its id.
 
-    async def leave(self, room_id: str) -> None:
-        """Leave a room, or reject an invite."""
-        await self._http.call("POST", path("rooms", room_id, "leave"), {})
+        `via` is a homeserver that is in the room. Raises HomeserverError where the room can't be
+        joined, though the homeserver itself may be well: others' may be gone.
+        """
+        ask = {"via": via, "server_name": via} if via else None  # the second for Matrix < 1.12
+        return text(await self._change(path("join", room), {}, ask), "room_id")
+
+    async def leave(self, room_id: str, *, reason: str = "") -> None:
+        """Leave a room, or reject an invite; members, or who invited, can read the reason."""
+        body = {"reason": reason} if reason else {}
+        await self._change(path("rooms", room_id, "leave"), body)
+
+    async def joined(self) -> frozenset[str]:
+        """The rooms that the bot is in."""
+        return frozenset(await rooms.joined(self._http))
+
+    def known_members(self, room_id: str) -> frozenset[str]:
+        """Who was in a room at the last sync; empty for one that no sync has shown yet."""
+        return self._guard.members(room_id)
+
+    async def successor(self, room_id: str) -> Successor | None:
+        """Where a room goes on, if somebody said so who may."""
+        return await upgrades.successor(self._http, room_id)
+
+    async def predecessor(self, room_id: str) -> str:
+        """The room that this one says it continues, empty if none."""
+        return await upgrades.predecessor(self._http, room_id)
 
     async def sent_by_me(self, room_id: str, event_id: str) -> bool:
         """Whether an event is the bot's own."""
@@ -142,6 +165,21 @@ class Sender:
         if encrypted:
             await self._remembered.remember_encrypted(room_id)
         return encrypted
+
+    async def _change(
+        self, target: str, body: Mapping[str, Any], query: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Two tries, each when the homeserver is there: a dead room must not hold up others."""
+        for _ in range(2):
+            try:
+                return await self._http.call(
+                    "POST", target, body, query=query, seconds=DEAD, repeatable=False
+                )
+            except TokenRevokedError:
+                raise
+            except UnavailableError:
+                await rooms.joined(self._http)  # waits here while the homeserver is away
+        raise RequestError("The homeserver gave no answer about a room.")
 
     async def _put(
         self, room_id: str, verb: str, what: str, transaction_id: str, body: Mapping[str, Any]

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from bot.demo.homeserver import Homeserver
 from tests.live.events import Event, Message, edit_content, first_events, folded, text_content
@@ -260,7 +261,7 @@ async def run_peer(
     """
     if not password:
         await homeserver.register(localpart, password := f"password of {localpart}")
-    log = folder / f"{localpart}.log"
+    log = folder / f"{quote(localpart, safe='')}.log"
     with log.open("wb") as errors:
         process = await asyncio.create_subprocess_exec(
             *_command(implementation),
