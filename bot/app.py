@@ -28,15 +28,17 @@ from bot.errors import (
 )
 from bot.exchange import Exchanges
 from bot.gateway import Gateway
+from bot.gateway_patience import Patience
 from bot.handler import Handler
 from bot.jobs import Job, ticking
 from bot.journal import Journal
-from bot.matrix.client import MatrixClient, open_client, reach
+from bot.matrix.client import QUIET, MatrixClient, open_client, reach
 from bot.matrix.events import ClearEvent
 from bot.membership import Membership
 from bot.messages import Action, Effect, Unfinished
 from bot.pacing import Pacing
 from bot.processing import processing
+from bot.service import Watched, notify, watchdog, watchdog_seconds
 from bot.tasks import task_group
 from bot.verifying import Verifying
 from storage import MasterKey, Storage, StorageFailure, open_storage
@@ -44,6 +46,8 @@ from storage import MasterKey, Storage, StorageFailure, open_storage
 log = logging.getLogger(__name__)
 
 DRAIN = 20.0  # seconds that a stop waits for what is being answered
+# Seconds for one event: two requests to the gateway, and as much again for the homeserver's part.
+LONGEST = 3 * Patience().deadline
 KEPT = timedelta(days=30)  # how long finished event ids are kept against redelivery
 AUDIT_ROOM = "audit.room"
 
@@ -155,12 +159,14 @@ class _Bot:
             verifying = Verifying(self._config, self._client.sender, audit_room, now=utc_now)
             syncing = tasks.create_task(self._sync(dispatcher, ready, verifying), name="sync")
             posting = tasks.create_task(feed.run(), name="audit feed")
+            watching = tasks.create_task(self._watch(dispatcher), name="watchdog")
             aside = [
                 tasks.create_task(self._client.backing_up.run(), name="key backup"),
                 tasks.create_task(self._client.verifications.run(verifying), name="verification"),
             ]
             async with ticking(self._jobs(), self._storage, now=utc_now):
                 await stop.wait()
+            notify("STOPPING=1")
             syncing.cancel()
             for task in aside:
                 task.cancel()
@@ -168,7 +174,20 @@ class _Bot:
                 log.warning("some answers were not finished; they follow after the next start")
             await self._journal.of_the_bot(Effect(Action.BOT_STOPPED))
             posting.cancel()
+            watching.cancel()
             dispatcher.cancel()
+
+    async def _watch(self, dispatcher: Dispatcher) -> None:
+        """Tell the service manager that the bot gets on, if it wants to know.
+
+        Time in which the homeserver is away counts against nothing: a start would not bring it
+        back.
+        """
+        interval, client = watchdog_seconds(), self._client
+        if interval is not None:
+            sync = Watched("the sync", lambda: client.alive_at, QUIET)
+            worker = Watched("a room", lambda: max(dispatcher.busy_since, client.away_at), LONGEST)
+            await watchdog((sync, worker), interval)
 
     def _handler(self, audit_room: str) -> Handler:
         config, storage, sender = self._config, self._storage, self._client.sender

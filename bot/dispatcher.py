@@ -1,10 +1,11 @@
 """Each room in order, rooms side by side: all the concurrency of the bot."""
 
 import asyncio
-from collections import deque
+import time
 from collections.abc import Awaitable, Callable, Iterable
 
 from bot.messages import Alone, Batch, Invite, RoomEvent, RoomMessage, Upgraded
+from bot.room_queue import Held, RoomQueue
 from storage import Inbox
 
 MEMBERSHIP = "membership"  # no room's id: going in and out is done one after the other
@@ -17,17 +18,26 @@ class Dispatcher:
 
     A worker is a task that lives as long as its room has something to do. A homeserver that is
     away holds up its rooms where they are; what a handler raises means that the bot must stop,
-    and ends the task group.
+    and ends the task group. Of what waits, only so much is held with its text.
     """
 
     def __init__(
-        self, handle: Handle, inbox: Inbox, tasks: asyncio.TaskGroup, *, side_by_side: int = 32
+        self,
+        handle: Handle,
+        inbox: Inbox,
+        tasks: asyncio.TaskGroup,
+        *,
+        side_by_side: int = 32,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._handle = handle
         self._inbox = inbox
         self._tasks = tasks
         self._slots = asyncio.Semaphore(side_by_side)
-        self._queues: dict[str, deque[RoomEvent]] = {}
+        self._clock = clock
+        self._held = Held()
+        self._queues: dict[str, RoomQueue] = {}
+        self._begun: dict[str, float] = {}  # when each room's worker began what it is at
         self._workers: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -51,15 +61,14 @@ class Dispatcher:
         """Queue events that are accepted already, each behind what its room has waiting."""
         for event in events:
             lane = MEMBERSHIP if isinstance(event, Invite | Upgraded | Alone) else event.room_id
-            queue = self._queues.get(lane)
-            if queue is not None:
-                queue.append(event)
-                continue
-            self._queues[lane] = deque([event])
-            self._idle.clear()
-            worker = self._tasks.create_task(self._work(lane))
-            self._workers.add(worker)
-            worker.add_done_callback(self._workers.discard)
+            if lane not in self._queues:
+                self._open(lane)
+            self._queues[lane].append(event)
+
+    @property
+    def busy_since(self) -> float:
+        """When the worker that is at one event for the longest began it; now if none is at any."""
+        return min(self._begun.values(), default=self._clock())
 
     async def drain(self, seconds: float) -> bool:
         """Begin nothing new, let what runs finish; whether it did in time.
@@ -79,6 +88,13 @@ class Dispatcher:
         for worker in self._workers:
             worker.cancel()
 
+    def _open(self, lane: str) -> None:
+        self._queues[lane] = RoomQueue(self._held)
+        self._idle.clear()
+        worker = self._tasks.create_task(self._work(lane))
+        self._workers.add(worker)
+        worker.add_done_callback(self._workers.discard)
+
     async def _work(self, lane: str) -> None:
         queue = self._queues[lane]
         try:
@@ -86,8 +102,11 @@ class Dispatcher:
                 async with self._slots:
                     if self._draining:
                         return
-                    await self._handle(queue.popleft())
+                    self._begun[lane] = self._clock()
+                    await self._handle(queue.next())
+                    del self._begun[lane]
         finally:
-            del self._queues[lane]
+            self._begun.pop(lane, None)
+            self._queues.pop(lane).close()
             if not self._queues:
                 self._idle.set()

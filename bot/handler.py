@@ -3,6 +3,7 @@
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -24,6 +25,7 @@ from bot.membership import Membership
 from bot.messages import (
     Action,
     Alone,
+    Backlog,
     Effect,
     Invite,
     Outcome,
@@ -126,6 +128,8 @@ class Handler:
                     await self._undecryptable(event)
                 case Invite() | Upgraded() | Alone():
                     await self._membership.handle(event)
+                case Backlog():
+                    await self._backlog(event)
         except STOPS:
             raise
         except VaultGone:
@@ -135,10 +139,10 @@ class Handler:
             await self._failed(event, error)
 
     async def _resume(self, event: Unfinished) -> None:
-        """Answer what a crash left unanswered; no plaintext was kept for this."""
+        """Answer what a crash left unanswered or what had to wait; no plaintext was kept for it."""
         message = await self._fetch(event.room_id, event.event_id)
         if message is not None:
-            await self.handle(message)
+            await self.handle(replace(message, recovered=event.recovered))
         else:
             lost = Effect(Action.MESSAGE_ANSWERED, Outcome.INTERRUPTED)
             await self._journal.of_somebody([lost], finishes=event.event_id)
@@ -159,16 +163,31 @@ class Handler:
                 await self._exchanges.carry_out(message, room, wanted)
         return None
 
+    async def _backlog(self, backlog: Backlog) -> None:
+        """Say that it takes a while, where those who wait are obeyed; it costs nobody a turn."""
+        message = backlog.message
+        room = await self._messenger.room(message.room_id)
+        if backlog.mentioning is not (room.kind is RoomKind.SHARED) or (
+            message.room_id == self._audit_room or message.sender not in room.members
+        ):
+            return
+        if isinstance(self._meant(message, room, addressed=True), Order | Chat):
+            to = address(message, room).about("backlog")
+            await self._delivery.send(Reply(replies.backlog(backlog.waiting)), to)
+
     async def _intent(self, message: RoomMessage, room: Room) -> Intent:
         addressed = message.mentions_bot
         if room.kind is RoomKind.SHARED and not addressed and message.reply_to:
             addressed = await self._messenger.sent_by_me(message.room_id, message.reply_to)
-        wanted = intent(
-            message, room, config=self._config, commands=self._commands, addressed=addressed
-        )
+        wanted = self._meant(message, room, addressed=addressed)
         if isinstance(wanted, Order | Chat) and not self._pace.admits(message, self._now()):
             return Refuse(Refusal.TOO_FAST)
         return wanted
+
+    def _meant(self, message: RoomMessage, room: Room, *, addressed: bool) -> Intent:
+        return intent(
+            message, room, config=self._config, commands=self._commands, addressed=addressed
+        )
 
     async def _refuse(self, message: RoomMessage, room: Room, why: Refusal) -> None:
         whom = room.room_id if why is Refusal.UNENCRYPTED_ROOM else message.sender
@@ -190,6 +209,8 @@ class Handler:
         action = Action.MESSAGE_ANSWERED
         if isinstance(error, GatewayError):
             action = Action.GATEWAY_FAILED
+        if isinstance(event, Backlog):
+            return None  # a courtesy; those who wait come next, and their answers say what is wrong
         failed = Effect(action, Outcome.FAILED, "", {"error": kind})
         if not isinstance(event, RoomMessage):
             return await self._journal.of_somebody([failed], finishes=_finished_by(event))

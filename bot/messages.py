@@ -199,10 +199,14 @@ class Alone:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """More waits in a room than is answered soon; the message is the newest of it."""
+    """More waits in a room than is answered soon; the message is the newest of it.
+
+    Counted are all messages of the room or, apart from that, only those `mentioning` the bot.
+    """
 
     message: RoomMessage
     waiting: int
+    mentioning: bool = False
 
     @property
     def room_id(self) -> str:
@@ -212,10 +216,14 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A message that was accepted earlier and not finished; its text is with the homeserver."""
+    """A message that was accepted earlier and not finished; its text is with the homeserver.
+
+    It is `recovered` when it was there before the bot started; else it has only waited its turn.
+    """
 
     event_id: str
     room_id: str
+    recovered: bool = True
 
 
 RoomEvent = RoomMessage | Undecryptable | Invite | Unfinished | Upgraded | Alone | Backlog

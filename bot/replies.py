@@ -62,6 +62,14 @@ def interrupted(begun: str, prefix: str) -> str:
     )
 
 
+def backlog(waiting: int) -> str:
+    """More is waiting in a room than is answered soon; said once."""
+    return (
+        f"{waiting} messages to me are waiting in this room. I take them up one after the other, "
+        "in their order, and none of them is lost: nothing needs to be sent again."
+    )
+
+
 def quota_spent(tokens: int) -> str:
     """The operator's limit for a day is reached."""
     return (

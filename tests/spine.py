@@ -33,6 +33,7 @@ class FakeHomeserver:
     def __init__(self) -> None:
         self.rooms: dict[str, Room] = {}
         self.sent: list[Outgoing] = []
+        self.kept: dict[str, RoomMessage] = {}  # what can be fetched again, by event id
         self.events: dict[str, str] = {}  # by transaction id: what is sent twice is there once
         self.inside: set[str] = set()  # the rooms that the bot is in, as far as a test cares
         self.entered: list[str] = []
@@ -248,7 +249,7 @@ async def spine(path: Path, config: Config | None = None) -> AsyncIterator[Spine
     async with open_storage(path, key, now=clock) as storage:
 
         async def fetch(room_id: str, event_id: str) -> RoomMessage | None:
-            return None
+            return homeserver.kept.get(event_id)
 
         stated = processing(config, gateway_host="127.0.0.1")
         delivery, journal = Delivery(homeserver), Journal(storage.audit_log, now=clock)

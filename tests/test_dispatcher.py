@@ -9,7 +9,17 @@ import pytest
 
 from bot.dispatcher import Dispatcher
 from bot.errors import HomeserverUnavailableError
-from bot.messages import Alone, Batch, Invite, RoomEvent, RoomMessage, Upgraded
+from bot.messages import (
+    Alone,
+    Backlog,
+    Batch,
+    Invite,
+    RoomEvent,
+    RoomMessage,
+    Unfinished,
+    Upgraded,
+)
+from bot.room_queue import WHOLE
 from bot.tasks import task_group
 from storage import MasterKey, open_storage
 
@@ -152,3 +162,53 @@ async def test_hundreds_of_invites_take_one_place_and_delay_no_chat(
         gate.set()
 
     assert gone == [event.room_id for event in membership]
+
+
+async def test_of_a_burst_all_is_handled_in_order_and_the_room_told_once(
+    tmp_path: Path, key: MasterKey
+) -> None:
+    gate, handled = asyncio.Event(), list[RoomEvent]()
+
+    async def handle(event: RoomEvent) -> None:
+        handled.append(event)
+        await gate.wait()
+
+    async with open_storage(tmp_path, key) as storage, asyncio.TaskGroup() as tasks:
+        dispatcher = Dispatcher(handle, storage.inbox, tasks)
+        for number in range(1000):
+            await dispatcher.receive(Batch((message(f"${number}"),), f"s{number}"))
+        gate.set()
+
+    first, backlog, *rest = handled
+    ids = [getattr(one, "event_id", "") for one in (first, *rest)]
+    whole = [one for one in (first, *rest) if isinstance(one, RoomMessage)]
+    assert backlog == Backlog(message("$999"), 999)
+    assert ids == [f"${number}" for number in range(1000)]
+    assert len(whole) <= WHOLE + 1
+    assert Unfinished("$999", "!r", recovered=False) in rest
+
+
+async def test_a_stop_leaves_what_waits_by_id_to_the_next_start_as_well(
+    tmp_path: Path, key: MasterKey
+) -> None:
+    gate, begun = asyncio.Event(), asyncio.Event()
+
+    async def handle(event: RoomEvent) -> None:
+        begun.set()
+        await gate.wait()
+        assert isinstance(event, RoomMessage)
+        await storage.inbox.finish(event.event_id)
+
+    async with open_storage(tmp_path, key) as storage, asyncio.TaskGroup() as tasks:
+        dispatcher = Dispatcher(handle, storage.inbox, tasks)
+        await dispatcher.receive(Batch((message("$0"),), "s0"))
+        await begun.wait()
+        burst = tuple(message(f"${number}") for number in range(1, 1000))
+        await dispatcher.receive(Batch(burst, "s1"))
+        draining = tasks.create_task(dispatcher.drain(10))
+        await asyncio.sleep(0)
+        gate.set()
+        assert await draining
+        left = await storage.inbox.unfinished()
+
+    assert left == [(f"${number}", "!r") for number in range(1, 1000)]

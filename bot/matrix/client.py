@@ -5,6 +5,7 @@ import json
 import logging
 import math
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ from storage import MasterKey, Rooms, StillWaiting
 POLL_MS = 30_000  # how long a sync waits for something to happen
 SOON_MS = 5_000  # the same, while somebody waits to hear that their message can't be read
 FIRST_SYNC = 300.0  # seconds: the state of every room, from a slow homeserver
+QUIET = FIRST_SYNC + 60.0  # seconds at most between two signs of life of the sync
 TIMELINE = 100  # events of a room in one sync; what is more is fetched as a gap
 
 _log = logging.getLogger(__name__)
@@ -56,6 +58,21 @@ class MatrixClient:
         self.sender = sender
         self.backing_up = BackingUp(device)
         self.verifications = verifications
+        self._came_round_at = time.monotonic()
+        reader.got_on = self._came_round
+
+    @property
+    def alive_at(self) -> float:
+        """When the sync last came round, or a try ended because the homeserver is away."""
+        return max(self._came_round_at, self.away_at)
+
+    @property
+    def away_at(self) -> float:
+        """When the homeserver was last found to be away (time.monotonic)."""
+        return self._http.away_at
+
+    def _came_round(self) -> None:
+        self._came_round_at = time.monotonic()
 
     async def identity(self) -> OwnIdentity:
         """Who the bot is to others, and whether the homeserver shows it so at this moment."""
@@ -111,6 +128,7 @@ class MatrixClient:
         """Sync without end; a failure is waited out and the same token asked for again."""
         first, failures = True, 0
         while True:
+            self._came_round()
             try:
                 batch = await self._sync(since, watch, first=first)
             except TokenRevokedError:

@@ -55,6 +55,7 @@ class Http:
         self.url = url.rstrip("/")
         self.patience = PATIENCE  # seconds; once the bot runs, an outage is waited out
         self.access_token = ""
+        self.away_at = -math.inf  # the loop's time when a try last found the homeserver away
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -139,6 +140,8 @@ class Http:
         begun, tries = asyncio.get_running_loop().time(), 0
         while True:
             status, answer = await self._json(method, target, data, kind, seconds)
+            if _is_away(status, answer):
+                self.away_at = asyncio.get_running_loop().time()
             again = status == 429 or (repeatable and _is_passing(status))
             wait = asked_wait(answer) if status == 429 else backoff(tries)
             most = patience if _is_away(status, answer) else min(patience, PATIENCE)

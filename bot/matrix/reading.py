@@ -55,6 +55,7 @@ class Reader:
         self._key_requests = KeyRequests(guard, http, trust)
         self.waiting = waiting
         self.recalling = Recalling(http, guard, waiting)
+        self.got_on: Callable[[], None] = lambda: None  # after each room: gaps can be long
 
     async def read(self, sync: Json, *, since: str | None, watch: Watch) -> Batch:
         """What is new in this response; without `since` everything in it is old."""
@@ -141,6 +142,7 @@ class Reader:
         """The events of one room since the last sync, the gap filled, none from before joining."""
         if since is None:
             return []
+        self.got_on()
         events = _timeline(room)
         if member(room, "timeline", "limited") is True:
             events = without_doubles([*await self._gap(room_id, room, since), *events])

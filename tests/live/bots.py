@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import json
+import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -33,9 +34,16 @@ class Bot:
         self.log = folder / "bot.log"
         self.config = folder / "config.toml"
         self.config.write_text(_as_toml(settings))
+        self.environment: Mapping[str, str] = {}  # besides the one that the tests have
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
+
+    @property
+    def pid(self) -> int:
+        """The id of its process."""
+        assert self._process is not None, "it runs"
+        return self._process.pid
 
     async def start(self) -> None:
         """Start it and wait for its line that begins with `ready`."""
@@ -59,6 +67,7 @@ class Bot:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             cwd=REPOSITORY,
+            env={**os.environ, **self.environment},
             limit=2**20,
             preexec_fn=_die_with_parent,
         )

@@ -74,11 +74,13 @@ async def ask(chat: Chat, numbers: Sequence[int], *, room: int = 0) -> list[str]
     return [reply(question(number, room)) for number in numbers]
 
 
-async def heard(chat: Chat, count: int, *, patience: float = 30.0) -> list[str]:
-    """The next so many finished messages of the bot."""
-    hear = chat.person.next_message
+async def heard(
+    chat: Chat, count: int, *, kind: str | None = None, patience: float = 30.0
+) -> list[str]:
+    """The next so many finished messages of the bot, of one kind or of any."""
+    hear, who = chat.person.next_message, chat.bot.user_id
     return [
-        (await hear(chat.room_id, chat.bot.user_id, patience=patience)).text for _ in range(count)
+        (await hear(chat.room_id, who, kind=kind, patience=patience)).text for _ in range(count)
     ]
 
 
