@@ -163,6 +163,8 @@ class _Bot:
             aside = [
                 tasks.create_task(self._client.backing_up.run(), name="key backup"),
                 tasks.create_task(self._client.verifications.run(verifying), name="verification"),
+                tasks.create_task(self._client.sharing_ahead.run(), name="keys ahead"),
+                tasks.create_task(self._client.withheld.run(), name="withheld keys"),
             ]
             async with ticking(self._jobs(), self._storage, now=utc_now):
                 await stop.wait()

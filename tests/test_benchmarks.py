@@ -30,3 +30,16 @@ async def test_the_latency_benchmark_ends_with_its_figures_as_one_object() -> No
     assert figures["first_text_ms"]["median"] < figures["grown_answer_ms"]["median"]
     for baseline in ("exchange_ms", "bare_start_ms", "bare_memory_mb"):
         assert figures[baseline]["ratio"] == 1
+
+
+async def test_the_benchmark_of_a_large_room_ends_with_its_figures_as_one_object() -> None:
+    command = (sys.executable, ROOT / "benchmarks/large_room.py", "--people", "5", "--json")
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    printed, _ = await process.communicate()
+    assert process.returncode == 0
+
+    figures = json.loads(printed.decode().splitlines()[-1])
+
+    assert figures.pop("people") == 5
+    assert {"longest_stall_ms", "share_ms", "share_ratio"} <= figures.keys()
+    assert all(value > 0 for value in figures.values())

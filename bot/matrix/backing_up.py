@@ -17,8 +17,17 @@ from bot.matrix import rooms
 from bot.matrix.backup_ledger import BackupLedger
 from bot.matrix.device import OpenDevice
 from bot.matrix.http import RequestError, TokenRevokedError, backoff
-from bot.matrix.key_backup import BackupKey, RoomKey, Version, download, entry, session_of, upload
-from bot.matrix.recovery import set_up
+from bot.matrix.key_backup import (
+    BackupKey,
+    RoomKey,
+    Version,
+    current_version,
+    download,
+    entry,
+    session_of,
+    upload,
+)
+from bot.matrix.recovery import Recovery, set_up
 
 BATCH = 100  # room keys in one request: about 120 kB
 STEP = 25  # room keys taken out of the backup at a time: about 15 ms
@@ -119,6 +128,14 @@ def ledger_of(device: OpenDevice, version: Version) -> BackupLedger:
     """What this device knows to be in that backup."""
     database = device.guard.client.store.database
     return BackupLedger(database, device_id=device.session.device_id, version=version.version)
+
+
+async def restored_with(device: OpenDevice, recovery: Recovery) -> Restored:
+    """Take the room keys out of the account's backup, if it is the one that this opens."""
+    version = await current_version(device.http)
+    if version is None or version.public_key != recovery.backup_key.public:
+        return Restored(0, 0)
+    return await restore(device, recovery.backup_key, version, ledger_of(device, version))
 
 
 async def restore(

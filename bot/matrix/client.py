@@ -16,16 +16,20 @@ from bot.matrix.backing_up import BackingUp
 from bot.matrix.cross_signing import ensure_cross_signed, own_identity
 from bot.matrix.device import OpenDevice, open_device
 from bot.matrix.events import room_message
+from bot.matrix.healing import taken_over
 from bot.matrix.http import Http, RequestError, TokenRevokedError, backoff, path
 from bot.matrix.identity import PublicIdentity
+from bot.matrix.keys import StaleStoreError
 from bot.matrix.reading import Reader, Watch
 from bot.matrix.replays import KnownReadings
 from bot.matrix.sender import Sender
 from bot.matrix.sharing import RoomKeys
+from bot.matrix.sharing_ahead import SharingAhead
 from bot.matrix.trust import ShareKeysWith, Trust
 from bot.matrix.undecryptable import Waiting
 from bot.matrix.untrusted import items, text
 from bot.matrix.verification import Verifications
+from bot.matrix.withheld import Withheld
 from bot.messages import Batch, Invite, OwnIdentity, RoomMessage
 from storage import MasterKey, Rooms, StillWaiting
 
@@ -48,6 +52,9 @@ class MatrixClient:
         reader: Reader,
         sender: Sender,
         verifications: Verifications,
+        *,
+        sharing_ahead: SharingAhead,
+        withheld: Withheld,
     ) -> None:
         self._http = device.http
         self._own = device.own
@@ -58,6 +65,8 @@ class MatrixClient:
         self.sender = sender
         self.backing_up = BackingUp(device)
         self.verifications = verifications
+        self.sharing_ahead = sharing_ahead
+        self.withheld = withheld
         self._came_round_at = time.monotonic()
         reader.got_on = self._came_round
 
@@ -92,7 +101,8 @@ class MatrixClient:
         Without `since` nothing from before the start is handed over. `ready` is awaited once,
         after the first batch; `watch` sees every readable event, also those that are no message
         for the bot; `waiting` are those that waited for their keys before a restart. Outages are
-        waited out; raises HomeserverError when the token is revoked.
+        waited out; raises HomeserverError when the token is revoked, or the device's keys are
+        found to be stale.
         """
         self._reader.recalling.expect(waiting)
         token = since
@@ -131,7 +141,7 @@ class MatrixClient:
             self._came_round()
             try:
                 batch = await self._sync(since, watch, first=first)
-            except TokenRevokedError:
+            except (TokenRevokedError, StaleStoreError):
                 raise
             except HomeserverError as error:
                 _log.warning("sync failed, trying again: %s", error)
@@ -184,6 +194,8 @@ async def open_client(
         identity = await ensure_cross_signed(
             device.http, device.own, device.identity_file, password=password
         )
+        if device.session.replaces:
+            await taken_over(device, data / "session", password=password)
         device.http.patience = math.inf  # a room waits where it is until the homeserver is back
         yield _assembled(device, identity, rooms, readings, share_keys_with)
 
@@ -199,6 +211,7 @@ def _assembled(
     own = {identity.user_id: identity.master_key}
     trust = Trust(guard.client, http, rooms, share_keys_with=share_keys_with, own=own)
     room_keys = RoomKeys(guard, http, trust)
+    sharing_ahead = SharingAhead(room_keys, rooms)
     reader = Reader(
         http,
         guard,
@@ -208,10 +221,19 @@ def _assembled(
         waiting=Waiting(asyncio.get_running_loop().time),
         remembered=rooms,
         readings=readings,
+        expect=sharing_ahead.expect,
     )
-    sender = Sender(http, guard, room_keys, rooms)
+    sender = Sender(http, guard, room_keys, rooms, sharing_ahead.expect)
     verifications = Verifications(device, sender, trust)
-    return MatrixClient(device, identity, reader, sender, verifications)
+    return MatrixClient(
+        device,
+        identity,
+        reader,
+        sender,
+        verifications,
+        sharing_ahead=sharing_ahead,
+        withheld=room_keys.withheld,
+    )
 
 
 def _filter(room: object) -> str:
@@ -223,7 +245,7 @@ _SYNC_FILTER = _filter(
     {
         "timeline": {"limit": TIMELINE},
         "state": {"types": ["m.room.member", "m.room.encryption", "m.room.tombstone"]},
-        "ephemeral": {"types": []},
+        "ephemeral": {"types": ["m.typing"]},
         "account_data": {"types": []},
     }
 )

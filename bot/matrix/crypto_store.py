@@ -11,10 +11,16 @@ import nio
 import peewee
 from nio.crypto import GroupSessionStore, InboundGroupSession, OlmAccount, OlmDevice
 from nio.store import SqliteStore
-from nio.store.models import Accounts
+from nio.store.models import (
+    Accounts,
+    DeviceKeys,
+    DeviceTrustState,
+    Keys,
+    MegolmInboundSessions,
+)
 
 from bot.errors import StorageError
-from bot.matrix.chains import DeviceKeys
+from bot.matrix.chains import DeviceKeys as PublicKeys
 from bot.matrix.session import Session
 from storage import MasterKey
 
@@ -40,6 +46,8 @@ def open_crypto_store(
         _make_private(folder, file)
         client = _client(session, folder, master_key)
         client.load_store()
+        if session.replaces:
+            client.store.take_over(session.replaces, client.olm)
         client.store.watch(client.olm)
     except (peewee.DatabaseError, OSError, ValueError) as error:  # ValueError: vodozemac's
         raise StorageError(
@@ -76,6 +84,22 @@ class _Store(SqliteStore):  # type: ignore[misc]  # nio has no types
     on_room_key: Callable[[InboundGroupSession], None] = staticmethod(lambda session: None)
     _row: Any = None
     _room_keys: _RoomKeys
+
+    def take_over(self, device_id: str, olm: Any) -> None:
+        """Have the room keys of a dead device, and nothing else of it."""
+        with self.database.bind_ctx(self.models), self.database.atomic():
+            dead = Accounts.get_or_none(
+                Accounts.user_id == self.user_id, Accounts.device_id == device_id
+            )
+            if dead is not None:
+                its_keys = MegolmInboundSessions.account == dead
+                new = {MegolmInboundSessions.account: self._get_account()}
+                MegolmInboundSessions.update(new).where(its_keys).execute()
+                its_devices = DeviceKeys.select(DeviceKeys.id).where(DeviceKeys.account == dead)
+                for model in (Keys, DeviceTrustState):  # all else goes with the account
+                    model.delete().where(model.device.in_(its_devices)).execute()
+                dead.delete_instance()
+        olm.inbound_group_store = self.load_inbound_group_sessions()
 
     def watch(self, olm: Any) -> None:
         """Let nio keep its room keys in a store that spares the better one."""
@@ -114,7 +138,7 @@ class _Store(SqliteStore):  # type: ignore[misc]  # nio has no types
         return bool(device.ignored)
 
 
-def kept_device_keys(session: Session, folder: Path, master_key: MasterKey) -> DeviceKeys:
+def kept_device_keys(session: Session, folder: Path, master_key: MasterKey) -> PublicKeys:
     """The public keys of the device, read from beside a running bot; StorageError without any."""
     file = folder / FILE
     database = peewee.SqliteDatabase(f"{file.absolute().as_uri()}?mode=ro", uri=True)
@@ -130,7 +154,7 @@ def kept_device_keys(session: Session, folder: Path, master_key: MasterKey) -> D
             f"({type(error).__name__}): it is missing or damaged, or storage.master_key is "
             "another one."
         ) from None
-    return DeviceKeys(session.user_id, session.device_id, keys["ed25519"], keys["curve25519"])
+    return PublicKeys(session.user_id, session.device_id, keys["ed25519"], keys["curve25519"])
 
 
 def close_crypto_store(client: nio.AsyncClient) -> None:

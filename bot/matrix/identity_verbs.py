@@ -6,14 +6,14 @@ from pathlib import Path
 
 from bot.config import Homeserver
 from bot.errors import StorageError
-from bot.matrix.backing_up import Restored, ledger_of, restore
+from bot.matrix.backing_up import Restored, restored_with
 from bot.matrix.cross_signing import ensure_cross_signed, own_identity, reset_identity
 from bot.matrix.crypto_store import kept_device_keys
 from bot.matrix.device import OpenDevice, open_device
 from bot.matrix.http import Http, path
 from bot.matrix.identity import IdentityFile
 from bot.matrix.key_backup import Version, current_version
-from bot.matrix.password import confirmed
+from bot.matrix.password import delete_devices
 from bot.matrix.recovery import Recovery, RecoveryFile, set_up, unlocked
 from bot.matrix.secret_storage import RecoveryKey, default_key_id
 from bot.matrix.session import load
@@ -97,10 +97,10 @@ async def recover(
         device.recovery_file.save(recovery)
         password = account.password.get_secret_value()
         await ensure_cross_signed(device.http, device.own, device.identity_file, password=password)
-        restored = await _restored(device, recovery)
+        restored = await restored_with(device, recovery)
         others = await _others(device)
         if delete_others and others:
-            await _delete(device, others, password)
+            await delete_devices(device.http, device.session.user_id, others, password)
             others = []
         shown = await own_identity(device.http, device.own.keys, identity.master.public)
         return Recovered(shown, restored, others)
@@ -121,21 +121,7 @@ async def reset(account: Homeserver, data: Path, master_key: MasterKey) -> OwnId
         return await own_identity(device.http, device.own.keys, public.master_key)
 
 
-async def _restored(device: OpenDevice, recovery: Recovery) -> Restored:
-    version = await current_version(device.http)
-    if version is None or version.public_key != recovery.backup_key.public:
-        return Restored(0, 0)
-    ledger = ledger_of(device, version)
-    return await restore(device, recovery.backup_key, version, ledger)
-
-
 async def _others(device: OpenDevice) -> list[str]:
     answer = await device.http.call("GET", path("devices"))
     ids = [text(one, "device_id") for one in items(answer, "devices")]
     return [one for one in ids if one and one != device.session.device_id]
-
-
-async def _delete(device: OpenDevice, devices: Sequence[str], password: str) -> None:
-    deed, target = "delete the account's other devices", path("delete_devices")
-    user_id, body = device.session.user_id, {"devices": list(devices)}
-    await confirmed(device.http, target, body, user_id, password, deed=deed)

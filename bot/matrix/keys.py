@@ -12,13 +12,19 @@ from bot.matrix.untrusted import mapping, number
 
 OLM = "m.olm.v1.curve25519-aes-sha2"
 SIGNED = "signed_curve25519"
+TAKEN = (400, "M_UNKNOWN")  # the answer to another key under an id that was used before
 
 STALE = (
     "The homeserver holds other keys for the bot's device {device} than the crypto store in the "
-    "data directory, as after restoring an old copy of it: people could not reach the bot. Remove "
-    "the file `session` from the data directory, and the bot logs in as a new device; a "
-    "homeserver.access_token has to be one of a new device, too."
+    "data directory, as after restoring an old copy of it: people could not reach the bot. Start "
+    "it with homeserver.password set and without homeserver.access_token, and it goes on as a new "
+    "device by itself. Or remove the file `session` from the data directory, and set "
+    "homeserver.access_token to one of a new device."
 )
+
+
+class StaleStoreError(HomeserverError):
+    """The homeserver and the crypto store disagree about our device: it can't be used any more."""
 
 
 class DeviceKeyring:
@@ -48,16 +54,11 @@ class DeviceKeyring:
         """Make the homeserver show this device, before anybody can open a chat with it."""
         shown = await self._shown()
         if shown not in (None, self.own):
-            raise HomeserverError(STALE.format(device=self.own.device_id))
+            raise self._stale()
         self._account.shared = shown is not None
         self._fallback_wanted = shown is None
-        try:
-            self._learn_count(await self._http.call("POST", path("keys", "upload"), {}))
-            await self.replenish()
-        except RequestError as error:
-            if error.status == 400:
-                raise HomeserverError(STALE.format(device=self.own.device_id)) from None
-            raise
+        await self._upload({})
+        await self.replenish()
 
     def learn(self, sync: Mapping[str, Any]) -> None:
         """Note from a sync how many keys are left; an algorithm that isn't listed has none."""
@@ -68,7 +69,10 @@ class DeviceKeyring:
             self._fallback_wanted = SIGNED not in unused
 
     async def replenish(self) -> None:
-        """Upload what is missing: one-time keys below half, a fallback key once it was used."""
+        """Upload what is missing: one-time keys below half, a fallback key once it was used.
+
+        Raises StaleStoreError where the homeserver has other keys under the same ids.
+        """
         wanted: dict[str, Any] = {}
         if not self._account.shared:
             wanted["device_keys"] = self._device_keys()
@@ -78,7 +82,7 @@ class DeviceKeyring:
             wanted["fallback_keys"] = self._fallback_key()
         if wanted:
             self._guard.olm.save_account()
-            self._learn_count(await self._http.call("POST", path("keys", "upload"), wanted))
+            await self._upload(wanted)
             self._account.mark_keys_as_published()
             self._account.shared, self._fallback_wanted = True, False
             self._guard.olm.save_account()
@@ -95,6 +99,17 @@ class DeviceKeyring:
         if payload is None:
             return None
         return read_device(user_id, device_id, payload) or DeviceKeys(user_id, device_id, "", "")
+
+    async def _upload(self, keys: Mapping[str, Any]) -> None:
+        try:
+            self._learn_count(await self._http.call("POST", path("keys", "upload"), keys))
+        except RequestError as error:
+            if (error.status, error.errcode) == TAKEN:
+                raise self._stale() from None
+            raise
+
+    def _stale(self) -> StaleStoreError:
+        return StaleStoreError(STALE.format(device=self.own.device_id))
 
     def _learn_count(self, answer: Mapping[str, Any]) -> None:
         self._on_server = number(answer, "one_time_key_counts", SIGNED)

@@ -1,36 +1,45 @@
 """What a homeserver does only when it is told the password once more (user-interactive auth)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.errors import HomeserverError
+from bot.matrix.http import path
 from bot.matrix.keyserver import KeyServer, refused
 
 
 async def confirmed(
     server: KeyServer,
-    path: str,
+    target: str,
     body: Mapping[str, Any],
     user_id: str,
     password: str,
     *,
     deed: str,
 ) -> None:
-    """POST this, with the password where the server wants it.
+    """POST this there, with the password where the server wants it.
 
     `deed` says what the server is to do. Raises HomeserverError with one sentence where it wants
     what we can't give, or refuses.
     """
-    status, answer = await server.request("POST", path, body)
+    status, answer = await server.request("POST", target, body)
     if status == 401 and isinstance(answer.get("flows"), list):
         auth = _password_stage(answer, user_id, password, deed)
-        status, answer = await server.request("POST", path, {**body, "auth": auth})
+        status, answer = await server.request("POST", target, {**body, "auth": auth})
         if status == 401:
             raise HomeserverError(
                 f"The homeserver refused homeserver.password when it was to {deed}."
             )
     if status != 200:
         raise refused(f"did not {deed}", status, answer)
+
+
+async def delete_devices(
+    server: KeyServer, user_id: str, devices: Sequence[str], password: str
+) -> None:
+    """Delete these devices of the account, and with each its access token."""
+    target, body = path("delete_devices"), {"devices": list(devices)}
+    await confirmed(server, target, body, user_id, password, deed="delete the account's devices")
 
 
 def _password_stage(

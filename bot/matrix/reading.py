@@ -10,7 +10,7 @@ from bot.matrix.events import ClearEvent, clear_event, invite, room_message
 from bot.matrix.guard import DeviceUnknown, Guard, KeyMissing, Rejected
 from bot.matrix.http import Http, RequestError, TokenRevokedError
 from bot.matrix.key_requests import KeyRequests
-from bot.matrix.keys import DeviceKeyring
+from bot.matrix.keys import DeviceKeyring, StaleStoreError
 from bot.matrix.recalling import Recalling
 from bot.matrix.replays import KnownReadings, Replays
 from bot.matrix.sharing import RoomKeys
@@ -41,6 +41,7 @@ class Reader:
         waiting: Waiting,
         remembered: Rooms,
         readings: KnownReadings,
+        expect: Callable[[str], None] = lambda room_id: None,
     ) -> None:
         self._http = http
         self._guard = guard
@@ -50,6 +51,8 @@ class Reader:
         self._remembered = remembered
         self._known_encrypted: set[str] = set()
         self._invited: dict[str, Invite] = {}  # those that wait for an answer
+        self._expect = expect  # hears of rooms in which something will be said soon
+        self._begun = False
         self._user_id: str = guard.client.user_id
         self._replays = Replays(readings)
         self._key_requests = KeyRequests(guard, http, trust)
@@ -63,12 +66,16 @@ class Reader:
         if await self.recalling.go_on():
             self._key_requests.recall(self.waiting)
         self._take_keys(sync)
+        busy = [room_id for room_id, room in joined.items() if self._is_busy(room_id, room)]
         for room_id, room in joined.items():
             self._guard.follow(room_id, [*_state(room), *_timeline(room)])
         for room_id in mapping(sync, "rooms", "leave"):
             self._guard.leave(room_id)
         await self._remember_encrypted()
         await self._maintain()
+        for room_id in busy:
+            self._expect(room_id)
+        self._begun = True
         # All that may fail comes before anything is taken from those that wait.
         new = {room_id: await self._new(room_id, joined[room_id], since) for room_id in joined}
         events: list[RoomEvent] = self._new_invites(sync)
@@ -111,6 +118,11 @@ class Reader:
         except KeyMissing:
             return None
 
+    def _is_busy(self, room_id: str, room: object) -> bool:
+        """Whether the bot has just come in, or somebody types: a key will soon be wanted."""
+        entered = self._begun and room_id not in self._guard.client.rooms
+        return entered or bool(_typing(room) - {self._user_id})
+
     def _take_keys(self, sync: Json) -> None:
         """First of all: what follows in this response is encrypted with them."""
         self._guard.receive_to_device(items(sync, "to_device", "events"))
@@ -126,7 +138,7 @@ class Reader:
             await self._room_keys.deliver_queued()
             self._key_requests.ask_again(repaired)
             await self._key_requests.follow(self.waiting)
-        except TokenRevokedError:
+        except (TokenRevokedError, StaleStoreError):
             raise
         except HomeserverError as error:
             _log.warning("keys will be exchanged later: %s", error)
@@ -234,3 +246,10 @@ def _state(room: object) -> list[Any]:
 
 def _timeline(room: object) -> list[Any]:
     return items(room, "timeline", "events")
+
+
+def _typing(room: object) -> set[str]:
+    """Who is typing, as far as this sync tells."""
+    events = [one for one in items(room, "ephemeral", "events") if text(one, "type") == "m.typing"]
+    found = [one for event in events for one in items(event, "content", "user_ids")]
+    return {one for one in found if isinstance(one, str)}

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot.errors import HomeserverError, HomeserverUnavailableError, UnencryptedRoomError
@@ -22,11 +22,19 @@ DEAD = 30.0  # seconds without an answer about one room, twice: its servers are 
 class Sender:
     """Sends, joins and leaves. What it decides by is asked of the homeserver at that moment."""
 
-    def __init__(self, http: Http, guard: Guard, keys: RoomKeys, remembered: Rooms) -> None:
+    def __init__(
+        self,
+        http: Http,
+        guard: Guard,
+        keys: RoomKeys,
+        remembered: Rooms,
+        expect: Callable[[str], None] = lambda room_id: None,
+    ) -> None:
         self._http = http
         self._guard = guard
         self._keys = keys
         self._remembered = remembered
+        self._expect = expect  # hears of rooms in which something will be said soon
         self._user_id: str = guard.client.user_id
         self._finding = asyncio.Lock()
 
@@ -51,7 +59,9 @@ class Sender:
         said = content.message(outgoing, file)
         kind = "m.room.message"
         if encrypted:
-            said = await self._keys.encrypt(outgoing.room_id, kind, said, outgoing.audience)
+            said = await self._keys.encrypt(
+                outgoing.room_id, kind, said, outgoing.audience, outgoing.also_for
+            )
             kind = "m.room.encrypted"
         return await self._put(outgoing.room_id, "send", kind, outgoing.transaction_id, said)
 
@@ -69,7 +79,12 @@ class Sender:
         await self._put(room_id, "redact", event_id, transaction_id, {})
 
     async def typing(self, room_id: str, *, active: bool) -> None:
-        """Show or hide that the bot is typing; a courtesy, so its failure is nobody's concern."""
+        """Show or hide that the bot is typing; a courtesy, so its failure is nobody's concern.
+
+        Meanwhile whoever will read what it types gets the key for it.
+        """
+        if active:
+            self._expect(room_id)
         body = {"typing": True, "timeout": TYPING_MS} if active else {"typing": False}
         target = path("rooms", room_id, "typing", self._user_id)
         with contextlib.suppress(RequestError):

@@ -17,11 +17,15 @@ PATIENCE = 10.0  # seconds; somebody watches a start, and would rather know
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A device of the bot; without a token it is chosen but not logged in yet."""
+    """A device of the bot; without a token it is chosen but not logged in yet.
+
+    It `replaces` a dead device while not everything of that one has been taken over.
+    """
 
     user_id: str
     device_id: str
     access_token: str = field(default="", repr=False)
+    replaces: str = ""
 
 
 def load(file: Path) -> Session | None:
@@ -38,6 +42,11 @@ def load(file: Path) -> Session | None:
             f"{file} is damaged. Delete it, and the folder crypto beside it except its file "
             "identity: the bot then logs in as a new device of the same identity."
         ) from None
+
+
+def successor(dead: Session) -> Session:
+    """A new device in place of one that can't be used any more; not logged in yet."""
+    return Session(dead.user_id, new_device_id(), replaces=dead.device_id)
 
 
 def is_logged_in(file: Path) -> bool:
@@ -83,12 +92,13 @@ async def log_in(http: Http, account: Homeserver, file: Path, *, device_name: st
             if not account.password.get_secret_value():
                 raise
     if known is None:
-        known = Session(account.user_id, _new_device_id())
+        known = Session(account.user_id, new_device_id())
         save(file, known)
     return await _by_password(http, account, known, device_name)
 
 
-def _new_device_id() -> str:
+def new_device_id() -> str:
+    """An id that no device has."""
     return "".join(secrets.choice(string.ascii_uppercase) for _ in range(10))
 
 
@@ -107,7 +117,7 @@ async def _by_token(http: Http, user_id: str, token: str, known: Session | None)
             f"The access token belongs to device {device_id}, but the data directory to "
             f"{known.device_id}: use that device's token, or an empty storage.path."
         )
-    return Session(user_id, device_id, token)
+    return replace(known or Session(user_id, device_id), access_token=token)
 
 
 async def _by_password(

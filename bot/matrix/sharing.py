@@ -1,33 +1,32 @@
 """Encrypting for a room: the room's key goes to every device that may have it, then the message.
 
 nio's own `share_group_session` deadlocks after a failed claim, logs the bot out after a failed
-to-device message and calls a session shared that nobody got. Here its Olm machine makes the
-messages, and every step of delivering them is ours.
+to-device message and calls a session shared that nobody got. Here its Olm machine keeps the
+sessions, and every step of delivering them is ours.
 """
 
 import asyncio
+import json
 import logging
-import secrets
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from nio.exceptions import OlmUnverifiedDeviceError
-from nio.responses import KeysClaimResponse, ToDeviceResponse
+from nio.crypto import OlmDevice, OutboundGroupSession, TrustState
+from nio.responses import ToDeviceResponse
 
 from bot.errors import AudienceChangedError, HomeserverError, HomeserverUnavailableError
-from bot.matrix.guard import Guard
-from bot.matrix.http import Http, path
+from bot.matrix.channels import Channels, few
+from bot.matrix.guard import MEGOLM, Guard
+from bot.matrix.http import Http
 from bot.matrix.rooms import members
-from bot.matrix.signed_json import is_ed25519
 from bot.matrix.trust import Trust
-from bot.matrix.untrusted import mapping, text
+from bot.matrix.withheld import Withheld
+from bot.messages import Device
 
-CLAIM_TIMEOUT_MS = 10_000  # how long our server may wait for the servers of other people
 CLAIM_AGAIN = 60.0  # seconds before a device that had no key for us is asked for one again
 ATTEMPTS = 5  # devices may come and go while a key is being shared
-
-UserAndDevice = tuple[str, str]
+MAY_HAVE_KEYS = (TrustState.verified, TrustState.ignored)
 
 _log = logging.getLogger(__name__)
 
@@ -39,8 +38,11 @@ class RoomKeys:
         self._guard = guard
         self._http = http
         self._trust = trust
+        self._channels = Channels(guard, http)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._try_again: dict[str, float] = {}
+        self._own_key: str = guard.olm.account.identity_keys["curve25519"]
+        self.withheld = Withheld(self._channels, sender_key=self._own_key)
 
     async def encrypt(
         self,
@@ -48,30 +50,39 @@ class RoomKeys:
         event_type: str,
         content: Mapping[str, Any],
         audience: frozenset[str] | None = None,
+        also_for: Device | None = None,
     ) -> dict[str, Any]:
         """The content of an m.room.encrypted event that this room's trusted devices can read.
 
-        Raises AudienceChangedError where somebody outside the `audience` could read it.
+        Raises AudienceChangedError where somebody outside the `audience` could read it. The device
+        that it is `also_for` can read this event and no other; where it can't be reached, or its
+        owner isn't in the room, the event is for the others alone.
         """
         async with self._locks[room_id]:
             for _ in range(ATTEMPTS):
-                await self._confine(room_id, audience)
-                await self._prepare(room_id, audience)
-                session = self._session(room_id)
-                if session is not None and session.shared and not session.expired:
-                    return self._encrypted(room_id, event_type, content)
+                if also_for is None:
+                    session = await self._session_for(room_id, audience)
+                else:
+                    session = await self._session_for_one_event(room_id, audience, also_for)
+                if session is not None:
+                    return self._encrypted(session, room_id, event_type, content)
         raise HomeserverError("The devices in this room change faster than keys can be shared.")
+
+    async def share(self, room_id: str) -> None:
+        """Give everybody who may read in a room its key, unless they have it."""
+        async with self._locks[room_id]:
+            await self._session_for(room_id, None)
 
     async def deliver_queued(self) -> None:
         """Repair broken channels, and send what nio has queued for other devices."""
         olm = self._guard.olm
         if self._guard.client.should_claim_keys:
-            await self._claim(olm.get_users_for_key_claiming())
+            await self._channels.open([*olm.wedged_devices, *olm.key_request_devices_no_session])
             olm.wedged_devices.clear()  # a device without a key for us is not asked for ever
             olm.key_request_devices_no_session.clear()
         for message in list(olm.outgoing_to_device_messages):
             try:
-                await self._send_to_device(message.type, message.as_dict())
+                await self._channels.send(message.type, message.as_dict())
             except HomeserverUnavailableError:
                 raise
             except HomeserverError:  # refused for what is in it: it must not hold up the others
@@ -79,18 +90,51 @@ class RoomKeys:
             olm.handle_response(ToDeviceResponse(message))
 
     def _encrypted(
-        self, room_id: str, event_type: str, content: Mapping[str, Any]
+        self, session: Any, room_id: str, event_type: str, content: Mapping[str, Any]
     ) -> dict[str, Any]:
         inner = {key: value for key, value in content.items() if key != "m.relates_to"}
-        sealed: dict[str, Any] = self._guard.olm.group_encrypt(
-            room_id, {"type": event_type, "content": inner}
-        )
+        payload = {"type": event_type, "content": inner, "room_id": room_id}
+        sealed = {
+            "algorithm": MEGOLM,
+            "sender_key": self._own_key,
+            "ciphertext": session.encrypt(json.dumps(payload, separators=(",", ":"))),
+            "session_id": session.id,
+            "device_id": self._guard.client.device_id,
+        }
         # Servers need relations, so they stand outside; inside they are ignored (Matrix spec).
         relation = content.get("m.relates_to")
         return {**sealed, "m.relates_to": relation} if relation else sealed
 
     def _session(self, room_id: str) -> Any:
         return self._guard.olm.outbound_group_sessions.get(room_id)
+
+    async def _session_for(self, room_id: str, audience: frozenset[str] | None) -> Any:
+        """The room's session once everybody has it, None if they changed meanwhile."""
+        await self._confine(room_id, audience)
+        await self._prepare(room_id, audience)
+        session = self._session(room_id)
+        return session if _is_ready(session) else None
+
+    async def _session_for_one_event(
+        self, room_id: str, audience: frozenset[str] | None, also_for: Device
+    ) -> Any:
+        """A session of its own that one more device is given; None if who may read changed."""
+        everybody = await self._everybody(room_id, audience)
+        readers = self._readers(everybody)
+        if readers is None:
+            return None
+        here = self._guard.members(room_id)
+        extra = self._device(also_for) if also_for.user_id in everybody else None
+        given = [*readers, *([extra] if extra is not None and extra not in readers else [])]
+        await self._channels.open([one for one in given if not self._channels.is_open(one)])
+        session = self._kept_session(room_id)
+        await self._give(session, room_id, given)
+        unchanged = (self._readers(everybody), self._guard.members(room_id)) == (readers, here)
+        return session if unchanged else None
+
+    def _device(self, wanted: Device) -> OlmDevice | None:
+        device = self._guard.client.device_store[wanted.user_id].get(wanted.device_id)
+        return None if device is None or device.deleted else device
 
     async def _confine(self, room_id: str, audience: frozenset[str] | None) -> None:
         """Have nobody outside the audience in the room, nor with the key of its session."""
@@ -103,87 +147,101 @@ class RoomKeys:
 
     async def _prepare(self, room_id: str, audience: frozenset[str] | None) -> None:
         """Have a session that everybody who may read has been given."""
-        known = self._guard.members(room_id)
-        await self._trust.prepare(known)
-        session, now = self._session(room_id), asyncio.get_running_loop().time()
-        ready = session is not None and session.shared and not session.expired
-        if ready and now < self._try_again.get(room_id, now + 1):
+        await self._trust.prepare(self._guard.members(room_id))
+        now = asyncio.get_running_loop().time()
+        if _is_ready(self._session(room_id)) and now < self._try_again.get(room_id, now + 1):
             return
+        everybody = await self._everybody(room_id, audience)
+        readers = self._readers(everybody)
+        if readers is None:
+            return
+        await self._channels.open([one for one in readers if not self._channels.is_open(one)])
+        await self._share(room_id, everybody)
+        self._try_again.pop(room_id, None)
+        if any(not self._channels.is_open(one) for one in readers):
+            self._try_again[room_id] = now + CLAIM_AGAIN
+
+    async def _everybody(self, room_id: str, audience: frozenset[str] | None) -> frozenset[str]:
+        """Who is in the room now, each of their devices judged."""
         everybody = await members(self._http, room_id)
         _check(everybody, audience)
         await self._trust.prepare(everybody)
-        await self._claim(self._without_channel(everybody))
-        try:
-            await self._share(room_id, everybody)
-        except OlmUnverifiedDeviceError:
-            return  # a device turned up after prepare(): the next attempt judges it
-        self._try_again.pop(room_id, None)
-        if self._without_channel(everybody):
-            self._try_again[room_id] = now + CLAIM_AGAIN
+        return everybody
 
     async def _share(self, room_id: str, everybody: Collection[str]) -> None:
-        olm, session = self._guard.olm, self._session(room_id)
-        if session is not None:  # nio begins a new one where the old one is called shared
-            session.shared = bool(session.expired)
-        batches = olm.share_group_session_parallel(room_id, sorted(everybody))
-        batch = self._next(batches)
-        session = self._session(room_id)  # kept: a change of members may take it away meanwhile
-        while batch is not None:
-            devices, messages = batch
-            await self._send_to_device("m.room.encrypted", messages)
-            session.users_shared_with.update(devices)
-            batch = self._next(batches)
+        """Give the room's session to all who lack it; a new one where it is used up."""
+        readers = self._readers(everybody)
+        if readers is None:
+            return  # a device turned up after prepare(): the next attempt judges it
+        session, sessions = self._session(room_id), self._guard.olm.outbound_group_sessions
+        if session is None or session.expired:
+            session = sessions[room_id] = self._kept_session(room_id)
+        session.shared = False
+        # It is kept here: a change of members may take it out of nio's hands meanwhile.
+        await self._give(session, room_id, readers)
+        self._tell_who_gets_none(session, room_id, everybody, readers)
+
+    def _kept_session(self, room_id: str) -> Any:
+        """A new session; our half to decrypt with is kept like that of others."""
+        session = OutboundGroupSession()
+        olm, keys = self._guard.olm, self._guard.olm.account.identity_keys
+        olm.create_group_session(
+            keys["curve25519"], keys["ed25519"], room_id, session.id, session.session_key
+        )
+        return session
+
+    async def _give(self, session: Any, room_id: str, readers: Sequence[OlmDevice]) -> None:
+        key = {
+            "algorithm": MEGOLM,
+            "room_id": room_id,
+            "session_id": session.id,
+            "session_key": session.session_key,
+        }
+        given = session.users_shared_with
+        missing = [one for one in readers if (one.user_id, one.id) not in given]
+        for some in few([one for one in missing if self._channels.is_open(one)]):
+            body = self._channels.sealed(some, "m.room_key", key)
+            await self._channels.send("m.room.encrypted", body)
+            given.update((one.user_id, one.id) for one in some)
         session.shared = True
 
-    def _next(self, batches: Any) -> tuple[set[UserAndDevice], dict[str, Any]] | None:
-        """Up to twenty messages, their Olm sessions written in one transaction."""
-        with self._guard.client.store.database.atomic():
-            batch: tuple[set[UserAndDevice], dict[str, Any]] | None = next(batches, None)
-        return batch
-
-    def _without_channel(self, user_ids: Collection[str]) -> dict[str, list[str]]:
-        """Devices that may have the key but that we have no Olm session with."""
-        missing: dict[str, list[str]] = self._guard.olm.get_missing_sessions(sorted(user_ids))
-        store = self._guard.client.device_store
-        wanted = {
-            user_id: [one for one in ids if not store[user_id][one].blacklisted]
-            for user_id, ids in missing.items()
+    def _tell_who_gets_none(
+        self,
+        session: Any,
+        room_id: str,
+        everybody: Collection[str],
+        readers: Sequence[OlmDevice],
+    ) -> None:
+        left_out = {
+            (one.user_id, one.id)
+            for one in self._devices(everybody)
+            if one.trust_state is TrustState.blacklisted
         }
-        return {user_id: ids for user_id, ids in wanted.items() if ids}
-
-    async def _claim(self, devices: Mapping[str, Collection[str]]) -> None:
-        """Open a channel to these devices with one of their one-time keys each."""
-        if not devices:
-            return
-        wanted = {
-            user_id: dict.fromkeys(ids, "signed_curve25519") for user_id, ids in devices.items()
-        }
-        answer = await self._http.call(
-            "POST",
-            path("keys", "claim"),
-            {"one_time_keys": wanted, "timeout": CLAIM_TIMEOUT_MS},
+        session.users_ignored |= left_out
+        reached = {(one.user_id, one.id) for one in readers if self._channels.is_open(one)}
+        self.withheld.unverified(room_id, session.id, left_out)
+        self.withheld.no_channel(
+            {(one.user_id, one.id) for one in readers} - reached, open_to=reached
         )
-        claimed = mapping(answer, "one_time_keys")
-        for user_id, ids in wanted.items():
-            with self._guard.client.store.database.atomic():
-                for device_id in ids:
-                    self._use(user_id, device_id, mapping(claimed, user_id, device_id))
-            await asyncio.sleep(0)  # a large room must not hold up the others
 
-    def _use(self, user_id: str, device_id: str, keys: Mapping[str, Any]) -> None:
-        usable = {
-            key_id: key
-            for key_id, key in keys.items()
-            if is_ed25519(text(key, "key"))  # nio's binding panics on keys of another length
-        }
-        if usable:
-            with self._guard.contained("malformed one-time key"):
-                claimed = KeysClaimResponse({user_id: {device_id: usable}}, {})
-                self._guard.olm.handle_response(claimed)
+    def _readers(self, user_ids: Collection[str]) -> list[OlmDevice] | None:
+        """Devices that may have keys, None where one has not been judged yet."""
+        devices = list(self._devices(user_ids))
+        if any(one.trust_state is TrustState.unset for one in devices):
+            return None
+        return [one for one in devices if one.trust_state in MAY_HAVE_KEYS]
 
-    async def _send_to_device(self, event_type: str, messages: Mapping[str, Any]) -> None:
-        transaction_id = secrets.token_hex(16)
-        await self._http.call("PUT", path("sendToDevice", event_type, transaction_id), messages)
+    def _devices(self, user_ids: Collection[str]) -> Iterator[OlmDevice]:
+        """Everybody's devices but our own."""
+        client = self._guard.client
+        for user_id in sorted(user_ids):
+            for device in client.device_store.active_user_devices(user_id):
+                if (user_id, device.id) != (client.user_id, client.device_id):
+                    yield device
+
+
+def _is_ready(session: Any) -> bool:
+    return session is not None and session.shared and not session.expired
 
 
 def _check(everybody: Collection[str], audience: frozenset[str] | None) -> None:

@@ -74,12 +74,6 @@ class Bot:
         self._reading = asyncio.create_task(self._read(process))
         return process
 
-    @property
-    def pid(self) -> int:
-        """The process id while it runs."""
-        assert self._process is not None, "the bot is not running"
-        return self._process.pid
-
     async def ready_or_ended(self) -> None:
         """Wait until it syncs, or has ended instead."""
         await self._ready.wait()

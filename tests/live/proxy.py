@@ -7,9 +7,11 @@ In a test: `async with fault_proxy(homeserver.url) as proxy`, a bot whose `homes
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -195,6 +197,36 @@ def twice() -> Fault:
     async def fault(passing: Passing) -> web.StreamResponse:
         again = passing.before if next(turn) else None
         return (again or await passing.forward()).response()
+
+    return fault
+
+
+def refusing(status: int, errcode: str) -> Fault:
+    """The homeserver says no."""
+
+    async def fault(_: Passing) -> web.StreamResponse:
+        return web.json_response({"errcode": errcode, "error": "no"}, status=status)
+
+    return fault
+
+
+def altered(change: Callable[[dict[str, Any]], None]) -> Fault:
+    """The homeserver's answer is another one than it gave."""
+
+    async def fault(passing: Passing) -> web.StreamResponse:
+        answered = await passing.forward()
+        answer = json.loads(answered.body)
+        change(answer)
+        return web.json_response(answer, status=answered.status)
+
+    return fault
+
+
+def noticed() -> Fault:
+    """Nothing is wrong; a test waits for it."""
+
+    async def fault(passing: Passing) -> web.StreamResponse:
+        return (await passing.forward()).response()
 
     return fault
 

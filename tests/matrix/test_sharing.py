@@ -5,12 +5,14 @@ import base64
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import vodozemac
 
+from bot import messages
 from bot.errors import AudienceChangedError
 from bot.matrix.crypto_store import close_crypto_store, open_crypto_store
 from bot.matrix.guard import Guard
@@ -37,6 +39,7 @@ class KeyHomeserver(Http):
         self.room_keys: defaultdict[str, list[Json]] = defaultdict(list)
         self.claimed_key: Any = None
         self.meanwhile: Callable[[], None] = lambda: None
+        self.withheld: list[tuple[str, Json]] = []
 
     def add(self, user_id: str, device: Device, *, signed: bool) -> None:
         self.people[user_id].add(device, signed=signed)
@@ -57,6 +60,8 @@ class KeyHomeserver(Http):
             self.meanwhile()
         if verb in self.failing:
             raise UnavailableError(verb)
+        if "withheld" in path:
+            return self._withheld(json.loads(json.dumps(body)))
         answer: Json = getattr(self, f"_{verb}")(json.loads(json.dumps(body)))
         return answer
 
@@ -95,6 +100,12 @@ class KeyHomeserver(Http):
                 )
         return {}
 
+    def _withheld(self, body: Json) -> Json:
+        for user_id, devices in body["messages"].items():
+            for device_id, content in devices.items():
+                self.withheld.append((f"{user_id} {device_id}", content))
+        return {}
+
     def readers(self, event: Json) -> set[str]:
         """Who can decrypt this event."""
         return {
@@ -131,27 +142,43 @@ class World:
         self.keys = RoomKeys(guard, homeserver, trust)
         self.trust = trust
 
-    async def encrypt(self, audience: frozenset[str] | None = None) -> Json:
+    async def encrypt(
+        self, audience: frozenset[str] | None = None, also_for: messages.Device | None = None
+    ) -> Json:
         async with asyncio.timeout(10):  # nio's own sharing deadlocks after a failure
-            return await self.keys.encrypt(ROOM, "m.room.message", TEXT, audience)
+            return await self.keys.encrypt(ROOM, "m.room.message", TEXT, audience, also_for)
+
+    async def told(self) -> list[tuple[str, str]]:
+        """Who was told why they got no key, and what; since the last time this was asked."""
+        await self.keys.withheld.deliver()
+        told = [(name, content["code"]) for name, content in self.homeserver.withheld]
+        self.homeserver.withheld.clear()
+        return told
 
     def membership(self, user_id: str, membership: str) -> None:
         event = {"type": "m.room.member", "state_key": user_id}
         self.guard.follow(ROOM, [{**event, "content": {"membership": membership}}])
 
 
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+@asynccontextmanager
+async def opened(folder: Path, *people: Somebody) -> AsyncIterator[World]:
+    """A bot in a room with these people."""
     key = MasterKey(bytes(32))
-    client = open_crypto_store(Session(BOT, "BOTDEVICE"), tmp_path, key, must_exist=False)
-    homeserver = KeyHomeserver(Somebody("@ann:b"), Somebody("@ben:b"))
-    async with open_storage(tmp_path / "data", key) as storage:
+    client = open_crypto_store(Session(BOT, "BOTDEVICE"), folder, key, must_exist=False)
+    homeserver = KeyHomeserver(*people)
+    async with open_storage(folder / "data", key) as storage:
         trust = Trust(client, homeserver, storage.rooms, share_keys_with="cross-signed", own={})
         world = World(Guard(client), homeserver, trust)
-        for user_id in (BOT, "@ann:b", "@ben:b"):
+        for user_id in (BOT, *homeserver.people):
             world.membership(user_id, "join")
         yield world
     close_crypto_store(client)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with opened(tmp_path, Somebody("@ann:b"), Somebody("@ben:b")) as world:
+        yield world
 
 
 BOTH = {"@ann:b PHONE", "@ben:b PHONE"}
@@ -326,6 +353,152 @@ async def test_who_came_meanwhile_is_noticed_though_the_key_is_shared_already(
 async def test_who_has_left_reads_nothing_more_though_no_sync_has_told_yet(world: World) -> None:
     await world.encrypt()
     del world.homeserver.people["@ben:b"]
+
+    event = await world.encrypt(frozenset({BOT, "@ann:b"}))
+
+    assert world.homeserver.readers(event) == {"@ann:b PHONE"}
+
+
+GHOST = messages.Device("@ann:b", "GHOST")
+
+
+def with_ghost(world: World) -> None:
+    """A device of Ann's that she has not signed."""
+    world.homeserver.add("@ann:b", Device("@ann:b", "GHOST"), signed=False)
+
+
+async def test_one_event_can_be_for_one_device_more_that_reads_nothing_else(world: World) -> None:
+    with_ghost(world)
+
+    before = await world.encrypt()
+    once = await world.encrypt(also_for=GHOST)
+    after = await world.encrypt()
+
+    assert world.homeserver.readers(once) == {*BOTH, "@ann:b GHOST"}
+    assert world.homeserver.readers(before) == world.homeserver.readers(after) == BOTH
+    assert before["session_id"] == after["session_id"] != once["session_id"]
+
+
+async def test_one_event_for_one_device_more_keeps_to_its_audience(world: World) -> None:
+    with_ghost(world)
+    world.homeserver.people["@eve:b"] = Somebody("@eve:b")
+
+    with pytest.raises(AudienceChangedError):
+        await world.encrypt(EVERYBODY, GHOST)
+
+    assert world.homeserver.room_keys == {}
+
+
+async def test_a_device_of_somebody_who_is_not_in_the_room_gets_no_key_of_any_event(
+    world: World,
+) -> None:
+    with_ghost(world)
+    await world.encrypt()
+    del world.homeserver.people["@ann:b"]
+
+    event = await world.encrypt(also_for=GHOST)
+
+    assert world.homeserver.readers(event) == {"@ben:b PHONE"}
+
+
+@pytest.mark.parametrize("device_id", ["GHOST", "UNKNOWN"])
+async def test_an_event_for_a_device_that_can_not_be_reached_is_for_the_others(
+    world: World, device_id: str
+) -> None:
+    await world.encrypt()
+    with_ghost(world)
+    world.trust.invalidate(["@ann:b"])
+    world.homeserver.without_keys = {"@ann:b"}
+
+    event = await world.encrypt(also_for=messages.Device("@ann:b", device_id))
+
+    assert world.homeserver.readers(event) == BOTH
+
+
+async def test_who_leaves_while_an_event_for_one_more_is_shared_can_not_read_it(
+    world: World,
+) -> None:
+    with_ghost(world)
+
+    def leave() -> None:
+        world.homeserver.people.pop("@ben:b", None)
+        world.membership("@ben:b", "leave")
+
+    world.homeserver.meanwhile = leave
+
+    event = await world.encrypt(also_for=GHOST)
+
+    assert world.homeserver.readers(event) == {"@ann:b PHONE", "@ann:b GHOST"}
+
+
+async def test_devices_left_out_are_told_why_once_for_each_session(world: World) -> None:
+    with_ghost(world)
+
+    first = await world.encrypt()
+    await world.keys.withheld.deliver()
+    [(name, content)] = world.homeserver.withheld
+    world.homeserver.withheld.clear()
+    await world.encrypt()
+    again = await world.told()
+    world.membership("@ben:b", "leave")
+    await world.encrypt()
+    anew = await world.told()
+
+    assert name == "@ann:b GHOST"
+    assert content.pop("reason").startswith("Keys are shared only with sessions that")
+    assert content == {
+        "algorithm": "m.megolm.v1.aes-sha2",
+        "code": "m.unverified",
+        "room_id": ROOM,
+        "sender_key": first["sender_key"],
+        "session_id": first["session_id"],
+    }
+    assert (again, anew) == ([], [("@ann:b GHOST", "m.unverified")])
+
+
+async def test_a_device_without_a_one_time_key_is_told_so_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.matrix.sharing.CLAIM_AGAIN", 0.0)
+    told, no_keys = [], {"@ben:b"}
+
+    for without in (no_keys, no_keys, set[str]()):
+        world.homeserver.without_keys = without
+        await world.encrypt()
+        told.append(await world.told())
+
+    assert told == [[("@ben:b PHONE", "m.no_olm")], [], []]
+    assert {*world.homeserver.room_keys} == BOTH
+
+
+async def test_nobody_is_told_on_the_way_of_a_message_and_a_failure_to_tell_harms_nobody(
+    world: World,
+) -> None:
+    with_ghost(world)
+
+    event = await world.encrypt()
+    before = list(world.homeserver.withheld)
+    world.homeserver.failing = {"sendToDevice"}
+    await world.keys.withheld.deliver()
+
+    assert before == world.homeserver.withheld == []
+    assert (
+        world.homeserver.readers(await world.encrypt()) == world.homeserver.readers(event) == BOTH
+    )
+
+
+async def test_a_key_shared_ahead_is_there_when_something_is_said(world: World) -> None:
+    await world.keys.share(ROOM)
+    world.homeserver.failing = {"members", "claim", "sendToDevice"}
+
+    assert world.homeserver.readers(await world.encrypt()) == BOTH
+
+
+async def test_a_key_shared_ahead_with_more_people_than_an_audience_is_replaced(
+    world: World,
+) -> None:
+    await world.keys.share(ROOM)
+    del world.homeserver.people["@ben:b"]  # and no sync has told yet
 
     event = await world.encrypt(frozenset({BOT, "@ann:b"}))
 
