@@ -15,7 +15,7 @@ from bot.commands import COMMANDS
 from bot.config import BUILTIN, Config
 from bot.delivery import Delivery
 from bot.demo.model import serve_demo_model
-from bot.dispatcher import Dispatcher
+from bot.dispatcher import Dispatcher, left_over
 from bot.doctor import Finding
 from bot.errors import (
     AuditUnavailableError,
@@ -35,11 +35,11 @@ from bot.journal import Journal
 from bot.matrix.client import QUIET, MatrixClient, open_client, reach
 from bot.matrix.events import ClearEvent
 from bot.membership import Membership
-from bot.messages import Action, Effect, Unfinished
+from bot.messages import Action, Effect, Gap, Unfinished
 from bot.pacing import Pacing
 from bot.processing import processing
 from bot.service import Watched, notify, watchdog, watchdog_seconds
-from bot.tasks import task_group
+from bot.tasks import given_up, task_group
 from bot.verifying import Verifying
 from storage import MasterKey, Storage, StorageFailure, open_storage
 
@@ -62,8 +62,14 @@ def utc_now() -> datetime:
 async def run(config: Config, *, stop: asyncio.Event, ready: Ready) -> None:
     """Run the bot until `stop` is set; `ready(user_id, device_id)` once it syncs.
 
+    What runs by then is drained; a start is given up where it stands, such as in an outage.
     Raises BotError with one sentence when it can't start or go on.
     """
+    started = asyncio.Event()
+    await given_up(_run(config, stop, ready, started), at=stop, unless=started)
+
+
+async def _run(config: Config, stop: asyncio.Event, ready: Ready, started: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         stack.enter_context(_explained())
         master_key = MasterKey.load(
@@ -82,7 +88,10 @@ async def run(config: Config, *, stop: asyncio.Event, ready: Ready) -> None:
                 device_name="Confidant",
             )
         )
-        await _Bot(config, storage, gateway, client).serve(stop, ready)
+        bot = _Bot(config, storage, gateway, client)
+        audit_room = await bot.audit_room()
+        started.set()
+        await bot.serve(audit_room, stop, ready)
 
 
 @contextmanager
@@ -148,8 +157,8 @@ class _Bot:
         self._client = client
         self._journal = Journal(storage.audit_log, now=utc_now)
 
-    async def serve(self, stop: asyncio.Event, ready: Ready) -> None:
-        audit_room = await self._audit_room()
+    async def serve(self, audit_room: str, stop: asyncio.Event, ready: Ready) -> None:
+        """Sync and answer until told to stop, then drain."""
         feed = AuditFeed(self._storage, self._client.sender, audit_room)
         async with task_group() as tasks:
             handler = self._handler(audit_room)
@@ -260,11 +269,10 @@ class _Bot:
             waiting=await self._storage.inbox.waiting(),
         )
 
-    async def _left_over(self) -> list[Unfinished]:
-        rows = await self._storage.inbox.unfinished()
-        return [Unfinished(event_id, room_id) for event_id, room_id in rows]
+    async def _left_over(self) -> list[Unfinished | Gap]:
+        return [left_over(*row) for row in await self._storage.inbox.unfinished()]
 
-    async def _audit_room(self) -> str:
+    async def audit_room(self) -> str:
         """The configured audit room, the one made at an earlier start, or a new one."""
         if self._config.audit.room:
             return await self._configured_audit_room(self._config.audit.room)

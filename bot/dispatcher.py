@@ -4,7 +4,16 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
 
-from bot.messages import Alone, Batch, Invite, RoomEvent, RoomMessage, Upgraded
+from bot.messages import (
+    Alone,
+    Batch,
+    Gap,
+    Invite,
+    RoomEvent,
+    RoomMessage,
+    Unfinished,
+    Upgraded,
+)
 from bot.room_queue import Held, RoomQueue
 from storage import Inbox
 
@@ -45,8 +54,8 @@ class Dispatcher:
 
     async def receive(self, batch: Batch) -> None:
         """Accept one sync: its new events and its token in one transaction, then to the workers."""
-        messages = [event for event in batch.events if isinstance(event, RoomMessage)]
-        ids = [(event.event_id, event.room_id) for event in messages]
+        kept = [event for event in batch.events if isinstance(event, RoomMessage | Gap)]
+        ids = [(event.event_id, event.room_id) for event in kept]
         accepted = await self._inbox.accept(
             ids, batch.token, waiting=batch.waiting, settled=batch.settled
         )
@@ -54,7 +63,7 @@ class Dispatcher:
         self.enqueue(
             event
             for event in batch.events
-            if not isinstance(event, RoomMessage) or event.event_id in new
+            if not isinstance(event, RoomMessage | Gap) or event.event_id in new
         )
 
     def enqueue(self, events: Iterable[RoomEvent]) -> None:
@@ -110,3 +119,10 @@ class Dispatcher:
             self._queues.pop(lane).close()
             if not self._queues:
                 self._idle.set()
+
+
+def left_over(event_id: str, room_id: str) -> Unfinished | Gap:
+    """What a row of the inbox stands for that a crash left unfinished."""
+    if event_id.startswith("gap "):  # no homeserver calls an event like that
+        return Gap(event_id, room_id, read=int(event_id.split()[1]))
+    return Unfinished(event_id, room_id)

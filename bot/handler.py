@@ -27,6 +27,8 @@ from bot.messages import (
     Alone,
     Backlog,
     Effect,
+    Facts,
+    Gap,
     Invite,
     Outcome,
     Outgoing,
@@ -124,6 +126,8 @@ class Handler:
                     await self._message(event)
                 case Unfinished():
                     await self._resume(event)
+                case Gap():
+                    await self._gap(event)
                 case Undecryptable():
                     await self._undecryptable(event)
                 case Invite() | Upgraded() | Alone():
@@ -228,6 +232,23 @@ class Handler:
     async def _say(self, message: RoomMessage, room: Room, text: str) -> None:
         await self._delivery.send(Reply(text), address(message, room).about("notice"))
 
+    async def _gap(self, gap: Gap) -> None:
+        """Say what was skipped where somebody may have asked something; record it."""
+        room = await self._messenger.room(gap.room_id)
+        if self._may_speak_in(room):
+            to = Address(gap.room_id, gap.event_id)
+            await self._delivery.send(Reply(replies.skipped(gap.read)), to)
+        facts: Facts = {"reason": "gap", "read": gap.read, "room": str(room.kind)}
+        skipped = Effect(Action.MESSAGE_DENIED, Outcome.DENIED, facts=facts)
+        await self._journal.of_somebody([skipped], finishes=gap.event_id)
+
+    def _may_speak_in(self, room: Room) -> bool:
+        """Whether somebody is there whom the bot answers, in a room that it reads."""
+        readable = room.encrypted or not self._config.privacy.encrypted_rooms_only
+        others = room.members - {self._config.homeserver.user_id}
+        listed = any(allowed(one, self._config) for one in others)
+        return listed and readable and room.room_id != self._audit_room
+
     async def _undecryptable(self, event: Undecryptable) -> None:
         if not allowed(event.sender, self._config):
             return
@@ -241,4 +262,4 @@ class Handler:
 
 def _finished_by(event: RoomEvent) -> str | None:
     """The id of the inbox row that an event has, if it has one."""
-    return event.event_id if isinstance(event, RoomMessage | Unfinished) else None
+    return event.event_id if isinstance(event, RoomMessage | Unfinished | Gap) else None

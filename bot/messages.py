@@ -175,6 +175,15 @@ class Undecryptable:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """Events that were not read, only the newest `read`; the id, `gap READ …`, is our own."""
+
+    event_id: str
+    room_id: str
+    read: int
+
+
+@dataclass(frozen=True, slots=True)
 class Upgraded:
     """The homeserver shows a tombstone in a room: it goes on in the replacement."""
 
@@ -226,7 +235,7 @@ class Unfinished:
     recovered: bool = True
 
 
-RoomEvent = RoomMessage | Undecryptable | Invite | Unfinished | Upgraded | Alone | Backlog
+RoomEvent = RoomMessage | Undecryptable | Invite | Unfinished | Gap | Upgraded | Alone | Backlog
 
 
 @dataclass(frozen=True, slots=True)

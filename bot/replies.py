@@ -70,6 +70,15 @@ def backlog(waiting: int) -> str:
     )
 
 
+def skipped(read: int) -> str:
+    """More happened in a room, while the bot was away, than it fetches or is shown afterwards."""
+    return (
+        f"While I was away, more happened here than I can catch up on. I read the newest {read} "
+        "events and none of those before them. If you asked me something earlier than that, "
+        "please ask again."
+    )
+
+
 def quota_spent(tokens: int) -> str:
     """The operator's limit for a day is reached."""
     return (

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def stop_signals() -> Iterator[asyncio.Event]:
-    """An event that SIGTERM and SIGINT set, for as long as the block runs."""
+    """An event that SIGTERM and SIGINT set; after the block the process ends, whatever comes."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGINT)
@@ -26,6 +26,7 @@ def stop_signals() -> Iterator[asyncio.Event]:
     finally:
         for one in signals:
             loop.remove_signal_handler(one)
+            signal.signal(one, signal.SIG_IGN)  # a second one must not spoil the exit code
 
 
 def notify(state: str) -> None:

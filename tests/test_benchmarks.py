@@ -43,3 +43,17 @@ async def test_the_benchmark_of_a_large_room_ends_with_its_figures_as_one_object
     assert figures.pop("people") == 5
     assert {"longest_stall_ms", "share_ms", "share_ratio"} <= figures.keys()
     assert all(value > 0 for value in figures.values())
+
+
+async def test_the_rooms_benchmark_ends_with_its_figures_as_one_object() -> None:
+    options = ("--rooms", "2", "--messages", "2", "--think", "0", "--json")
+    command = (sys.executable, ROOT / "benchmarks/rooms.py", *options)
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    printed, _ = await process.communicate()
+    assert process.returncode == 0
+
+    figures = json.loads(printed)
+
+    assert list(figures) == ["rooms", "messages", "serial_s", "parallel_s", "ratio"]
+    assert (figures["rooms"], figures["messages"]) == (2, 2)
+    assert figures["ratio"] > 0

@@ -13,6 +13,7 @@ from bot.messages import (
     Alone,
     Backlog,
     Batch,
+    Gap,
     Invite,
     RoomEvent,
     RoomMessage,
@@ -60,6 +61,25 @@ async def test_a_room_is_answered_in_order_and_a_redelivered_event_once(
 
     for room in range(3):
         assert handle.handled[f"!{room}"] == [f"${n}" for n in range(30) if n % 3 == room]
+
+
+async def test_a_gap_is_handed_on_once_and_kept_until_it_was_told(
+    tmp_path: Path, key: MasterKey
+) -> None:
+    handled: list[RoomEvent] = []
+
+    async def handle(event: RoomEvent) -> None:
+        handled.append(event)
+
+    gap = Gap("gap 5000 !r s0", "!r", 5_000)
+    async with open_storage(tmp_path, key) as storage, asyncio.TaskGroup() as tasks:
+        dispatcher = Dispatcher(handle, storage.inbox, tasks)
+        await dispatcher.receive(Batch((gap,), "s1"))
+        await dispatcher.receive(Batch((gap,), "s1"))
+        assert await dispatcher.drain(10)
+        assert await storage.inbox.unfinished() == [(gap.event_id, "!r")]
+
+    assert handled == [gap]
 
 
 async def test_a_slow_room_does_not_hold_up_another(tmp_path: Path, key: MasterKey) -> None:

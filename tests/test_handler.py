@@ -8,13 +8,14 @@ import pytest
 
 from bot import replies
 from bot.completions import Completion
+from bot.dispatcher import left_over
 from bot.errors import (
     AuditUnavailableError,
     GatewayError,
     HomeserverError,
     HomeserverUnavailableError,
 )
-from bot.messages import Invite, Room, RoomMessage, Undecryptable, Unfinished
+from bot.messages import Gap, Invite, Room, RoomMessage, Undecryptable, Unfinished
 from storage import Reading, StorageFailure
 from tests.spine import ANN, AUDIT_ROOM, BOB, BOT, EVE, Spine, configured, remembers, spine
 
@@ -216,6 +217,33 @@ async def test_an_undecryptable_message_is_told_once_for_its_session(bot: Spine)
 
     assert told.text == replies.UNDECRYPTABLE
     assert again == stranger == []
+
+
+async def test_what_was_skipped_is_told_where_somebody_listed_may_have_asked(bot: Spine) -> None:
+    gaps = [
+        Gap(f"gap 5000 {room_id} s1", room_id, 5_000)
+        for room_id in ("!ann", "!eve", "!open", "!all")
+    ]
+    await bot.storage.inbox.accept([(gap.event_id, gap.room_id) for gap in gaps], "s2")
+
+    told = [await bot.give(gap) for gap in gaps]
+    again = await bot.give(gaps[0])
+
+    assert [len(one) for one in told] == [1, 0, 0, 1]
+    assert "newest 5000 events" in told[0][0].text
+    assert again == []
+    assert await bot.storage.inbox.unfinished() == []
+    feed = await bot.storage.audit_log.feed(limit=10)
+    assert [(one.action, one.facts["reason"], one.facts["read"]) for one in feed][:1] == [
+        ("message.denied", "gap", 5_000)
+    ]
+
+
+async def test_a_gap_is_still_known_for_one_after_a_crash(bot: Spine) -> None:
+    gap = Gap("gap 100 !ann s72595_4483_1934", "!ann", 100)
+
+    assert left_over(gap.event_id, gap.room_id) == gap
+    assert left_over("$said", "!ann") == Unfinished("$said", "!ann")
 
 
 async def test_too_many_in_a_minute_are_told_to_wait_and_not_answered(tmp_path: Path) -> None:

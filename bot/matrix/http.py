@@ -14,6 +14,7 @@ from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.matrix import untrusted
 
 PATIENCE = 60.0  # seconds in which a request is tried again before its failure is reported
+PAGES = 600.0  # the same for a web page instead of an answer, once the bot runs
 LONGEST_WAIT = 30.0  # seconds, whatever the server's retry_after says
 JSON = "application/json"
 BYTES = "application/octet-stream"
@@ -88,7 +89,8 @@ class Http:
 
         Outages and rate limits are waited out and the request repeated while `patience` lasts
         (None: the connection's own), a request that the server itself fails on for a minute at
-        most; one that is not `repeatable` only where nothing can have been done yet.
+        most, the web page of a proxy that is set up wrongly for ten; one that is not `repeatable`
+        only where nothing can have been done yet.
         """
         target = f"{path}?{urlencode(query)}" if query else path
         status, answer = await self._patiently(
@@ -140,11 +142,12 @@ class Http:
         begun, tries = asyncio.get_running_loop().time(), 0
         while True:
             status, answer = await self._json(method, target, data, kind, seconds)
-            if _is_away(status, answer):
-                self.away_at = asyncio.get_running_loop().time()
-            again = status == 429 or (repeatable and _is_passing(status))
+            page = patience > PATIENCE and _is_page(status, answer)
+            again = status == 429 or (repeatable and (page or _is_passing(status)))
             wait = asked_wait(answer) if status == 429 else backoff(tries)
-            most = patience if _is_away(status, answer) else min(patience, PATIENCE)
+            most = min(patience, PAGES if page else PATIENCE)
+            if _is_away(status, answer):
+                most, self.away_at = patience, asyncio.get_running_loop().time()
             if not again or asyncio.get_running_loop().time() + wait > begun + most:
                 return status, answer
             await asyncio.sleep(wait)
@@ -223,6 +226,11 @@ def _is_away(status: int, answer: Mapping[str, Any]) -> bool:
     """Whether it is the homeserver that is away: what it passes on of others carries an errcode."""
     others = status in (502, 504) and "errcode" in answer
     return status in _AWAY and not others
+
+
+def _is_page(status: int, answer: Mapping[str, Any]) -> bool:
+    """Whether a proxy refuses, and not the homeserver: that one says why, with an errcode."""
+    return status in (401, 403, 404, 405) and "errcode" not in answer
 
 
 def _is_passing(status: int) -> bool:

@@ -18,11 +18,12 @@ from bot.matrix.timeline import missed, since_joining, without_doubles
 from bot.matrix.trust import Trust
 from bot.matrix.undecryptable import Waiting
 from bot.matrix.untrusted import items, mapping, member, text, too_deep
-from bot.messages import Batch, Invite, RoomEvent
+from bot.messages import Batch, Gap, Invite, RoomEvent
 from storage import Rooms
 
 Json = Mapping[str, Any]
 Watch = Callable[[ClearEvent], None]
+_New = tuple[list[Gap], list[Any]]
 
 _log = logging.getLogger(__name__)
 
@@ -83,7 +84,8 @@ class Reader:
             events += self._departures(room_id, room)
         for clear in [clear async for clear in self._late()]:
             events += self._messages(clear, watch)
-        for room_id, timeline in new.items():
+        for room_id, (gaps, timeline) in new.items():
+            events += gaps
             for event in timeline:
                 events += self._messages(await self._opened(room_id, event), watch)
         events += self.waiting.overdue()
@@ -150,28 +152,31 @@ class Reader:
             await self._remembered.remember_encrypted(room_id)
         self._known_encrypted |= seen
 
-    async def _new(self, room_id: str, room: object, since: str | None) -> list[Any]:
+    async def _new(self, room_id: str, room: object, since: str | None) -> _New:
         """The events of one room since the last sync, the gap filled, none from before joining."""
         if since is None:
-            return []
+            return [], []
         self.got_on()
-        events = _timeline(room)
+        events, whole = _timeline(room), True
         if member(room, "timeline", "limited") is True:
-            events = without_doubles([*await self._gap(room_id, room, since), *events])
-        return since_joining(events, self._user_id)
+            before, whole = await self._gap(room_id, room, since)
+            events = without_doubles([*before, *events])
+        new = since_joining(events, self._user_id)
+        if whole or len(new) < len(events):  # what was before the bot was asked in is not missed
+            return [], new
+        self._guard.drops["gap"] += 1
+        _log.warning("a gap in a room's timeline could not be filled to its beginning")
+        read = len(events)
+        return [Gap(f"gap {read} {room_id} {since}", room_id, read)], new  # told once a gap
 
-    async def _gap(self, room_id: str, room: object, since: str) -> list[Any]:
+    async def _gap(self, room_id: str, room: object, since: str) -> tuple[list[Any], bool]:
         until = text(room, "timeline", "prev_batch")
         try:
-            events, whole = await missed(self._http, room_id, since=since, until=until)
+            return await missed(self._http, room_id, since=since, until=until)
         except HomeserverUnavailableError:
             raise
         except RequestError:
-            events, whole = [], False  # we may not read it any more
-        if not whole:
-            self._guard.drops["gap"] += 1
-            _log.warning("a gap in a room's timeline could not be filled to its beginning")
-        return events
+            return [], False  # we may not read it any more
 
     async def _opened(self, room_id: str, event: Any) -> ClearEvent | None:
         try:

@@ -13,6 +13,8 @@ from bot.demo.homeserver import Homeserver, run_homeserver
 from tests.live.bots import Bot, settings_for
 from tests.live.node import install_packages
 from tests.live.peers import Implementation, Peer, run_peer
+from tests.live.proxy import Proxy, fault_proxy
+from tests.live.staging import Stage, staged
 
 StartPeer = Callable[..., Awaitable[Peer]]
 StartBot = Callable[..., Awaitable[Bot]]
@@ -83,6 +85,22 @@ async def bot(
     await running.start()
     yield running
     await running.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def proxy(homeserver: Homeserver) -> AsyncIterator[Proxy]:
+    """The bot's way to the homeserver, which can be disturbed."""
+    async with fault_proxy(homeserver.url) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stage(
+    homeserver: Homeserver, node_packages: None, proxy: Proxy, tmp_path: Path
+) -> AsyncIterator[Stage]:
+    """A bot behind the proxy, not started yet, and a person."""
+    async with staged(homeserver, tmp_path, url=proxy.url) as ready:
+        yield ready
 
 
 async def _new_bot(

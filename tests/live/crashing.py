@@ -9,8 +9,9 @@ import asyncio
 import random
 import sqlite3
 import time
+from asyncio.subprocess import Process
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,6 +21,7 @@ from bot.demo.homeserver import Homeserver
 from bot.tasks import task_group
 from tests.live.bots import REPOSITORY, Bot
 from tests.live.events import Event
+from tests.live.proxy import Proxy, after, fault_proxy, unheard, unsent
 from tests.live.reckoning import Reckoning, Sent, question, reckon, reply, said
 from tests.live.staging import Stage, staged
 
@@ -29,7 +31,17 @@ RUNNING = 2.0  # seconds at most from ready to kill
 ANSWERS, ANSWERING = 30, 0.25  # the model is asked at most so often, then so many seconds pass
 WRITING = 1.0  # seconds at most between two messages of a person in one room
 READY = 60.0  # seconds for a start that is not killed
-CATCHING_UP = 1.0  # seconds a message, at most, when nobody kills any more
+STILL = 60.0  # seconds without anything new, after which what is missing counts as lost
+
+CALLS = (  # where a kill at a request cuts the bot short; one of them is met within a start
+    ("PUT", "/send/"),  # accepted and not sent, or sent and not recorded
+    ("GET", "/sync"),  # catching up, or between two batches
+    ("GET", "/event/"),  # taking up what the kill before has left
+    ("GET", "/members"),  # accepted and not begun
+    ("PUT", "/sendToDevice/"),  # a room's key is under way
+    ("POST", "/keys/"),  # uploaded, queried or claimed
+)
+PASSED = 0.5  # of such requests about this part is the one; the others pass before it
 
 
 class Moment(StrEnum):
@@ -38,6 +50,7 @@ class Moment(StrEnum):
     STARTING = "while it starts"
     RUNNING = "some time after its start"
     ANSWERING = "while it answers"
+    CALLING = "at a request to the homeserver"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +62,12 @@ class Plan:
     rooms: int = 4
     seed: int = 1
     weights: Mapping[Moment, int] = field(
-        default_factory=lambda: {Moment.STARTING: 1, Moment.RUNNING: 2, Moment.ANSWERING: 2}
+        default_factory=lambda: {
+            Moment.STARTING: 1,
+            Moment.RUNNING: 1,
+            Moment.ANSWERING: 1,
+            Moment.CALLING: 2,
+        }
     )
 
     @property
@@ -78,9 +96,12 @@ async def crash_run(
 ) -> Outcome:
     """Carry out a plan with a bot and a person of its own."""
     begun = time.monotonic()
-    async with staged(homeserver, folder) as stage:
+    async with (
+        fault_proxy(homeserver.url) as proxy,
+        staged(homeserver, folder, url=proxy.url) as stage,
+    ):
         stage.bot.program = program
-        run = _Run(plan, stage, homeserver.database, told)
+        run = _Run(plan, stage, proxy, homeserver.database, told)
         await run.everything()
         return Outcome(run.reckoning(), run.kills, run.open_at_the_end, time.monotonic() - begun)
 
@@ -89,9 +110,15 @@ class _Run:
     """One bot, one person, their rooms, and what has been said and killed so far."""
 
     def __init__(
-        self, plan: Plan, stage: Stage, database: Path, told: Callable[[str], None]
+        self,
+        plan: Plan,
+        stage: Stage,
+        proxy: Proxy,
+        database: Path,
+        told: Callable[[str], None],
     ) -> None:
         self._plan = plan
+        self._proxy = proxy
         self._database = database
         self._stage = stage
         self._gateway = stage.gateway
@@ -115,7 +142,7 @@ class _Run:
                 tasks.create_task(self._talk(room_id, room, may_write[room]))
             await self._kill_again_and_again(may_write)
         answered = {(one.room_id, one.replaces or one.event_id) for one in self._sent()}
-        self.open_at_the_end = sum(map(len, self._asked.values())) - len(answered)
+        self.open_at_the_end = max(sum(map(len, self._asked.values())) - len(answered), 0)
         await self._bot.start()
         await self._catch_up(self._plan.meanwhile)
         await self._bot.restart()  # what a crash left behind would come back now
@@ -158,26 +185,31 @@ class _Run:
                 self._told(f"{kill + 1} kills, {sum(map(len, self._asked.values()))} messages")
 
     async def _kill_once(self) -> None:
+        at: dict[Moment, Callable[[], Awaitable[Moment]]] = {
+            Moment.STARTING: self._while_it_starts,
+            Moment.RUNNING: self._some_time_later,
+            Moment.ANSWERING: self._while_it_answers,
+            Moment.CALLING: self._at_a_request,
+        }
         moments, weights = zip(*self._plan.weights.items(), strict=True)
         [moment] = self._random.choices(moments, weights)
-        chance, answers = self._random.random(), self._random.randint(1, ANSWERS)
-        begun = time.monotonic()
-        process = await self._bot.begin()
-        if moment is Moment.STARTING:
-            await asyncio.sleep(chance * self._start_seconds)
-        else:
-            async with asyncio.timeout(READY):
-                await self._bot.ready_or_ended()
-            self._start_seconds = time.monotonic() - begun
-            await self._at_work(moment, chance, answers)
-        assert process.returncode is None, f"the bot ended by itself: {self._bot.log}"
-        await self._bot.kill()
-        self.kills[moment] += 1
+        self.kills[await at[moment]()] += 1
 
-    async def _at_work(self, moment: Moment, chance: float, answers: int) -> None:
-        if moment is Moment.RUNNING:
-            await asyncio.sleep(chance * RUNNING)
-            return
+    async def _while_it_starts(self) -> Moment:
+        process = await self._bot.begin()
+        await asyncio.sleep(self._random.random() * self._start_seconds)
+        await self._kill(process)
+        return Moment.STARTING
+
+    async def _some_time_later(self) -> Moment:
+        process = await self._started()
+        await asyncio.sleep(self._random.random() * RUNNING)
+        await self._kill(process)
+        return Moment.RUNNING
+
+    async def _while_it_answers(self) -> Moment:
+        answers, chance = self._random.randint(1, ANSWERS), self._random.random()
+        process = await self._started()
         self._gateway.requests.clear()
         with suppress(TimeoutError):  # nothing is left to answer
             async with asyncio.timeout(RUNNING):
@@ -185,6 +217,41 @@ class _Run:
                     self._gateway.arrived.clear()
                     await self._gateway.arrived.wait()
         await asyncio.sleep(chance * ANSWERING)
+        await self._kill(process)
+        return Moment.ANSWERING
+
+    async def _at_a_request(self) -> Moment:
+        """Just before a request reaches the homeserver, or after, before the bot has its answer."""
+        call, passed = self._random.choice(CALLS), int(self._random.expovariate(PASSED))
+        fault, met = self._random.choice((unheard, unsent)), asyncio.Event()
+        process: Process | None = None
+
+        async def kill() -> None:
+            if process is not None and process.returncode is None:
+                met.set()
+                process.kill()
+                await process.wait()
+
+        trouble = self._proxy.on(after(passed, fault(kill)), *call, times=passed + 1)
+        process = await self._bot.begin()
+        with suppress(TimeoutError):  # no such request is made now
+            async with asyncio.timeout(self._start_seconds + RUNNING):
+                await met.wait()
+        trouble.end()
+        await (self._bot.kill() if met.is_set() else self._kill(process))
+        return Moment.CALLING if met.is_set() else Moment.RUNNING
+
+    async def _started(self) -> Process:
+        begun = time.monotonic()
+        process = await self._bot.begin()
+        async with asyncio.timeout(READY):
+            await self._bot.ready_or_ended()
+        self._start_seconds = time.monotonic() - begun
+        return process
+
+    async def _kill(self, process: Process) -> None:
+        assert process.returncode is None, f"the bot ended by itself: {self._bot.log}"
+        await self._bot.kill()
 
     async def _catch_up(self, number: int) -> None:
         """Ask one more question in each room: its answer comes after all that was asked before."""
@@ -200,8 +267,10 @@ class _Run:
                 waiting.discard((one.room_id, text))
             return not waiting
 
-        patience = READY + CATCHING_UP * self._plan.messages
-        await self._peer.wait_for(all_answered, "the last answer in every room", patience)
+        known = -1
+        while waiting and known < (known := len(self._peer.events)):  # else: lost, it will be said
+            with suppress(AssertionError):
+                await self._peer.wait_for(all_answered, "the last answer in every room", STILL)
 
     def _read(self) -> Mapping[str, Event]:
         """What the person's client could read, by event id."""

@@ -19,6 +19,7 @@ from yarl import URL
 
 JSON = "application/json"
 PATIENCE = 60.0
+DROPS, DROP_SECONDS = 20, 0.02  # pieces of an answer that trickles, and the time between two
 
 Fault = Callable[["Passing"], Awaitable[web.StreamResponse]]
 
@@ -123,18 +124,28 @@ class Proxy:
             return Answered(502, b"")
 
 
-def limited(retry_after_ms: object) -> Fault:
-    """Too many requests, it says, and when to come back."""
-    body = {"errcode": "M_LIMIT_EXCEEDED", "error": "no", "retry_after_ms": retry_after_ms}
+def limited(*, retry_after: str | None = None, **when: object) -> Fault:
+    """Too many requests, it says, and when to come back: in its JSON, in its header or nowhere."""
+    body = {"errcode": "M_LIMIT_EXCEEDED", "error": "no", **when}
+    headers = {} if retry_after is None else {"Retry-After": retry_after}
 
     async def fault(_: Passing) -> web.StreamResponse:
-        return web.json_response(body, status=429)
+        return web.json_response(body, status=429, headers=headers)
+
+    return fault
+
+
+def refusing(status: int, errcode: str) -> Fault:
+    """The homeserver itself says no."""
+
+    async def fault(_: Passing) -> web.StreamResponse:
+        return web.json_response({"errcode": errcode, "error": "no"}, status=status)
 
     return fault
 
 
 def failing(status: int) -> Fault:
-    """The web page of a gateway whose server is away."""
+    """The web page of a reverse proxy whose server is away, or that knows no such server."""
 
     async def fault(_: Passing) -> web.StreamResponse:
         return web.Response(status=status, text="<h1>Bad Gateway</h1>", content_type="text/html")
@@ -188,6 +199,46 @@ def unheard(meanwhile: Callable[[], Awaitable[None]] | None = None) -> Fault:
         return web.Response()
 
     return fault
+
+
+def unsent(meanwhile: Callable[[], Awaitable[None]]) -> Fault:
+    """The request never reaches the homeserver; `meanwhile` happens instead."""
+
+    async def fault(passing: Passing) -> web.StreamResponse:
+        await asyncio.shield(asyncio.ensure_future(meanwhile()))
+        passing.hang_up()
+        return web.Response()
+
+    return fault
+
+
+def trickling() -> Fault:
+    """The homeserver's answer comes through a line that carries a few bytes at a time."""
+
+    async def fault(passing: Passing) -> web.StreamResponse:
+        answered = await passing.forward()
+        response = web.StreamResponse(status=answered.status, headers={"Content-Type": JSON})
+        response.content_length = len(answered.body)
+        await response.prepare(passing.request)
+        size = len(answered.body) // DROPS + 1
+        for start in range(0, len(answered.body), size):
+            await response.write(answered.body[start : start + size])
+            await asyncio.sleep(DROP_SECONDS)
+        return response
+
+    return fault
+
+
+def after(passed: int, fault: Fault) -> Fault:
+    """Let so many requests pass first."""
+    numbers = itertools.count()
+
+    async def later(passing: Passing) -> web.StreamResponse:
+        if next(numbers) < passed:
+            return (await passing.forward()).response()
+        return await fault(passing)
+
+    return later
 
 
 def twice() -> Fault:

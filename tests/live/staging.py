@@ -2,6 +2,8 @@
 
 import asyncio
 import secrets
+import time
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from tests.live.peers import Implementation, Peer, run_peer
 from tests.live.reckoning import question, reply
 from tests.responder import Exchange, Responder, Step, answer, chunk, event, responder
 
+EXIT_SECONDS = 25.0  # from SIGTERM to the end of the process
 LONG = 7  # every so many questions get an answer that grows for a while
 PIECES, PIECE_SECONDS = 5, 0.1
 
@@ -75,18 +78,21 @@ async def ask(chat: Chat, numbers: Sequence[int], *, room: int = 0) -> list[str]
 
 
 async def heard(
-    chat: Chat, count: int, *, kind: str | None = None, patience: float = 30.0
+    chat: Chat, count: int, *, kind: str | None = "m.text", patience: float = 30.0
 ) -> list[str]:
-    """The next so many finished messages of the bot, of one kind or of any."""
-    hear, who = chat.person.next_message, chat.bot.user_id
-    return [
-        (await hear(chat.room_id, who, kind=kind, patience=patience)).text for _ in range(count)
-    ]
+    """The next so many finished messages of the bot; other kinds are passed over."""
+
+    async def hear() -> str:
+        person, room_id, bot = chat.person, chat.room_id, chat.bot.user_id
+        return (await person.next_message(room_id, bot, kind=kind, patience=patience)).text
+
+    return [await hear() for _ in range(count)]
 
 
-def everything(chat: Chat) -> list[str]:
-    """All that the bot has ever said in the room."""
-    return [one.text for one in chat.person.messages(chat.room_id, chat.bot.user_id)]
+def everything(chat: Chat, *, kind: str | None = "m.text") -> list[str]:
+    """All of a kind that the bot has ever said in the room."""
+    said = chat.person.messages(chat.room_id, chat.bot.user_id)
+    return [one.text for one in said if kind in (None, one.kind)]
 
 
 def asked(body: dict[str, list[dict[str, str]]]) -> str:
@@ -122,3 +128,16 @@ def waiting(gate: asyncio.Event) -> Step:
         return await echo(exchange)
 
     return step
+
+
+async def seconds_to_stop(bot: Bot) -> float:
+    """How long it takes from SIGTERM to the end of the process."""
+    begun = time.monotonic()
+    await bot.stop()
+    return time.monotonic() - begun
+
+
+async def code(process: Process) -> int:
+    """With what a process ends, which has so many seconds for it."""
+    async with asyncio.timeout(EXIT_SECONDS):
+        return await process.wait()

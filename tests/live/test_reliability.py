@@ -1,134 +1,41 @@
-"""The bot is killed, stopped, started twice and cut off, and every message is answered once."""
+"""The bot is killed, stopped and started twice, and every message is answered once and in order."""
 
 import asyncio
+import signal
 import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from aiohttp import web
 
 from bot.demo.homeserver import Homeserver
-from tests.live.bots import REPOSITORY, Bot
+from tests.live.bots import REPOSITORY, Bot, open_chat
 from tests.live.crashing import CONTROL, Plan, crash_run
 from tests.live.proxy import (
     Proxy,
+    after,
     cut,
     failing,
-    fault_proxy,
     hanging,
-    limited,
-    truncated,
     twice,
     unheard,
 )
 from tests.live.reckoning import Reckoning, question, reply
-from tests.live.staging import Stage, ask, dead, echo, everything, heard, staged, waiting
-from tests.responder import Exchange, hang
+from tests.live.staging import (
+    EXIT_SECONDS,
+    Stage,
+    ask,
+    code,
+    echo,
+    everything,
+    heard,
+    seconds_to_stop,
+    waiting,
+)
+from tests.responder import Exchange
 
-EXIT_SECONDS = 25.0  # from SIGTERM to the end of the process
-
-Scenario = Callable[[Stage, Proxy], Awaitable[None]]
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def proxy(homeserver: Homeserver) -> AsyncIterator[Proxy]:
-    """The bot's way to the homeserver, which can be disturbed."""
-    async with fault_proxy(homeserver.url) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def stage(
-    homeserver: Homeserver, node_packages: None, proxy: Proxy, tmp_path: Path
-) -> AsyncIterator[Stage]:
-    """A bot behind the proxy, not started yet, and a person."""
-    async with staged(homeserver, tmp_path, url=proxy.url) as ready:
-        yield ready
-
-
-async def rate_limits(stage: Stage, proxy: Proxy) -> None:
-    """The homeserver names absurd times to come back, for sends and for syncs."""
-    chats = await stage.chats(3)
-    for chat, absurd in zip(chats, (10**12, -1, "soon"), strict=True):
-        proxy.on(limited(absurd), "PUT", chat.room_id, "/send/", times=1)
-        proxy.on(limited(absurd), "GET", "/sync", times=1)
-
-    expected = [await ask(chat, [1], room=room) for room, chat in enumerate(chats)]
-    answers = [await heard(chat, 1, patience=90.0) for chat in chats]
-    expected += [await ask(chat, [2], room=room) for room, chat in enumerate(chats)]
-    answers += [await heard(chat, 1) for chat in chats]
-
-    assert answers == expected
-
-
-async def half_open_connections(stage: Stage, proxy: Proxy) -> None:
-    """The homeserver takes a sync and a send, and answers neither."""
-    [chat] = await stage.chats(1)
-    await ask(chat, [1])
-    await heard(chat, 1)
-
-    sends = proxy.on(hanging(), "PUT", chat.room_id, "/send/", times=1)
-    expected = await ask(chat, [2])
-    await sends.met()
-    syncs = proxy.on(hanging(), "GET", "/sync", times=1)
-    expected += await ask(chat, [3])  # perhaps brought by the sync that is under way
-    await syncs.met()
-    expected += await ask(chat, [4])
-
-    assert await heard(chat, 3, patience=90.0) == expected
-    assert everything(chat)[1:] == expected
-
-
-async def stop_while_all_hangs(stage: Stage, proxy: Proxy) -> None:
-    """SIGTERM, while neither the gateway nor the homeserver says a word."""
-    [chat] = await stage.chats(1)
-    stage.gateway.script(hang())
-    expected = await ask(chat, [1, 2])
-    await stage.model_asked(1)
-    silence = proxy.on(hanging())
-
-    seconds = await seconds_to_stop(stage.bot)
-    silence.end()
-    await stage.bot.start()
-
-    assert await heard(chat, 2) == expected
-    assert seconds < EXIT_SECONDS
-
-
-PATIENT: Sequence[Scenario] = (rate_limits, half_open_connections, stop_while_all_hangs)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
-async def beside(
-    homeserver: Homeserver, node_packages: None, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Mapping[Scenario, asyncio.Task[None]]]:
-    """What mostly waits, begun together and beside the other tests; a test each takes the outcome.
-
-    One after the other they would take two minutes more.
-    """
-
-    async def play(scenario: Scenario) -> None:
-        async with (
-            fault_proxy(homeserver.url) as proxy,
-            staged(homeserver, tmp_path_factory.mktemp("stage"), url=proxy.url) as stage,
-        ):
-            await scenario(stage, proxy)
-
-    tasks = {one: asyncio.create_task(play(one)) for one in PATIENT}
-    yield tasks
-    for task in tasks.values():
-        task.cancel()
-    await asyncio.gather(*tasks.values(), return_exceptions=True)
-
-
-async def seconds_to_stop(bot: Bot) -> float:
-    """How long it takes from SIGTERM to the end of the process."""
-    begun = time.monotonic()
-    await bot.stop()
-    return time.monotonic() - begun
+TERM, INT = signal.SIGTERM, signal.SIGINT
 
 
 async def test_a_bot_killed_at_random_moments_answers_everything_once_and_in_order(
@@ -168,6 +75,46 @@ async def test_an_answer_that_was_sent_and_not_yet_recorded_at_a_kill_is_not_sen
     assert everything(chat)[1:] == expected
 
 
+async def test_a_first_start_killed_at_each_of_its_steps_ends_as_one_trusted_device(
+    stage: Stage, proxy: Proxy
+) -> None:
+    steps = 0
+    while await killed_at(steps, stage.bot, proxy):
+        steps += 1
+    chat = await open_chat(stage.person, stage.bot)
+    expected = await ask(chat, [1])
+
+    assert await heard(chat, 1) == expected
+    assert list((await stage.person.devices(stage.bot.user_id)).values()) == [True]
+    assert steps > 5
+
+
+async def killed_at(step: int, bot: Bot, proxy: Proxy) -> bool:
+    """Start a bot and kill it when the homeserver has done the step, counting what changes things.
+
+    False where it got ready before that.
+    """
+
+    over = False
+
+    async def kill() -> None:
+        if not over:
+            process.kill()
+            await process.wait()
+
+    fault = after(step, unheard(kill))  # counts both kinds together
+    troubles = [proxy.on(fault, "POST "), proxy.on(fault, "PUT ")]
+    process = await bot.begin()
+    await bot.ready_or_ended()
+    over = True  # what it does once it is ready is not part of the start
+    for trouble in troubles:
+        trouble.end()
+    if process.returncode is None:
+        return False
+    await bot.kill()
+    return True
+
+
 async def test_syncs_that_come_twice_are_answered_once(stage: Stage, proxy: Proxy) -> None:
     [chat] = await stage.chats(1)
     syncs = proxy.on(twice(), "GET", "/sync")
@@ -190,8 +137,10 @@ async def test_twenty_rooms_are_answered_side_by_side_and_each_in_order(stage: S
         return await echo(exchange)
 
     stage.gateway.usual = meet
+    await stage.bot.stop()
     asking = (ask(chat, numbers, room=room) for room, chat in enumerate(chats))
     expected = await asyncio.gather(*asking)
+    await stage.bot.start()
     answers = await asyncio.gather(*(heard(chat, len(numbers)) for chat in chats))
 
     assert answers == expected
@@ -202,9 +151,11 @@ async def test_a_stop_under_load_ends_what_has_begun_and_leaves_the_rest_to_the_
     stage: Stage,
 ) -> None:
     chats, gate = await stage.chats(3), asyncio.Event()
+    await stage.bot.stop()
     stage.gateway.usual = waiting(gate)
     asking = (ask(chat, range(1, 6), room=room) for room, chat in enumerate(chats))
     expected = await asyncio.gather(*asking)
+    await stage.bot.start()
     await stage.model_asked(len(chats))
 
     stopping = asyncio.create_task(seconds_to_stop(stage.bot))
@@ -218,6 +169,55 @@ async def test_a_stop_under_load_ends_what_has_begun_and_leaves_the_rest_to_the_
     assert seconds < EXIT_SECONDS
     assert begun == [answers[:1] for answers in expected]
     assert [everything(chat) for chat in chats] == expected
+
+
+async def test_every_signal_that_stops_it_ends_it_well_however_often_it_comes(
+    stage: Stage,
+) -> None:
+    [chat], expected = await stage.chats(1), list[str]()
+    await stage.bot.stop()
+
+    for number, signals in enumerate(([TERM, TERM], [INT], [INT, TERM])):
+        gate, asked = asyncio.Event(), len(stage.gateway.chats)
+        stage.gateway.usual = waiting(gate)
+        expected += await ask(chat, [10 * number + 1, 10 * number + 2])
+        process = await stage.bot.begin()
+        await stage.model_asked(asked + 1)
+        for one in signals:
+            process.send_signal(one)
+        gate.set()
+        assert await code(process) == 0
+        await stage.bot.stop()
+    await stage.bot.start()
+
+    assert await heard(chat, len(expected)) == everything(chat) == expected
+
+
+async def test_a_stop_ends_a_start_too_also_where_the_homeserver_is_away(
+    stage: Stage, proxy: Proxy
+) -> None:
+    [chat] = await stage.chats(1)
+    await stage.bot.stop()
+    expected = await ask(chat, [1])
+    outages = {
+        "/whoami": hanging(),
+        "/keys/query": failing(502),
+        "/members": cut(),
+        "/sync": hanging(),
+    }
+
+    for where, outage in outages.items():
+        trouble = proxy.on(outage, where)
+        process = await stage.bot.begin()
+        await trouble.met()
+        process.send_signal(TERM)
+        ended = await code(process)
+        trouble.end()
+        assert ended == 0, where
+        await stage.bot.stop()
+    await stage.bot.start()
+
+    assert await heard(chat, 1) == everything(chat) == expected
 
 
 async def test_a_second_bot_on_the_same_data_is_refused_and_the_first_goes_on(
@@ -242,88 +242,3 @@ async def test_a_second_bot_on_the_same_data_is_refused_and_the_first_goes_on(
     assert (second.returncode, said) == (1, b"")
     assert "another" in complaints.decode().splitlines()[-1].lower()
     assert await heard(chat, 1) == expected
-
-
-async def test_what_was_said_while_the_bot_was_down_is_answered_in_order(stage: Stage) -> None:
-    chats = await stage.chats(3)
-    await asyncio.gather(*(ask(chat, [0]) for chat in chats))
-    await asyncio.gather(*(heard(chat, 1) for chat in chats))
-    await stage.bot.kill()
-    said = (range(1, 111), range(1, 21), range(1, 11))  # a sync holds a hundred events of a room
-
-    asking = (ask(*one, room=room) for room, one in enumerate(zip(chats, said, strict=True)))
-    expected = await asyncio.gather(*asking)
-    await stage.bot.start()
-    hearing = (heard(chat, len(numbers)) for chat, numbers in zip(chats, said, strict=True))
-
-    assert await asyncio.gather(*hearing) == expected
-
-
-async def test_a_homeserver_that_garbles_or_drops_its_answers_is_outlasted(
-    stage: Stage, proxy: Proxy
-) -> None:
-    [chat], expected = await stage.chats(1), list[str]()
-
-    for number, fault in enumerate((truncated(), cut(), failing(502), unheard())):
-        expected += await ask(chat, [10 * number + 1])  # brought by the sync that is under way
-        await heard(chat, 1)
-        syncs = proxy.on(fault, "GET", "/sync")
-        sends = proxy.on(fault, "PUT", chat.room_id, "/send/", times=1)
-        expected += await ask(chat, [10 * number + 2, 10 * number + 3])
-        await syncs.met(2)
-        syncs.end()
-        await heard(chat, 2)
-        await sends.met()
-
-    assert everything(chat) == expected
-
-
-async def test_a_dead_gateway_is_told_to_the_person_and_forgotten_once_it_is_back(
-    stage: Stage,
-) -> None:
-    [chat] = await stage.chats(1)
-    stage.gateway.usual = dead
-
-    await ask(chat, [1])
-    told = await chat.heard(kind="m.notice")
-    stage.gateway.usual = echo
-    expected = await ask(chat, [2])
-
-    assert "can't reach the model gateway" in told.text
-    assert await heard(chat, 1) == expected
-    assert everything(chat) == [told.text, *expected]
-
-
-async def test_absurd_rate_limits_are_waited_out_within_bounds(
-    beside: Mapping[Scenario, asyncio.Task[None]],
-) -> None:
-    await beside[rate_limits]
-
-
-async def test_connections_that_went_silent_are_given_up_and_made_anew(
-    beside: Mapping[Scenario, asyncio.Task[None]],
-) -> None:
-    await beside[half_open_connections]
-
-
-async def test_a_stop_is_in_time_when_gateway_and_homeserver_hang_and_loses_nothing(
-    beside: Mapping[Scenario, asyncio.Task[None]],
-) -> None:
-    await beside[stop_while_all_hangs]
-
-
-async def test_an_answer_waits_for_a_homeserver_that_is_restarted(
-    homeserver: Homeserver, stage: Stage
-) -> None:
-    [chat], gate = await stage.chats(1), asyncio.Event()
-    stage.gateway.usual = waiting(gate)
-
-    expected = await ask(chat, [1, 2])
-    await stage.model_asked(1)
-    await homeserver.stop()
-    gate.set()
-    await homeserver.start()
-    answers = await heard(chat, 2)
-    expected += await ask(chat, [3])
-
-    assert [*answers, *await heard(chat, 1)] == everything(chat) == expected

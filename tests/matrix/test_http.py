@@ -1,6 +1,7 @@
 """The connection to the homeserver, against a real socket that misbehaves."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -102,9 +103,38 @@ async def test_a_passing_failure_is_tried_again(failing: Handler) -> None:
     assert len(seen) == 2
 
 
-@pytest.mark.parametrize("wait", [10**12, -1, "soon", None, 1e400, [], True])
+@pytest.mark.parametrize("wait", [10**12, -1, "soon", None, 1e400, 1e300, 0.5, [], {}, True])
 async def test_a_rate_limit_is_waited_out_within_our_bounds(wait: Any) -> None:
     assert 0.1 <= asked_wait({"retry_after_ms": wait}) <= LONGEST_WAIT
+
+
+async def test_a_rate_limit_without_a_time_is_waited_out_too() -> None:
+    assert 0.1 <= asked_wait({}) <= LONGEST_WAIT
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405])
+async def test_a_proxys_page_is_waited_out_once_the_bot_runs_and_final_before(status: int) -> None:
+    async def page(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=status, text="<h1>Not found</h1>", content_type="text/html")
+
+    async with serving(page, OK) as (http, seen):
+        with pytest.raises(RequestError):
+            await http.call("PUT", "/x", {})  # a wrong homeserver.url is said at once
+        assert len(seen) == 1
+    async with serving(page, OK) as (http, seen):
+        http.patience = math.inf
+
+        assert await http.call("PUT", "/x", {}) == {"event_id": "$1"}
+    assert len(seen) == 2
+
+
+async def test_what_the_homeserver_refuses_itself_is_final_also_once_the_bot_runs() -> None:
+    async with serving(answering(404, {"errcode": "M_NOT_FOUND"}), OK) as (http, seen):
+        http.patience = math.inf
+        with pytest.raises(RequestError):
+            await http.call("GET", "/x")
+
+    assert len(seen) == 1
 
 
 async def test_a_rate_limit_longer_than_our_patience_fails_at_once() -> None:

@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from aiohttp import web
 
-from bot.matrix.timeline import since_joining, without_doubles
+from bot.matrix.timeline import LONGEST_GAP, PAGE, missed, since_joining, without_doubles
+from tests.matrix.test_http import serving
 
 BOT = "@bot:example.org"
 
@@ -51,3 +53,24 @@ def test_only_what_came_after_being_asked_in_is_new(
 
 def test_each_event_comes_once_where_it_came_first() -> None:
     assert without_doubles([A, B, A, C, B]) == [A, B, C]
+
+
+@pytest.mark.parametrize(
+    ("happened", "fetched"),
+    [(7, 7), (PAGE, PAGE), (3 * PAGE + 1, 3 * PAGE + 1), (LONGEST_GAP + PAGE, LONGEST_GAP)],
+)
+async def test_a_gap_is_fetched_backwards_in_order_and_as_far_as_its_limit(
+    happened: int, fetched: int
+) -> None:
+    async def page(request: web.Request) -> web.StreamResponse:
+        newest = int(request.query["from"])
+        oldest = max(newest - PAGE, 0)
+        chunk = [said(f"${number}") for number in range(newest, oldest, -1)]
+        return web.json_response({"chunk": chunk, **({"end": str(oldest)} if oldest else {})})
+
+    async with serving(page) as (http, _):
+        events, whole = await missed(http, "!r", since="0", until=str(happened))
+
+    newest = range(happened - fetched + 1, happened + 1)
+    assert [event["event_id"] for event in events] == [f"${number}" for number in newest]
+    assert whole is (fetched == happened)
