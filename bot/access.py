@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from bot.command import Command, Line, named, split
 from bot.config import Config
-from bot.messages import Room, RoomKind, RoomMessage
+from bot.messages import Room, RoomKind, RoomMessage, Standing
 
 INPUT_LIMIT = 16 * 1024  # bytes of one message (SEC-02)
 CATCHING_UP = timedelta(minutes=10)  # after a start
@@ -22,6 +22,7 @@ class Refusal(StrEnum):
     UNLISTED = "unlisted"
     UNENCRYPTED_ROOM = "unencrypted room"
     UNENCRYPTED_MESSAGE = "unencrypted message"
+    UNVERIFIED_SESSION = "unverified session"
     TOO_LONG = "too long"
     TOO_FAST = "too fast"
 
@@ -105,6 +106,8 @@ def _refusal(message: RoomMessage, room: Room, config: Config) -> Refusal | None
         return Refusal.UNENCRYPTED_MESSAGE
     if config.privacy.encrypted_rooms_only and not room.encrypted:
         return Refusal.UNENCRYPTED_ROOM
+    if message.standing is Standing.UNSIGNED:
+        return Refusal.UNVERIFIED_SESSION
     if len(message.body.encode()) > INPUT_LIMIT:
         return Refusal.TOO_LONG
     return None

@@ -37,6 +37,7 @@ from bot.matrix.events import ClearEvent
 from bot.membership import Membership
 from bot.messages import Action, Effect, Gap, Unfinished
 from bot.pacing import Pacing
+from bot.pausing import Pausing
 from bot.processing import processing
 from bot.service import Watched, notify, watchdog, watchdog_seconds
 from bot.tasks import given_up, task_group
@@ -165,7 +166,13 @@ class _Bot:
             dispatcher = Dispatcher(handler.handle, self._storage.inbox, tasks)
             await self._journal.of_the_bot(Effect(Action.BOT_STARTED))
             dispatcher.enqueue(await self._left_over())
-            verifying = Verifying(self._config, self._client.sender, audit_room, now=utc_now)
+            verifying = Verifying(
+                self._config,
+                self._client.sender,
+                audit_room,
+                accepted=lambda event: dispatcher.enqueue([event]),
+                now=utc_now,
+            )
             syncing = tasks.create_task(self._sync(dispatcher, ready, verifying), name="sync")
             posting = tasks.create_task(feed.run(), name="audit feed")
             watching = tasks.create_task(self._watch(dispatcher), name="watchdog")
@@ -203,16 +210,30 @@ class _Bot:
     def _handler(self, audit_room: str) -> Handler:
         config, storage, sender = self._config, self._storage, self._client.sender
         stated = processing(config, gateway_host=self._gateway.host)
-        delivery = Delivery(sender)
+        delivery, assistant = (
+            Delivery(sender),
+            Assistant(self._gateway, config, stated, now=utc_now),
+        )
+        pausing = Pausing(
+            storage=storage,
+            assistant=assistant,
+            commands=COMMANDS,
+            delivery=delivery,
+            processing=stated,
+            identity=self._client.identity,
+            prefix=config.service.command_prefix,
+            now=utc_now,
+        )
         exchanges = Exchanges(
             config=config,
             rooms=sender,
             storage=storage,
-            assistant=Assistant(self._gateway, config, stated, now=utc_now),
+            assistant=assistant,
             commands=COMMANDS,
             delivery=delivery,
             journal=self._journal,
             processing=stated,
+            pausing=pausing,
             identity=self._client.identity,
             audit_room=audit_room,
             now=utc_now,
@@ -257,7 +278,13 @@ class _Bot:
         def watch(event: ClearEvent) -> None:
             verifications.watch(event)
             body = str(event.content.get("body", ""))
-            answer = verifying.answer(event.room_id, event.sender, body, encrypted=event.encrypted)
+            answer = verifying.answer(
+                event.room_id,
+                event.sender,
+                body,
+                encrypted=event.encrypted,
+                standing=event.standing,
+            )
             if answer is not None:
                 verifications.compared(answer[0], same=answer[1])
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from bot import learning, replies
 from bot.completions import ChatMessage, Completion, Tool
 from bot.config import Config
-from bot.messages import Action, Effect, Reply, Room, RoomKind, RoomMessage
+from bot.messages import Action, Effect, Reply, Room, RoomKind, RoomMessage, Standing
 from bot.processing import Processing
 from bot.prompt import prompt
 from bot.recall import Context, RoomWindows, recall
@@ -60,35 +60,42 @@ class Assistant:
         self.windows = RoomWindows()
 
     async def answer(
-        self, message: RoomMessage, room: Room, vault: Vault
+        self, message: RoomMessage, room: Room, vault: Vault | None
     ) -> AsyncGenerator[str | Answer, None]:
-        """Pieces of text as the model writes them, then the one finished Answer."""
+        """Pieces of text as the model writes them, then the one finished Answer.
+
+        Without a vault the model sees this message and nothing else: not what was said before,
+        not what others say here. It may learn nothing from it.
+        """
+        remembers = vault is not None and self._processing.memory_allowed
         context = await self._context(message, room, vault)
         request = prompt(
             context,
             message,
             room,
-            overheard=self.windows.of(room.room_id) if self._processing.memory_allowed else (),
+            overheard=self.windows.of(room.room_id) if remembers else (),
             today=self._now(),
+            paused=vault is None,
         )
-        async with aclosing(self._complete(request, vault.pseudonym)) as pieces:
+        person = vault.pseudonym if vault else ""
+        async with aclosing(self._complete(request, person, self._tools(vault))) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Completion):
                     yield await self._finished(piece, message, room, vault, context)
                 else:
                     yield piece
 
-    async def _context(self, message: RoomMessage, room: Room, vault: Vault) -> Context:
-        if not self._processing.memory_allowed:
+    async def _context(self, message: RoomMessage, room: Room, vault: Vault | None) -> Context:
+        if vault is None or not self._processing.memory_allowed:
             return Context()
         return await recall(message, room, vault, tokens=self._config.memory.context_tokens)
 
     async def _complete(
-        self, request: list[ChatMessage], person: str
+        self, request: list[ChatMessage], person: str, tools: Sequence[Tool]
     ) -> AsyncGenerator[str | Completion, None]:
         """One request; a second only when the model called tools and said nothing to the person."""
         done: Completion | None = None
-        async with aclosing(self._stream(request, person, self._tools())) as pieces:
+        async with aclosing(self._stream(request, person, tools)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Completion):
                     done = piece
@@ -108,20 +115,20 @@ class Assistant:
     ) -> AsyncGenerator[str | Completion, None]:
         return self._model.stream(request, tools=tools, person=person)
 
-    def _tools(self) -> tuple[Tool, ...]:
+    def _tools(self, vault: Vault | None) -> tuple[Tool, ...]:
         learns = self._config.memory.mode == "auto" and self._processing.memory_allowed
-        return (learning.REMEMBER,) if learns else ()
+        return (learning.REMEMBER,) if learns and vault is not None else ()
 
     async def _finished(
         self,
         completion: Completion,
         message: RoomMessage,
         room: Room,
-        vault: Vault,
+        vault: Vault | None,
         context: Context,
     ) -> Answer:
         saved: tuple[Memory, ...] = ()
-        if self._tools():
+        if vault is not None and self._tools(vault):
             facts = learning.proposed(completion.tool_calls, message)
             saved = await learning.save(facts, message, room, vault)
         text = completion.text.strip() or replies.SILENT_MODEL
@@ -135,8 +142,12 @@ class Assistant:
         self.windows.forget(user_id)
 
     def overhear(self, message: RoomMessage, room: Room) -> None:
-        """Let a shared room's message be context for the next answers there; RAM only."""
-        if room.kind is RoomKind.SHARED and (message.encrypted or not room.encrypted):
+        """Let a shared room's message be context for the next answers there; RAM only.
+
+        Never what may be somebody else's words: unencrypted, or of a device that isn't its owner's.
+        """
+        owned = message.standing is Standing.OWNED
+        if room.kind is RoomKind.SHARED and owned and (message.encrypted or not room.encrypted):
             self.windows.add(message)
 
 

@@ -19,6 +19,7 @@ Identify = Callable[[], Awaitable[OwnIdentity]]
 class CommandContext:
     """All that a command can reach: the asker's own vault, and what is said of the bot itself.
 
+    `personal` is that vault, None while memory is paused: then only what belongs HERE is run.
     `entries(n)` are the asker's own newest audit entries with their numbers in the log. `erase`
     destroys the vault of the person who asked, and nobody else's; `vault` is dead after it.
     `identity` asks the homeserver how it shows the bot to others.
@@ -27,7 +28,7 @@ class CommandContext:
     arguments: str
     message: RoomMessage
     room: Room
-    vault: Vault
+    personal: Vault | None
     prefix: str
     processing: Processing
     entries: Callable[[int], Awaitable[Sequence[tuple[int, AuditEntry]]]]
@@ -35,6 +36,12 @@ class CommandContext:
     identity: Identify
     commands: tuple["Command", ...]
     now: Callable[[], datetime]
+
+    @property
+    def vault(self) -> Vault:
+        """The asker's own vault."""
+        assert self.personal is not None, "a command that needs a vault belongs in a direct chat"
+        return self.personal
 
 
 @dataclass(frozen=True, slots=True)

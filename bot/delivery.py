@@ -8,10 +8,10 @@ from typing import Protocol
 
 from bot.assistant import Answer
 from bot.errors import HomeserverError
-from bot.messages import Outgoing, Reply, Room, RoomKind, RoomMessage
+from bot.messages import Device, Outgoing, Reply, Room, RoomKind, RoomMessage, Standing
+from bot.splitting import split_text
 from bot.tasks import task_group
 
-PART_LIMIT = 12_000  # bytes of Markdown as JSON; an edit carries HTML too, 48 KB is the ceiling
 GRACE = 0.15  # seconds; an answer that is complete by then needs no edit at all
 RAMP = (1.0, 2.0, 4.0, 5.0)  # seconds between edits, the last one repeated (homeserver limits)
 EDITS = 20  # at most, for one part: many edits make a room slow to load in clients
@@ -32,7 +32,7 @@ class Outlet(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a reply goes: room, thread, what it answers and whom it notifies."""
+    """Where a reply goes: room, thread, what it answers, whom it notifies, who can read it."""
 
     room_id: str
     transaction: str
@@ -41,6 +41,7 @@ class Address:
     mention: str | None = None
     question: str = field(default="", repr=False)
     audience: frozenset[str] | None = None
+    also_for: Device | None = None
 
     def part(self, name: str) -> str:
         """A transaction id that is the same whenever the same part is sent again."""
@@ -52,8 +53,12 @@ class Address:
 
 
 def address(message: RoomMessage, room: Room) -> Address:
-    """The place of the question: its room and thread; in a shared room as a reply that notifies."""
+    """The place of the question: its room and thread; in a shared room as a reply that notifies.
+
+    A device of a changed identity gets no keys, but what it asked itself it may read the answer to.
+    """
     shared = room.kind is RoomKind.SHARED
+    asking = Device(message.sender, message.device_id)
     return Address(
         message.room_id,
         message.event_id,
@@ -62,33 +67,8 @@ def address(message: RoomMessage, room: Room) -> Address:
         mention=message.sender if shared else None,
         question=message.body,
         audience=None if shared else room.members,
+        also_for=asking if message.standing is Standing.CHANGED else None,
     )
-
-
-def split_text(text: str, limit: int = PART_LIMIT) -> list[str]:
-    """Parts of at most `limit`, cut at paragraphs, lines or words where there are any.
-
-    Greedy from the start, so that the first parts stay as they are while the text grows.
-    """
-    parts: list[str] = []
-    while len(head := _head(text, limit)) < len(text):
-        cuts = (head.rfind(mark) + len(mark) for mark in ("\n\n", "\n", " "))
-        cut = next((one for one in cuts if one > len(head) // 2), len(head))
-        parts.append(text[:cut].rstrip())
-        text = text[cut:].lstrip("\n")
-    return [*parts, text] if text.strip() or not parts else parts
-
-
-def _head(text: str, limit: int) -> str:
-    """As much of the text as fits; what is not ASCII is escaped before it is encrypted."""
-    if text[:limit].isascii():
-        return text[:limit]
-    size = 0
-    for index, character in enumerate(text):
-        size += 1 if character < "\x80" else 6 if character < "\U00010000" else 12
-        if size > limit:
-            return text[: max(index, 1)]
-    return text
 
 
 class Delivery:
@@ -111,6 +91,17 @@ class Delivery:
             file = replace(_outgoing(to, "", "file"), attachment=reply.attachment)
             events.insert(0, file)  # the words that say what it is are the end of the reply
         return [await self._outlet.send(event) for event in events]
+
+    async def send_whole(self, answers: AsyncIterator[str | Answer], to: Address) -> Answer:
+        """Send an answer once it is finished: where each event has a key of its own, no edits."""
+        growing = _Growing()
+        async with task_group() as tasks:
+            typing = tasks.create_task(self._keep_typing(to.room_id))
+            await growing.read(answers)
+            typing.cancel()
+        answer = growing.answer()
+        await self.send(answer.reply, to)
+        return answer
 
     async def repeat(self, text: str, to: Address) -> list[str]:
         """Bring into the room what was about to stand there when a crash came in between."""
@@ -272,6 +263,7 @@ def _outgoing(to: Address, text: str, name: str, *, generated: bool = False) -> 
         mention=to.mention,
         question=to.question,
         audience=to.audience,
+        also_for=to.also_for,
     )
 
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from bot.delivery import Address, Delivery, address
 from bot.errors import QuotaError, UsageError
 from bot.journal import Journal
 from bot.messages import (
+    Accepted,
     Action,
     Effect,
     Invite,
@@ -25,14 +27,17 @@ from bot.messages import (
     Room,
     RoomKind,
     RoomMessage,
+    Standing,
     Undecryptable,
     Where,
 )
+from bot.pausing import ANSWERING, INTERRUPTED, RESUMED, Pausing
 from bot.processing import Processing
 from storage import Destroyed, Storage, StorageFailure, Vault
 
 log = logging.getLogger(__name__)
 
+OfSomebody = RoomMessage | Undecryptable | Invite | Accepted
 ERASING = "forget everything"  # what the inbox calls a confirmed erasure that has begun
 
 
@@ -44,14 +49,14 @@ class DirectRooms(Protocol):
         ...
 
 
+@dataclass(slots=True)
 class Exchange:
     """One message and the vault of its sender, until that vault is erased."""
 
-    def __init__(self, message: RoomMessage, room: Room, vault: Vault, begun: datetime) -> None:
-        self.message = message
-        self.room = room
-        self.vault: Vault | None = vault
-        self.begun = begun
+    message: RoomMessage
+    room: Room
+    vault: Vault | None
+    begun: datetime
 
 
 class Exchanges:
@@ -60,6 +65,7 @@ class Exchanges:
     Before something is done that must not be done twice, the inbox is told; what a crash cut short
     after that is not done again, and its person is told so. An answer is kept before it is sent,
     so that the same one is sent again. One transaction records it all and finishes the message.
+    Whoever is not known by the identity that they show goes to `pausing`, and no vault is opened.
     """
 
     def __init__(
@@ -73,6 +79,7 @@ class Exchanges:
         delivery: Delivery,
         journal: Journal,
         processing: Processing,
+        pausing: Pausing,
         identity: Identify,
         audit_room: str,
         now: Callable[[], datetime],
@@ -85,6 +92,7 @@ class Exchanges:
         self._delivery = delivery
         self._journal = journal
         self._processing = processing
+        self._pausing = pausing
         self._identity = identity
         self._audit_room = audit_room
         self._now = now
@@ -101,6 +109,8 @@ class Exchanges:
         begun = await self._storage.inbox.begun(message.event_id) if message.recovered else None
         if begun is not None:
             return await self._interrupted(message, room, begun)
+        if message.standing is Standing.CHANGED:
+            return await self._without_memory(message, room, wanted)
         async with self._storage.vaults.open(message.sender) as vault:
             exchange = Exchange(message, room, vault, self._now())
             if vault.is_new:
@@ -109,11 +119,7 @@ class Exchanges:
             return await self._carry_out(exchange, wanted, vault)
 
     async def record(
-        self,
-        message: RoomMessage | Undecryptable | Invite,
-        effect: Effect,
-        *,
-        finishes: str | None = None,
+        self, message: OfSomebody, effect: Effect, *, finishes: str | None = None
     ) -> None:
         """Record in the sender's vault if they have one; nobody gets one for being refused."""
         try:
@@ -125,6 +131,23 @@ class Exchanges:
         except StorageFailure:  # one damaged vault must not stop the bot for everybody
             log.exception("a vault could not be opened")
         return await self._journal.of_somebody([effect], finishes=finishes)
+
+    async def resume(self, event: Accepted) -> None:
+        """Record that somebody's new identity was accepted, and tell them, where only they read."""
+        accepted = Effect(Action.ACCESS_CHANGED, facts={"identity": "accepted"})
+        await self.record(event, accepted)
+        await self._pausing.note_end(event.sender)
+        to = await self._direct(event.sender, f"accepted {event.number}")
+        await self._delivery.send(Reply(RESUMED), to)
+
+    async def _without_memory(self, message: RoomMessage, room: Room, wanted: Order | Chat) -> None:
+        """Answer somebody whose identity changed; of their vault only the audit log is used."""
+        if await self._pausing.is_new(message.sender):
+            changed = Effect(Action.ACCESS_CHANGED, facts={"identity": "changed"})
+            await self.record(message, changed)
+            await self._pausing.note_begin(message.sender)
+        done = await self._pausing.carry_out(message, room, wanted)
+        await self.record(message, done, finishes=message.event_id)
 
     async def _carry_out(self, exchange: Exchange, wanted: Order | Chat, vault: Vault) -> None:
         decision = self._confirmations.decided(exchange.message)
@@ -147,6 +170,8 @@ class Exchanges:
         cut = Effect(Action.MESSAGE_ANSWERED, Outcome.INTERRUPTED, "", {"command": begun})
         if begun == ERASING and not await self._storage.vaults.exists(message.sender):
             text = replies.ERASED_MEANWHILE
+        elif begun == ANSWERING:
+            text = INTERRUPTED
         await self._delivery.send(Reply(text), address(message, room))
         await self.record(message, cut, finishes=message.event_id)
 
@@ -184,9 +209,12 @@ class Exchanges:
         if command.where is Where.HERE or exchange.room.kind is RoomKind.DIRECT:
             return here
         message = exchange.message
-        room_id = await self._rooms.direct_room(message.sender, besides=self._audit_room)
-        pair = frozenset({self._me, message.sender})
-        return Address(room_id, message.event_id, question=message.body, audience=pair)
+        return await self._direct(message.sender, message.event_id, message.body)
+
+    async def _direct(self, person: str, transaction: str, question: str = "") -> Address:
+        room_id = await self._rooms.direct_room(person, besides=self._audit_room)
+        pair = frozenset({self._me, person})
+        return Address(room_id, transaction, question=question, audience=pair)
 
     def _context(self, exchange: Exchange, line: Line) -> CommandContext:
         vault = exchange.vault
@@ -201,7 +229,7 @@ class Exchanges:
             arguments=line.arguments,
             message=exchange.message,
             room=exchange.room,
-            vault=vault,
+            personal=vault,
             prefix=self._prefix,
             processing=self._processing,
             entries=lambda limit: self._storage.audit_log.details(vault, limit=limit),

@@ -23,6 +23,7 @@ from bot.exchange import Exchanges
 from bot.journal import Journal
 from bot.membership import Membership
 from bot.messages import (
+    Accepted,
     Action,
     Alone,
     Backlog,
@@ -51,6 +52,7 @@ _NOTICE = {
     Refusal.UNLISTED: replies.NOT_ALLOWED,
     Refusal.UNENCRYPTED_ROOM: replies.UNENCRYPTED_ROOM,
     Refusal.UNENCRYPTED_MESSAGE: replies.UNENCRYPTED_MESSAGE,
+    Refusal.UNVERIFIED_SESSION: replies.UNVERIFIED_SESSION,
     Refusal.TOO_LONG: replies.TOO_LONG,
     Refusal.TOO_FAST: replies.TOO_FAST,
 }
@@ -134,6 +136,8 @@ class Handler:
                     await self._membership.handle(event)
                 case Backlog():
                     await self._backlog(event)
+                case Accepted():
+                    await self._exchanges.resume(event)
         except STOPS:
             raise
         except VaultGone:

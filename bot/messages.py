@@ -235,7 +235,18 @@ class Unfinished:
     recovered: bool = True
 
 
-RoomEvent = RoomMessage | Undecryptable | Invite | Unfinished | Gap | Upgraded | Alone | Backlog
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An operator compared emoji with the sender: their new identity is the one they have now."""
+
+    room_id: str
+    sender: str
+    number: int  # of the comparison
+
+
+RoomEvent = (
+    RoomMessage | Undecryptable | Invite | Unfinished | Gap | Upgraded | Alone | Backlog | Accepted
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,14 @@ UNENCRYPTED_MESSAGE = (
     "Your last message came unencrypted into an encrypted room, so I have ignored it. "
     "Please send it again from a client that has encryption turned on."
 )
+UNVERIFIED_SESSION = (
+    "A message came from a session of yours that you have not verified (or that is signed out by "
+    "now), so I have neither answered nor kept it, and that session can read nothing of mine. "
+    "If it is yours, verify it from a session that you trust (in Element: settings → Sessions), "
+    "or with your recovery key, then send the message again. **If it is not yours, somebody else "
+    "can use your account, or runs your homeserver:** sign that session out and change your "
+    "password."
+)
 UNDECRYPTABLE = (
     "I could not decrypt a message of yours: your client has not given me its key. "
     "Please send it again; if that does not help, sign out and in again in your client, or check "

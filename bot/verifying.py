@@ -13,7 +13,7 @@ from typing import Protocol
 
 from bot.access import Once, allowed, operates
 from bot.config import Config
-from bot.messages import Comparison, Outgoing
+from bot.messages import Accepted, Comparison, Outgoing, Standing
 
 AGAIN = timedelta(minutes=1)
 
@@ -27,14 +27,24 @@ class Outlet(Protocol):
 
 
 class Verifying:
-    """The bot's side of verifications, as far as people are concerned."""
+    """The bot's side of verifications, as far as people are concerned.
+
+    `accepted` is told when a changed identity was taken for somebody's own.
+    """
 
     def __init__(
-        self, config: Config, outlet: Outlet, audit_room: str, *, now: Callable[[], datetime]
+        self,
+        config: Config,
+        outlet: Outlet,
+        audit_room: str,
+        *,
+        accepted: Callable[[Accepted], None],
+        now: Callable[[], datetime],
     ) -> None:
         self._config = config
         self._outlet = outlet
         self._audit_room = audit_room
+        self._accepted = accepted
         self._now = now
         self._once = Once()
         self._prefix = config.service.command_prefix
@@ -65,8 +75,13 @@ class Verifying:
                 f"wait {number}",
             )
 
-    async def ended(self, comparison: Comparison, *, verified: bool, reason: str) -> None:
-        """Tell the operators how it ended."""
+    async def ended(
+        self, comparison: Comparison, *, verified: bool, reason: str, accepted: bool
+    ) -> None:
+        """Tell the operators how it ended, and the person if a new identity was accepted."""
+        if accepted:
+            person, number = comparison.user_id, comparison.number
+            self._accepted(Accepted(comparison.room_id, person, number))
         person = f"`{_plain(comparison.user_id)}`"
         how = f"🔐 {person} and I have verified each other."
         if not verified:
@@ -74,10 +89,15 @@ class Verifying:
         await self._say(self._audit_room, how, f"ended {comparison.number}")
 
     def answer(
-        self, room_id: str, sender: str, body: str, *, encrypted: bool
+        self, room_id: str, sender: str, body: str, *, encrypted: bool, standing: Standing
     ) -> tuple[int, bool] | None:
-        """What an operator wrote in the audit room about a comparison: its number, and whether."""
-        if room_id != self._audit_room or not encrypted or not operates(sender, self._config):
+        """What an operator wrote in the audit room about a comparison: its number, and whether.
+
+        Not with a device or an identity that may be somebody else's: it would vouch for itself.
+        """
+        if room_id != self._audit_room or not operates(sender, self._config):
+            return None
+        if not encrypted or standing is not Standing.OWNED:
             return None
         said = re.fullmatch(
             rf"{re.escape(self._prefix)}(verified|mismatch) ([0-9]{{6}})", body.strip()

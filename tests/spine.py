@@ -18,8 +18,17 @@ from bot.exchange import Exchanges
 from bot.handler import Handler
 from bot.journal import Journal
 from bot.membership import Membership
-from bot.messages import Outgoing, OwnIdentity, Room, RoomEvent, RoomMessage, Successor
+from bot.messages import (
+    Outgoing,
+    OwnIdentity,
+    Room,
+    RoomEvent,
+    RoomMessage,
+    Standing,
+    Successor,
+)
 from bot.pacing import Pacing
+from bot.pausing import Pausing
 from bot.processing import processing
 from storage import MasterKey, Storage, open_storage
 
@@ -159,6 +168,8 @@ class Spine:
         mentions_bot: bool = False,
         reply_to: str | None = None,
         event_id: str = "",
+        device_id: str = "PHONE",
+        standing: Standing = Standing.OWNED,
     ) -> list[Outgoing]:
         """What the bot sends because of this message."""
         message = RoomMessage(
@@ -170,6 +181,8 @@ class Spine:
             encrypted,
             mentions_bot=mentions_bot,
             reply_to=reply_to,
+            device_id=device_id,
+            standing=standing,
         )
         return await self.give(message)
 
@@ -253,15 +266,27 @@ async def spine(path: Path, config: Config | None = None) -> AsyncIterator[Spine
 
         stated = processing(config, gateway_host="127.0.0.1")
         delivery, journal = Delivery(homeserver), Journal(storage.audit_log, now=clock)
+        assistant = Assistant(model, config, stated, now=clock)
+        pausing = Pausing(
+            storage=storage,
+            assistant=assistant,
+            commands=COMMANDS,
+            delivery=delivery,
+            processing=stated,
+            identity=homeserver.identity,
+            prefix="!",
+            now=clock,
+        )
         exchanges = Exchanges(
             config=config,
             rooms=homeserver,
             storage=storage,
-            assistant=Assistant(model, config, stated, now=clock),
+            assistant=assistant,
             commands=COMMANDS,
             delivery=delivery,
             journal=journal,
             processing=stated,
+            pausing=pausing,
             identity=homeserver.identity,
             audit_room=AUDIT_ROOM,
             now=clock,

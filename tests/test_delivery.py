@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from bot.assistant import Answer
 from bot.completions import Completion
-from bot.delivery import PART_LIMIT, Address, Delivery, address, split_text
+from bot.delivery import Address, Delivery, address
 from bot.errors import GatewayError
 from bot.messages import Attachment, Outgoing, Reply, Room, RoomMessage
 from bot.recall import Context
+from bot.splitting import PART_LIMIT, split_text
 
 QUESTION = RoomMessage("$q", "!r", "@ann:x", "hello", datetime(2026, 1, 1, tzinfo=UTC), True)
 TO = Address("!r", "$q")

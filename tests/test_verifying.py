@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.messages import Comparison, Outgoing
+from bot.messages import Accepted, Comparison, Outgoing, Standing
 from bot.verifying import Verifying
 from tests.spine import ANN, AUDIT_ROOM, BOB, EVE, Clock, configured
 
@@ -29,7 +29,21 @@ class Bot(Verifying):
     def __init__(self, operators: str = f'["{BOB}"]') -> None:
         self.outlet, self.clock = Outlet(), Clock()
         config = configured(access={"operators": operators})
-        super().__init__(config, self.outlet, AUDIT_ROOM, now=self.clock)
+        self.resumed: list[Accepted] = []
+        super().__init__(
+            config, self.outlet, AUDIT_ROOM, accepted=self.resumed.append, now=self.clock
+        )
+
+    def told(
+        self,
+        body: str,
+        room_id: str = AUDIT_ROOM,
+        sender: str = BOB,
+        *,
+        encrypted: bool = True,
+        standing: Standing = Standing.OWNED,
+    ) -> tuple[int, bool] | None:
+        return self.answer(room_id, sender, body, encrypted=encrypted, standing=standing)
 
 
 def test_people_who_are_listed_may_once_in_a_while() -> None:
@@ -72,8 +86,8 @@ async def test_between_devices_there_is_no_room_to_say_it_in() -> None:
 async def test_the_operators_hear_how_it_ended() -> None:
     bot = Bot()
 
-    await bot.ended(ASKED, verified=True, reason="")
-    await bot.ended(ASKED, verified=False, reason="It took too long.")
+    await bot.ended(ASKED, verified=True, reason="", accepted=False)
+    await bot.ended(ASKED, verified=False, reason="It took too long.", accepted=False)
 
     well, badly = (one.text for one in bot.outlet.sent)
     assert "have verified each other" in well
@@ -105,7 +119,7 @@ async def test_an_id_is_never_markup() -> None:
 def test_what_an_operator_writes_is_taken_word_for_word(
     body: str, answer: tuple[int, bool] | None
 ) -> None:
-    assert Bot().answer(AUDIT_ROOM, BOB, body, encrypted=True) == answer
+    assert Bot().told(body) == answer
 
 
 @pytest.mark.parametrize(
@@ -116,4 +130,9 @@ def test_what_an_operator_writes_is_taken_word_for_word(
 def test_nobody_elses_word_counts_and_none_that_a_homeserver_could_write(
     room_id: str, sender: str, encrypted: bool
 ) -> None:
-    assert Bot().answer(room_id, sender, "!verified 123456", encrypted=encrypted) is None
+    assert Bot().told("!verified 123456", room_id, sender, encrypted=encrypted) is None
+
+
+@pytest.mark.parametrize("standing", [Standing.UNSIGNED, Standing.CHANGED])
+def test_an_operators_own_new_device_or_identity_vouches_for_nobody(standing: Standing) -> None:
+    assert Bot().told("!verified 123456", standing=standing) is None

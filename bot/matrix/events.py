@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bot.matrix.untrusted import items, mapping, number, text
-from bot.messages import Invite, RoomMessage
+from bot.messages import Invite, RoomMessage, Standing
 from storage import Reading
 
 LATEST = 4_102_444_800_000  # milliseconds; a claim to be from after 2099 is no date
@@ -21,7 +21,9 @@ Json = Mapping[str, Any]
 class ClearEvent:
     """An event that can be read: decrypted and checked, or sent without encryption.
 
-    `reading` is what tells a replay, where it was encrypted.
+    `reading` is what tells a replay, where it was encrypted;
+    `device_id` is the sender's device that encrypted it, empty where none did; `standing` what
+    that device is worth.
     """
 
     event_id: str
@@ -32,6 +34,8 @@ class ClearEvent:
     encrypted: bool
     content: Json = field(repr=False)
     reading: Reading | None = field(default=None, repr=False)
+    device_id: str = ""
+    standing: Standing = Standing.OWNED
 
     @property
     def relation(self) -> dict[str, Any]:
@@ -48,26 +52,37 @@ def sent_at(event: Json) -> datetime:
 def clear_event(event: Json, room_id: str) -> ClearEvent | None:
     """An event that came without encryption; None if it lacks an id, a sender or a type."""
     kind, content = text(event, "type"), mapping(event, "content")
-    return _event(event, room_id, kind, content, encrypted=False)
+    return _event(event, room_id, kind, content)
 
 
-def decrypted_event(event: Json, room_id: str, payload: Json) -> ClearEvent | None:
+def decrypted_event(
+    event: Json, room_id: str, payload: Json, *, device_id: str
+) -> ClearEvent | None:
     """An encrypted event with the payload that was found in it, already checked."""
     content = mapping(payload, "content")
     # Relations stand outside the ciphertext: servers need them (Matrix spec, relationships).
     relation = mapping(event, "content", "m.relates_to")
     if relation:
         content = {**content, "m.relates_to": relation}
-    return _event(event, room_id, text(payload, "type"), content, encrypted=True)
+    return _event(event, room_id, text(payload, "type"), content, device_id=device_id)
 
 
 def _event(
-    event: Json, room_id: str, kind: str, content: Json, *, encrypted: bool
+    event: Json, room_id: str, kind: str, content: Json, *, device_id: str | None = None
 ) -> ClearEvent | None:
     event_id, sender = text(event, "event_id"), text(event, "sender")
     if not (event_id and sender and kind):
         return None
-    return ClearEvent(event_id, room_id, sender, kind, sent_at(event), encrypted, content)
+    return ClearEvent(
+        event_id,
+        room_id,
+        sender,
+        kind,
+        sent_at(event),
+        encrypted=device_id is not None,
+        content=content,
+        device_id=device_id or "",
+    )
 
 
 def room_message(event: ClearEvent, *, bot: str, recovered: bool = False) -> RoomMessage | None:
@@ -98,6 +113,8 @@ def room_message(event: ClearEvent, *, bot: str, recovered: bool = False) -> Roo
         mentions_bot=mentions(event.content, bot),
         thread_id=_event_id(relation, "event_id") if in_thread else None,
         reply_to=None if relation.get("is_falling_back") is True else reply_to,
+        device_id=event.device_id,
+        standing=event.standing,
         recovered=recovered,
     )
 

@@ -130,9 +130,11 @@ class Guard:
         if session is None:
             raise KeyMissing
         plaintext, index = self._plaintext(session, text(content, "ciphertext"))
-        if not self._is_senders(session, text(event, "sender")):
+        device = self._senders_device(session, text(event, "sender"))
+        if device is None:
             raise DeviceUnknown
-        clear = decrypted_event(event, room_id, self._payload(plaintext, room_id))
+        payload = self._payload(plaintext, room_id)
+        clear = decrypted_event(event, room_id, payload, device_id=device.id)
         if clear is None:
             raise self._rejected("malformed encrypted event")
         return replace(
@@ -202,12 +204,11 @@ class Guard:
             raise self._rejected("malformed encrypted event") from None
         return plaintext, index
 
-    def _is_senders(self, session: InboundGroupSession, sender: str) -> bool:
-        """Whether the session came from a device of the sender, whom only the server names."""
-        return any(
-            device.curve25519 == session.sender_key and device.ed25519 == session.ed25519
-            for device in self._devices(sender)
-        )
+    def _senders_device(self, session: InboundGroupSession, sender: str) -> OlmDevice | None:
+        """The device of the sender, whom only the server names, that the session came from."""
+        keys = (session.sender_key, session.ed25519)
+        devices = self._devices(sender)
+        return next((one for one in devices if (one.curve25519, one.ed25519) == keys), None)
 
     def _devices(self, user_id: str) -> Iterator[OlmDevice]:
         """All devices, also deleted ones: what they said before is still their owner's."""

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from bot.errors import HomeserverError, HomeserverUnavailableError
@@ -114,7 +115,8 @@ class Reader:
         return departures(room_id, events, members=members, bot=self._user_id)
 
     async def open(self, room_id: str, event: Json) -> ClearEvent | None:
-        """One event, decrypted if its key is there."""
+        """One event, decrypted if its key is there; raises where nobody tells whose devices are."""
+        await self._trust.prepare([text(event, "sender")])  # "not now" is not "never" here
         try:
             return await self._readable(room_id, event)
         except KeyMissing:
@@ -216,26 +218,35 @@ class Reader:
 
     async def _decrypted(self, room_id: str, event: Json) -> ClearEvent:
         """Decrypt; where the sender's device is not known, ask the homeserver and try again."""
+        sender = text(event, "sender")
         try:
-            return self._guard.decrypt(room_id, event)
+            return await self._judged(self._guard.decrypt(room_id, event))
         except DeviceUnknown:
-            await self._ask_about(text(event, "sender"))
+            self._trust.invalidate([sender])
+            await self._ask_about(sender)
+        if sender in self._trust.unreachable:
+            raise KeyMissing
         try:
-            return self._guard.decrypt(room_id, event)
+            return await self._judged(self._guard.decrypt(room_id, event))
         except DeviceUnknown:
             raise self._guard.relabelled() from None
 
+    async def _judged(self, clear: ClearEvent) -> ClearEvent:
+        """With what its device is worth now; KeyMissing while nobody can tell."""
+        await self._ask_about(clear.sender)
+        standing = self._trust.standing(clear.sender, clear.device_id)
+        if standing is None:
+            raise KeyMissing
+        return replace(clear, standing=standing)
+
     async def _ask_about(self, sender: str) -> None:
-        """Learn the sender's devices; KeyMissing where their homeserver doesn't answer now."""
-        self._trust.invalidate([sender])
+        """Learn the sender's devices, if they aren't known; KeyMissing where we can't ask now."""
         try:
             await self._trust.prepare([sender])
         except TokenRevokedError:
             raise
         except HomeserverError:
             raise KeyMissing from None
-        if sender in self._trust.unreachable:
-            raise KeyMissing
 
     def _messages(self, clear: ClearEvent | None, watch: Watch) -> list[RoomEvent]:
         if clear is None:

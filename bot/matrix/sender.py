@@ -12,7 +12,7 @@ from bot.matrix.http import Http, RequestError, TokenRevokedError, UnavailableEr
 from bot.matrix.media import upload_encrypted
 from bot.matrix.sharing import RoomKeys
 from bot.matrix.untrusted import text
-from bot.messages import Outgoing, Room, Successor
+from bot.messages import Device, Outgoing, Room, Successor
 from storage import Rooms
 
 TYPING_MS = 30_000
@@ -66,11 +66,17 @@ class Sender:
         return await self._put(outgoing.room_id, "send", kind, outgoing.transaction_id, said)
 
     async def verification(
-        self, room_id: str, kind: str, content: Mapping[str, Any], *, transaction_id: str
+        self,
+        room_id: str,
+        kind: str,
+        content: Mapping[str, Any],
+        *,
+        transaction_id: str,
+        also_for: Device | None,
     ) -> None:
         """Send one step of a verification; it holds no word of anybody's."""
         if await self._is_encrypted(room_id):
-            content = await self._keys.encrypt(room_id, kind, content)
+            content = await self._keys.encrypt(room_id, kind, content, also_for=also_for)
             kind = "m.room.encrypted"
         await self._put(room_id, "send", kind, transaction_id, content)
 

@@ -1,4 +1,4 @@
-"""Who may have a room's keys: only devices that their owner's known identity has signed.
+"""Who may have a room's keys and be obeyed: devices that their owner's known identity has signed.
 
 nio checks that a device signed itself, which a homeserver's administrator can arrange for a
 device that nobody owns. The chain from the person's identity is checked here, the identity is
@@ -22,6 +22,7 @@ from bot.matrix.chains import (
     read_person,
 )
 from bot.matrix.keyserver import KeyServer, query_keys
+from bot.messages import Standing
 
 UNREACHABLE_SECONDS = 60.0  # a server that didn't answer is not asked again for each message
 
@@ -103,6 +104,22 @@ class Trust:
         """People about whom the last question had no answer, whatever is known from before."""
         return frozenset(self._unreachable)
 
+    def standing(self, user_id: str, device_id: str) -> Standing | None:
+        """What this device is worth, after `prepare` with its owner; None where nobody can tell.
+
+        A device that the server no longer shows is worth nothing: who signs a stolen phone out
+        does not want it obeyed. While a homeserver is silent, what was proved before holds.
+        """
+        if self._everybody or user_id in self._own:  # of our own account, nothing is obeyed anyway
+            return Standing.OWNED
+        device = self._client.device_store[user_id].get(device_id)
+        person = self._persons.get(user_id)
+        if person is None:
+            return Standing.OWNED if device and device.verified else None
+        if device is None or person.signed.get(device_id) != _keys(device):
+            return Standing.UNSIGNED
+        return Standing.CHANGED if user_id in self._changed else Standing.OWNED
+
     def unsigned_devices(self, user_id: str) -> frozenset[str]:
         """Devices of this person that they have not signed: forgotten ones, or a ghost's."""
         person = self._persons.get(user_id)
@@ -121,6 +138,7 @@ class Trust:
 
     async def accept(self, user_id: str, *, master_key: str) -> bool:
         """Take a changed identity for this person's own; False if it isn't the one shown now."""
+        await self.prepare([user_id])  # after a restart nothing is known of them yet
         if user_id not in self._changed or self.master_key(user_id) != master_key:
             return False
         await self._identities.replace_identity(user_id, master_key)
@@ -180,16 +198,16 @@ class Trust:
 
     async def _reason(self, person: Person) -> Reason | None:
         """Why this person gets no keys; remembers an identity that is used the first time."""
+        user_id = person.user_id
+        known = self._own.get(user_id) or await self._identities.identity(user_id)
+        changed = None not in (known, person.master_key) and known != person.master_key
+        (self._changed.add if changed else self._changed.discard)(user_id)
         if person.master_key is None:
             return Reason.NO_IDENTITY
         if person.self_signing_key is None:
             return Reason.BROKEN_IDENTITY
-        user_id = person.user_id
-        known = self._own.get(user_id) or await self._identities.identity(user_id)
-        if known not in (None, person.master_key):
-            self._changed.add(user_id)
+        if changed:
             return Reason.IDENTITY_CHANGED
-        self._changed.discard(user_id)
         if not person.signed:
             return Reason.NO_SIGNED_DEVICE
         if known is None:
@@ -213,8 +231,7 @@ class Trust:
             return TrustState.blacklisted
         if person is None:  # their server doesn't answer: what was proved before still holds
             return TrustState.verified if device.verified else TrustState.blacklisted
-        keys = DeviceKeys(device.user_id, device.id, device.ed25519, device.curve25519)
-        signed = person.signed.get(device.id) == keys
+        signed = person.signed.get(device.id) == _keys(device)
         return TrustState.verified if signed else TrustState.blacklisted
 
     def _drop_sessions(self, user_id: str) -> None:
@@ -229,6 +246,11 @@ class Trust:
             reads = (room and user_id in room.users) or any(user == user_id for user, _ in known_to)
             if reads or not session.shared:
                 del sessions[room_id]
+
+
+def _keys(device: OlmDevice) -> DeviceKeys:
+    """The device as nio has it: under an old name the server may show new keys, nio does not."""
+    return DeviceKeys(device.user_id, device.id, device.ed25519, device.curve25519)
 
 
 def clean_response(user_id: str, answer: dict[str, Any]) -> KeysQueryResponse:

@@ -25,7 +25,7 @@ from bot.matrix.sas import METHOD, Cancelled, Party, Sas
 from bot.matrix.sender import Sender
 from bot.matrix.trust import Trust
 from bot.matrix.untrusted import items, member, number, text
-from bot.messages import Comparison
+from bot.messages import Comparison, Device, Standing
 
 KIND = "m.key.verification."
 SECONDS = 600.0  # that a verification may take (Matrix spec)
@@ -49,8 +49,10 @@ class Comparing(Protocol):
         """Have somebody compare; the answer comes to `Verifications.compared`."""
         ...
 
-    async def ended(self, comparison: Comparison, *, verified: bool, reason: str) -> None:
-        """Say how it ended, to whoever was asked."""
+    async def ended(
+        self, comparison: Comparison, *, verified: bool, reason: str, accepted: bool
+    ) -> None:
+        """Say how it ended, and whether a changed identity was taken for the person's own."""
         ...
 
 
@@ -75,6 +77,7 @@ class _Flow:
     room_id: str
     transaction_id: str
     begun: float
+    asking: Device | None  # of a changed identity: it gets no keys, and has to read this
     sas: Sas | None = None
     asked: Comparison | None = None
     agreed: bool = False  # somebody saw the same emoji on both sides
@@ -148,8 +151,9 @@ class Verifications:
         kind, own = message.kind.removeprefix(KIND), self._device.session.user_id
         flow = self._flows.get(message.transaction_id)
         if message.sender == own:
-            if flow and kind == "ready" and self._is_from_another_device(message):
-                del self._flows[message.transaction_id]  # that one answers
+            by_us = text(message.content, "from_device") == self._device.session.device_id
+            if flow and kind == "ready" and not by_us:
+                del self._flows[message.transaction_id]  # another device of ours answers
             return
         if kind == "request":
             await self._request(message, comparing)
@@ -158,9 +162,6 @@ class Verifications:
                 await self._step(flow, kind, message.content, comparing)
             except Cancelled as cancelled:
                 await self._cancel(flow, cancelled, comparing)
-
-    def _is_from_another_device(self, message: _Message) -> bool:
-        return text(message.content, "from_device") != self._device.session.device_id
 
     async def _request(self, message: _Message, comparing: Comparing) -> None:
         device_id = text(message.content, "from_device")
@@ -178,10 +179,16 @@ class Verifications:
             message.room_id,
             message.transaction_id,
             time.monotonic(),
+            await self._changed(message.sender, device_id),
         )
         self._flows[flow.transaction_id] = flow
         ready = {"from_device": self._device.session.device_id, "methods": [METHOD]}
         await self._send(flow, "ready", ready)
+
+    async def _changed(self, user_id: str, device_id: str) -> Device | None:
+        await self._trust.prepare([user_id])
+        changed = self._trust.standing(user_id, device_id) is Standing.CHANGED
+        return Device(user_id, device_id) if changed else None
 
     async def _step(self, flow: _Flow, kind: str, content: Json, comparing: Comparing) -> None:
         match kind:
@@ -201,7 +208,7 @@ class Verifications:
                 del self._flows[flow.transaction_id]
                 code = text(content, "code")
                 why = code if re.fullmatch(r"[a-z._]{1,40}", code) else "without a reason"
-                await self._tell(flow, comparing, verified=False, reason=f"they ended it ({why})")
+                await self._tell(flow, comparing, f"they ended it ({why})")
             case "done":
                 pass  # it may come before an operator has answered, and decides nothing
             case _:
@@ -226,16 +233,17 @@ class Verifications:
             return
         await self._send(flow, "done", {})
         del self._flows[flow.transaction_id]
-        await self._believe(flow.user_id, flow.proved)
-        await self._tell(flow, comparing, verified=True, reason="")
+        accepted = await self._believe(flow.user_id, flow.proved)
+        if flow.asked is not None:
+            await comparing.ended(flow.asked, verified=True, reason="", accepted=accepted)
 
-    async def _believe(self, user_id: str, proved: frozenset[str]) -> None:
-        """Sign their identity, for all clients of the bot's account, and take it for theirs."""
+    async def _believe(self, user_id: str, proved: frozenset[str]) -> bool:
+        """Sign their identity, for all clients of our account; whether it replaces a known one."""
         answer = await query_keys(self._device.http, [user_id])
         master = read_person(user_id, answer).master_key
         identity = self._device.identity_file.load(self._device.session.user_id)
-        if master not in proved or identity is None:
-            return
+        if master is None or master not in proved or identity is None:
+            return False
         theirs = answer["master_keys"][user_id]
         bare = {key: theirs[key] for key in theirs if key not in ("signatures", "unsigned")}
         signed = identity.user_signing.sign(bare, user_id=identity.user_id)
@@ -243,7 +251,7 @@ class Verifications:
         status, result = await self._device.http.request("POST", UPLOAD_SIGNATURES, body)
         if status != 200 or result.get("failures"):
             raise refused("did not take the signature of an identity", status, result)
-        await self._trust.accept(user_id, master_key=master)
+        return await self._trust.accept(user_id, master_key=master)
 
     async def _parties(self, flow: _Flow) -> tuple[Party, Party]:
         own = self._device.own.keys
@@ -266,14 +274,12 @@ class Verifications:
 
     async def _cancel(self, flow: _Flow, why: Cancelled, comparing: Comparing) -> None:
         del self._flows[flow.transaction_id]
-        await self._tell(flow, comparing, verified=False, reason=why.reason)
+        await self._tell(flow, comparing, why.reason)
         await self._send(flow, "cancel", {"code": why.code, "reason": why.reason})
 
-    async def _tell(
-        self, flow: _Flow, comparing: Comparing, *, verified: bool, reason: str
-    ) -> None:
+    async def _tell(self, flow: _Flow, comparing: Comparing, why: str) -> None:
         if flow.asked is not None:
-            await comparing.ended(flow.asked, verified=verified, reason=reason)
+            await comparing.ended(flow.asked, verified=False, reason=why, accepted=False)
 
     async def _send(self, flow: _Flow, kind: str, content: Json) -> None:
         transaction_id = secrets.token_hex(16)
@@ -281,7 +287,11 @@ class Verifications:
             relation = {"rel_type": "m.reference", "event_id": flow.transaction_id}
             related = {**content, "m.relates_to": relation}
             await self._sender.verification(
-                flow.room_id, KIND + kind, related, transaction_id=transaction_id
+                flow.room_id,
+                KIND + kind,
+                related,
+                transaction_id=transaction_id,
+                also_for=flow.asking,
             )
             return
         sent = {**content, "transaction_id": flow.transaction_id}

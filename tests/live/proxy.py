@@ -252,15 +252,6 @@ def twice() -> Fault:
     return fault
 
 
-def refusing(status: int, errcode: str) -> Fault:
-    """The homeserver says no."""
-
-    async def fault(_: Passing) -> web.StreamResponse:
-        return web.json_response({"errcode": errcode, "error": "no"}, status=status)
-
-    return fault
-
-
 def altered(change: Callable[[dict[str, Any]], None]) -> Fault:
     """The homeserver's answer is another one than it gave."""
 

@@ -158,7 +158,9 @@ def test_a_decrypted_event_has_its_relation_from_outside() -> None:
     outside = event({"m.relates_to": {"rel_type": "m.thread", "event_id": "$root"}})
     inside = {"type": "m.room.message", "content": {"msgtype": "m.text", "body": "secret"}}
 
-    clear = decrypted_event({**outside, "type": "m.room.encrypted"}, ROOM, inside)
+    clear = decrypted_event(
+        {**outside, "type": "m.room.encrypted"}, ROOM, inside, device_id="PHONE"
+    )
 
     assert clear is not None
     assert (clear.type, clear.encrypted) == ("m.room.message", True)

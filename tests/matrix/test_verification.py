@@ -16,7 +16,7 @@ from bot.matrix.events import ClearEvent
 from bot.matrix.sender import Sender
 from bot.matrix.trust import Trust
 from bot.matrix.verification import Verifications
-from bot.messages import Comparison
+from bot.messages import Comparison, Device
 from tests.matrix.account import BOT, Account, OwnDevice
 from tests.matrix.initiator import Initiator
 from tests.matrix.people import Somebody
@@ -55,10 +55,18 @@ class Rooms:
 
     def __init__(self, homeserver: Homeserver) -> None:
         self._homeserver = homeserver
+        self.also_for: list[Device | None] = []
 
     async def verification(
-        self, room_id: str, kind: str, content: dict[str, Any], *, transaction_id: str
+        self,
+        room_id: str,
+        kind: str,
+        content: dict[str, Any],
+        *,
+        transaction_id: str,
+        also_for: Device | None,
     ) -> None:
+        self.also_for.append(also_for)
         sent = (kind.removeprefix("m.key.verification."), content)
         self._homeserver.sent.put_nowait(sent)
 
@@ -70,6 +78,7 @@ class Operators:
         self.listed = {ALICE}
         self.asked: asyncio.Queue[Comparison] = asyncio.Queue()
         self.endings: asyncio.Queue[tuple[bool, str]] = asyncio.Queue()
+        self.accepted: list[bool] = []
 
     def may(self, user_id: str) -> bool:
         return user_id in self.listed
@@ -77,7 +86,10 @@ class Operators:
     async def ask(self, comparison: Comparison) -> None:
         self.asked.put_nowait(comparison)
 
-    async def ended(self, comparison: Comparison, *, verified: bool, reason: str) -> None:
+    async def ended(
+        self, comparison: Comparison, *, verified: bool, reason: str, accepted: bool
+    ) -> None:
+        self.accepted.append(accepted)
         self.endings.put_nowait((verified, reason))
 
 

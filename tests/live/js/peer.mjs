@@ -241,6 +241,24 @@ const commands = {
         return { known: status.known, changed: status.needsUserApproval };
     },
 
+    // What Element does when its user resets their identity: nothing of the old one is signed anew.
+    async reset_identity({ password }) {
+        const user = { type: "m.id.user", user: client.getUserId() };
+        const proof = { type: "m.login.password", identifier: user, password };
+        await client.getCrypto().bootstrapCrossSigning({
+            setupNewCrossSigning: true,
+            authUploadDeviceSigningKeys: async (upload) => {
+                try {
+                    await upload(null);
+                } catch (error) {
+                    if (error.httpStatus !== 401) throw error;
+                    await upload({ ...proof, session: error.data.session });
+                }
+            },
+        });
+        return {};
+    },
+
     // Begin a verification by emoji, in a room or with a device, and go on until it shows them.
     async verify({ user_id, room_id, device_id }) {
         const crypto = client.getCrypto();

@@ -1,0 +1,158 @@
+"""Talking with somebody whose identity is not the one they are known by: without any memory.
+
+Whoever has power over a homeserver can show another identity for a person. So nothing that the
+person said before is used and nothing is kept, until an operator has compared emoji with them.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from datetime import datetime
+
+from bot import replies
+from bot.access import Chat, Once, Order
+from bot.assistant import Assistant, cost
+from bot.command import Command, CommandContext, Confirmation, Identify, Line
+from bot.commands import nearest
+from bot.delivery import Address, Delivery, address
+from bot.errors import UsageError
+from bot.messages import Action, Effect, Fact, Outcome, Reply, Room, RoomMessage, Where
+from bot.processing import Processing
+from storage import AuditEntry, Destroyed, Storage
+
+ANSWERING = "answer without memory"  # what the inbox calls it
+IDENTITY_CHANGED = "identity changed"  # why something is refused, for the audit log
+
+CHANGED = (
+    "**Your cross-signing identity is not the one that I know you by.** Until the new one is "
+    "confirmed, I answer without memory: I use nothing that you told me before and keep nothing "
+    "of what you say now; only the session that asks can read my answer.\n\n"
+    "If you have reset your identity, begin a verification with me in your client (in Element: my "
+    "profile → Verify). My operator then compares the emoji with you, by another way than Matrix. "
+    "**If you did not reset it,** somebody with power over your account or your homeserver may "
+    "have put another identity in place of yours: tell my operator, and tell me nothing private."
+)
+NOT_NOW = (
+    "That is about what I hold of you, and your cross-signing identity is not the one that I know "
+    "you by, so I have not done it. It works again once the new identity is confirmed: begin a "
+    "verification with me in your client, and my operator compares the emoji with you."
+)
+RESUMED = (
+    "Your new cross-signing identity is confirmed: my operator has compared the emoji with you. "
+    "My memory of you works again, with everything in it that was there before."
+)
+INTERRUPTED = (
+    "I was stopped while I answered, and while your new identity is not confirmed I keep nothing "
+    "that I could go on from. Please ask again."
+)
+
+
+class Pausing:
+    """Carries out what can be done without a vault, and says what is paused.
+
+    An answer can't be kept before it is sent, for nothing is kept. So the inbox is told before the
+    model is asked, and what a crash cut short is not answered again: another answer under the same
+    transaction ids would be mixed with what stands there. The person is told, and asks again.
+    """
+
+    def __init__(
+        self,
+        *,
+        storage: Storage,
+        assistant: Assistant,
+        commands: Sequence[Command],
+        delivery: Delivery,
+        processing: Processing,
+        identity: Identify,
+        prefix: str,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._storage = storage
+        self._assistant = assistant
+        self._commands = tuple(commands)
+        self._delivery = delivery
+        self._processing = processing
+        self._identity = identity
+        self._prefix = prefix
+        self._now = now
+        self._once = Once()
+
+    async def carry_out(self, message: RoomMessage, room: Room, wanted: Order | Chat) -> Effect:
+        """Answer, or run a command about nothing personal; returns what the audit log gets."""
+        begun, to = self._now(), address(message, room)
+        if self._once.may(message.sender, now=begun):
+            await self._delivery.send(Reply(CHANGED), to.about("notice"))
+        if isinstance(wanted, Chat):
+            facts = await self._answer(message, room, to)
+        elif wanted.command is None:
+            facts = await self._unknown(wanted.line, to)
+        elif wanted.command.where is Where.DIRECT:
+            return await self._refuse(message, room, to)
+        else:
+            facts = await self._run(wanted.command, self._context(message, room, wanted.line), to)
+        took = round((self._now() - begun).total_seconds() * 1000)
+        facts |= {"memory": "paused", "room": str(room.kind), "ms": took}
+        return Effect(Action.MESSAGE_ANSWERED, Outcome.OK, message.event_id, facts)
+
+    async def is_new(self, user_id: str) -> bool:
+        """Whether nobody has noted yet that this person's identity changed."""
+        return not await self._storage.state(_noted(user_id))
+
+    async def note_begin(self, user_id: str) -> None:
+        """The change is in the audit log."""
+        await self._storage.set_state(_noted(user_id), "noted")
+
+    async def note_end(self, user_id: str) -> None:
+        """The identity was accepted: another change is a new one."""
+        await self._storage.set_state(_noted(user_id), "")
+
+    async def _answer(self, message: RoomMessage, room: Room, to: Address) -> dict[str, Fact]:
+        await self._storage.inbox.begin(message.event_id, ANSWERING)
+        async with aclosing(self._assistant.answer(message, room, None)) as answers:
+            answer = await self._delivery.send_whole(answers, to)
+        return {**cost(answer, self._processing)}
+
+    async def _unknown(self, line: Line, to: Address) -> dict[str, Fact]:
+        near = nearest(line.name, self._commands)
+        await self._delivery.send(Reply(replies.unknown_command(line.name, near, self._prefix)), to)
+        return {"command": "unknown"}
+
+    async def _run(self, command: Command, context: CommandContext, to: Address) -> dict[str, Fact]:
+        try:
+            reply = await command.run(context)
+        except UsageError as error:
+            reply = Reply(str(error))
+        assert not isinstance(reply, Confirmation), "what needs a yes is about personal data"
+        await self._delivery.send(reply, to)
+        return {"command": command.name}
+
+    async def _refuse(self, message: RoomMessage, room: Room, to: Address) -> Effect:
+        await self._delivery.send(Reply(NOT_NOW), to)
+        facts = {"reason": IDENTITY_CHANGED, "room": str(room.kind)}
+        return Effect(Action.MESSAGE_DENIED, Outcome.DENIED, message.event_id, facts)
+
+    def _context(self, message: RoomMessage, room: Room, line: Line) -> CommandContext:
+        return CommandContext(
+            arguments=line.arguments,
+            message=message,
+            room=room,
+            personal=None,
+            prefix=self._prefix,
+            processing=self._processing,
+            entries=_no_entries,
+            erase=_no_erasure,
+            identity=self._identity,
+            commands=self._commands,
+            now=self._now,
+        )
+
+
+def _noted(user_id: str) -> str:
+    return f"identity changed {user_id}"
+
+
+async def _no_entries(limit: int) -> Sequence[tuple[int, AuditEntry]]:
+    return ()
+
+
+async def _no_erasure() -> Destroyed:
+    raise AssertionError("nothing is erased while memory is paused")
