@@ -4,13 +4,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bot import doctor
 from bot.access import Once
 from bot.assistant import Assistant
 from bot.audit_feed import AuditFeed
+from bot.audit_room import audit_room
 from bot.commands import COMMANDS
 from bot.config import BUILTIN, Config
 from bot.delivery import Delivery
@@ -20,22 +21,19 @@ from bot.doctor import Finding
 from bot.errors import (
     AuditUnavailableError,
     BotError,
-    ConfigError,
     GatewayError,
-    HomeserverError,
-    HomeserverUnavailableError,
     StorageError,
 )
 from bot.exchange import Exchanges
 from bot.gateway import Gateway
 from bot.gateway_patience import Patience
 from bot.handler import Handler
-from bot.jobs import Job, ticking
+from bot.jobs import Job, inbox_sweep, ticking
 from bot.journal import Journal
 from bot.matrix.client import QUIET, MatrixClient, open_client, reach
 from bot.matrix.events import ClearEvent
 from bot.membership import Membership
-from bot.messages import Action, Effect, Gap, Unfinished
+from bot.messages import Action, Effect
 from bot.pacing import Pacing
 from bot.pausing import Pausing
 from bot.processing import processing
@@ -49,8 +47,6 @@ log = logging.getLogger(__name__)
 DRAIN = 20.0  # seconds that a stop waits for what is being answered
 # Seconds for one event: two requests to the gateway, and as much again for the homeserver's part.
 LONGEST = 3 * Patience().deadline
-KEPT = timedelta(days=30)  # how long finished event ids are kept against redelivery
-AUDIT_ROOM = "audit.room"
 
 Ready = Callable[[str, str], None]
 
@@ -89,10 +85,9 @@ async def _run(config: Config, stop: asyncio.Event, ready: Ready, started: async
                 device_name="Confidant",
             )
         )
-        bot = _Bot(config, storage, gateway, client)
-        audit_room = await bot.audit_room()
+        room_id = await audit_room(config, client.sender, storage)
         started.set()
-        await bot.serve(audit_room, stop, ready)
+        await _Bot(config, storage, gateway, client, room_id).serve(stop, ready)
 
 
 @contextmanager
@@ -150,26 +145,32 @@ class _Bot:
     """The running parts, from the first sync to the drain."""
 
     def __init__(
-        self, config: Config, storage: Storage, gateway: Gateway, client: MatrixClient
+        self,
+        config: Config,
+        storage: Storage,
+        gateway: Gateway,
+        client: MatrixClient,
+        audit_room: str,
     ) -> None:
         self._config = config
         self._storage = storage
         self._gateway = gateway
         self._client = client
+        self._audit_room = audit_room
         self._journal = Journal(storage.audit_log, now=utc_now)
 
-    async def serve(self, audit_room: str, stop: asyncio.Event, ready: Ready) -> None:
+    async def serve(self, stop: asyncio.Event, ready: Ready) -> None:
         """Sync and answer until told to stop, then drain."""
-        feed = AuditFeed(self._storage, self._client.sender, audit_room)
+        feed = AuditFeed(self._storage, self._client.sender, self._audit_room)
         async with task_group() as tasks:
-            handler = self._handler(audit_room)
+            handler = self._handler()
             dispatcher = Dispatcher(handler.handle, self._storage.inbox, tasks)
             await self._journal.of_the_bot(Effect(Action.BOT_STARTED))
-            dispatcher.enqueue(await self._left_over())
+            dispatcher.enqueue(left_over(*row) for row in await self._storage.inbox.unfinished())
             verifying = Verifying(
                 self._config,
                 self._client.sender,
-                audit_room,
+                self._audit_room,
                 accepted=lambda event: dispatcher.enqueue([event]),
                 now=utc_now,
             )
@@ -207,13 +208,11 @@ class _Bot:
             worker = Watched("a room", lambda: max(dispatcher.busy_since, client.away_at), LONGEST)
             await watchdog((sync, worker), interval)
 
-    def _handler(self, audit_room: str) -> Handler:
+    def _handler(self) -> Handler:
         config, storage, sender = self._config, self._storage, self._client.sender
         stated = processing(config, gateway_host=self._gateway.host)
-        delivery, assistant = (
-            Delivery(sender),
-            Assistant(self._gateway, config, stated, now=utc_now),
-        )
+        delivery = Delivery(sender)
+        assistant = Assistant(self._gateway, config, stated, now=utc_now)
         pausing = Pausing(
             storage=storage,
             assistant=assistant,
@@ -235,7 +234,7 @@ class _Bot:
             processing=stated,
             pausing=pausing,
             identity=self._client.identity,
-            audit_room=audit_room,
+            audit_room=self._audit_room,
             now=utc_now,
         )
         once = Once()
@@ -247,7 +246,7 @@ class _Bot:
             delivery=delivery,
             once=once,
             pacing=Pacing(),
-            audit_room=audit_room,
+            audit_room=self._audit_room,
             now=utc_now,
         )
         return Handler(
@@ -261,7 +260,7 @@ class _Bot:
             membership=membership,
             once=once,
             commands=COMMANDS,
-            audit_room=audit_room,
+            audit_room=self._audit_room,
             now=utc_now,
         )
 
@@ -296,61 +295,5 @@ class _Bot:
             waiting=await self._storage.inbox.waiting(),
         )
 
-    async def _left_over(self) -> list[Unfinished | Gap]:
-        return [left_over(*row) for row in await self._storage.inbox.unfinished()]
-
-    async def audit_room(self) -> str:
-        """The configured audit room, the one made at an earlier start, or a new one."""
-        if self._config.audit.room:
-            return await self._configured_audit_room(self._config.audit.room)
-        room_id = await self._storage.state(AUDIT_ROOM)
-        if room_id is None:
-            room_id = await self._client.sender.create_audit_room()
-            await self._storage.set_state(AUDIT_ROOM, room_id)
-        await self._invite_operators(room_id)
-        return room_id
-
-    async def _invite_operators(self, room_id: str) -> None:
-        """Ask those in who are not; one who can't be invited must not keep the bot from running."""
-        members = (await self._client.sender.room(room_id)).members
-        operators = {one for one in self._config.access.operators if "*" not in one}
-        for operator in sorted(operators - members):
-            try:
-                await self._client.sender.invite(room_id, operator)
-            except HomeserverUnavailableError:
-                raise
-            except HomeserverError:
-                log.warning(
-                    "%s could not be invited to the audit room: see access.operators", operator
-                )
-
-    async def _configured_audit_room(self, room: str) -> str:
-        try:
-            room_id = await self._client.sender.join(room)
-        except HomeserverUnavailableError:
-            raise
-        except HomeserverError:
-            raise ConfigError(
-                f"audit.room: the bot can't join {room}. Invite it there, or leave the key empty "
-                "and a room is made."
-            ) from None
-        if not (await self._client.sender.room(room_id)).encrypted:
-            raise ConfigError(
-                "audit.room: that room is not encrypted, and the audit feed is for its members "
-                "alone. Turn encryption on there, or leave the key empty and one is made."
-            )
-        return room_id
-
     def _jobs(self) -> list[Job]:
-        return [Job("inbox sweep", timedelta(days=1), self._sweep_inbox)]
-
-    async def _sweep_inbox(self) -> None:
-        before = utc_now() - KEPT
-        await self._storage.inbox.sweep(before)
-        given_up = await self._storage.inbox.give_up(before)
-        if given_up:
-            log.warning(
-                "%d encrypted messages were given up: no key for them came in %d days",
-                given_up,
-                KEPT.days,
-            )
+        return [inbox_sweep(self._storage.inbox, now=utc_now)]

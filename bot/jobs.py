@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from storage import Storage
+from storage import Inbox, Storage
 
 log = logging.getLogger(__name__)
 
 TICK = 60  # seconds
+KEPT = timedelta(days=30)  # how long event ids are kept: finished ones, and ones without a key
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,22 @@ class Job:
     name: str
     every: timedelta
     run: Callable[[], Awaitable[None]]
+
+
+def inbox_sweep(inbox: Inbox, *, now: Callable[[], datetime]) -> Job:
+    """Once a day the inbox drops what was finished, and gives up what nobody can read, long ago."""
+
+    async def sweep() -> None:
+        before = now() - KEPT
+        await inbox.sweep(before)
+        if given_up := await inbox.give_up(before):
+            log.warning(
+                "%d encrypted messages were given up: no key for them came in %d days",
+                given_up,
+                KEPT.days,
+            )
+
+    return Job("inbox sweep", timedelta(days=1), sweep)
 
 
 async def run_due(jobs: Sequence[Job], storage: Storage, now: datetime) -> None:
