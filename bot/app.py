@@ -37,14 +37,14 @@ from bot.messages import Action, Effect
 from bot.pacing import Pacing
 from bot.pausing import Pausing
 from bot.processing import processing
-from bot.service import Watched, notify, watchdog, watchdog_seconds
+from bot.service import notify, watchdog, watchdog_seconds, watched
 from bot.tasks import given_up, task_group
 from bot.verifying import Verifying
 from storage import MasterKey, Storage, StorageFailure, open_storage
 
 log = logging.getLogger(__name__)
 
-DRAIN = 20.0  # seconds that a stop waits for what is being answered
+DRAIN = 18.0  # seconds that a stop waits for what is being answered; the whole has 25
 # Seconds for one event: two requests to the gateway, and as much again for the homeserver's part.
 LONGEST = 3 * Patience().deadline
 
@@ -197,16 +197,10 @@ class _Bot:
             dispatcher.cancel()
 
     async def _watch(self, dispatcher: Dispatcher) -> None:
-        """Tell the service manager that the bot gets on, if it wants to know.
-
-        Time in which the homeserver is away counts against nothing: a start would not bring it
-        back.
-        """
-        interval, client = watchdog_seconds(), self._client
+        interval = watchdog_seconds()
         if interval is not None:
-            sync = Watched("the sync", lambda: client.alive_at, QUIET)
-            worker = Watched("a room", lambda: max(dispatcher.busy_since, client.away_at), LONGEST)
-            await watchdog((sync, worker), interval)
+            parts = watched(self._client, dispatcher, quiet=QUIET, longest=LONGEST)
+            await watchdog(parts, interval)
 
     def _handler(self) -> Handler:
         config, storage, sender = self._config, self._storage, self._client.sender

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bot.completions import Tool, ToolCall
 from bot.messages import Room, RoomMessage
+from bot.quoting import own_words
 from storage import Memory, Vault
 
 TEXT_LIMIT = 300
@@ -54,10 +55,11 @@ def proposed(calls: tuple[ToolCall, ...], message: RoomMessage) -> list[Fact]:
 
     A fact counts only when its quote stands verbatim in the message of the very person it is
     about, so that nothing is learned from other people, pages, memories or the model itself. Where
-    its text says more than the quote, the quote is the fact.
+    its text says more than the quote, the quote is the fact. What the person quotes is not theirs.
     """
+    said = own_words(message.body)
     facts = [_fact(call.arguments) for call in calls if call.name == REMEMBER.name]
-    kept = [fact for fact in facts if fact and acceptable(fact, message.body)][:PER_MESSAGE]
+    kept = [fact for fact in facts if fact and acceptable(fact, said)][:PER_MESSAGE]
     return [fact if rests_on_its_quote(fact) else Fact(fact.quote, fact.quote) for fact in kept]
 
 

@@ -80,7 +80,7 @@ class Pausing:
         """Answer, or run a command about nothing personal; returns what the audit log gets."""
         begun, to = self._now(), address(message, room)
         if self._once.may(message.sender, now=begun):
-            await self._delivery.send(Reply(CHANGED), to.about("notice"))
+            await self._delivery.send(Reply(CHANGED), to.about("identity changed"))
         if isinstance(wanted, Chat):
             facts = await self._answer(message, room, to)
         elif wanted.command is None:

@@ -74,7 +74,7 @@ def backlog(waiting: int) -> str:
     """More is waiting in a room than is answered soon; said once."""
     return (
         f"{waiting} messages to me are waiting in this room. I take them up one after the other, "
-        "in their order, and none of them is lost: nothing needs to be sent again."
+        "in their order, and none of them gets lost."
     )
 
 
@@ -266,6 +266,16 @@ def exported(counts: Counts, size: int) -> str:
     return (
         f"Here is everything that I hold about you: {holdings(counts)}. The file "
         f"({size / 1000:.1f} kB) is encrypted for this chat; once saved, it is yours to guard."
+    )
+
+
+def export_too_large(size: int, limit: int, prefix: str) -> str:
+    """`!export` of more than can be sent."""
+    return (
+        f"Your export would have {size / 1_000_000:.1f} MB, and I send files of up to "
+        f"{limit // 1_000_000} MB, so I have sent nothing. Everything is kept as it was. Erase "
+        f"what you no longer need (`{prefix}memory` lists it, `{prefix}forget N` erases a memory "
+        f"with its message), then type `{prefix}export` again."
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bot.messages import Backlog, RoomEvent, RoomMessage, Unfinished
 
 WHOLE = 32  # messages of one room that wait with their text
-WHOLE_EVERYWHERE = 512  # the same over all rooms; with texts at their longest about 30 MB
+WHOLE_EVERYWHERE = 256  # the same over all rooms; with texts at their worst some 50 MB
 LONG = 24  # messages; where more of them wait, the room is told
 SHORT = 4  # messages; once no more than these wait, a long queue is told of again
 

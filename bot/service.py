@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 log = logging.getLogger(__name__)
 
@@ -59,16 +60,52 @@ class Watched:
     longest: float
 
 
+class Syncs(Protocol):
+    """The connection to the homeserver, as far as it shows that it lives."""
+
+    @property
+    def alive_at(self) -> float:
+        """When the sync last came round, or ended in vain."""
+        ...
+
+    @property
+    def away_at(self) -> float:
+        """When the homeserver was last found to be away."""
+        ...
+
+
+class Works(Protocol):
+    """The workers, as far as they show that they get on."""
+
+    @property
+    def busy_since(self) -> float:
+        """Since when the one that is at one event for the longest is at it; now if none is."""
+        ...
+
+
+def watched(
+    client: Syncs, dispatcher: Works, *, quiet: float, longest: float
+) -> tuple[Watched, ...]:
+    """The sync, which may be quiet for so long, and the workers, each at an event for so long.
+
+    Time in which the homeserver is away counts for neither: a new start would not bring it back.
+    """
+    return (
+        Watched("the sync", lambda: client.alive_at, quiet),
+        Watched("a room", lambda: max(dispatcher.busy_since, client.away_at), longest),
+    )
+
+
 async def watchdog(
-    watched: Sequence[Watched],
+    parts: Sequence[Watched],
     interval: float,
     *,
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Give signs of life, three in each interval, for as long as all that is watched gets on."""
+    """Give signs of life, three in each interval, for as long as all parts get on."""
     while True:
-        stuck = [one.name for one in watched if clock() - one.since() > one.longest]
+        stuck = [one.name for one in parts if clock() - one.since() > one.longest]
         if stuck:
             log.error("no sign of life for the service manager: stuck is %s", " and ".join(stuck))
         else:

@@ -87,6 +87,58 @@ def sql_is_written_in_storage_alone(house: House) -> Iterator[str]:
                 yield f"{module.path} holds SQL: {text[:40]}"
 
 
+_SQL = re.compile(r"\s*(SELECT|INSERT|DELETE FROM|UPDATE|PRAGMA|CREATE|DROP|ALTER|ATTACH)\b")
+
+WRITTEN_INTO_SQL = {
+    "storage/database.py": {"key.hex()"},  # 64 hexadecimal digits; a pragma takes no parameters
+    "storage/restore.py": {"table", "marks"},  # names of our schema, and question marks
+    "storage/vault.py": {"table"},
+}
+
+
+def values_are_bound_and_never_written_into_sql(house: House) -> Iterator[str]:
+    for module in house:
+        allowed = WRITTEN_INTO_SQL.get(module.path, set())
+        for node in module.nodes:
+            written = {ast.unparse(one) for one in _put_into_text(node)}
+            if written - allowed and _SQL.match(_text_of(node)):
+                yield f"{module.path}:{getattr(node, 'lineno', 0)} writes values into SQL"
+
+
+def _put_into_text(node: ast.AST) -> list[ast.expr]:
+    """What an f-string, `+`, `%` or `.format()` puts into a text."""
+    if isinstance(node, ast.JoinedStr):
+        return [one.value for one in node.values if isinstance(one, ast.FormattedValue)]
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Mod):
+        return [node.right]
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return [node] if node.func.attr == "format" else []
+    return []
+
+
+def _text_of(node: ast.AST) -> str:
+    """The beginning of the text that something is put into, as far as it stands there."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(one.value) for one in node.values if isinstance(one, ast.Constant))
+    if isinstance(node, ast.BinOp):
+        return _text_of(node.left)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return _text_of(node.func.value)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def nothing_goes_through_a_shell(house: House) -> Iterator[str]:
+    shells = {"system", "popen", "create_subprocess_shell", "getoutput", "getstatusoutput"}
+    for module in house:
+        for call in module.calls:
+            owner, _, name = dotted(call.func).rpartition(".")
+            asked = any(
+                one.arg == "shell" and ast.unparse(one.value) != "False" for one in call.keywords
+            )
+            if asked or (name in shells and owner in ("os", "asyncio", "subprocess", "")):
+                yield f"{module.path}:{call.lineno} starts a shell"
+
+
 def one_file_sends(house: House) -> Iterator[str]:
     """Into rooms, that is: to-device messages carry keys and are not what a person wrote."""
     for module in house.of("bot"):
@@ -140,6 +192,26 @@ def _switches(module: Module) -> set[str]:
     }
 
 
+def no_path_is_built_from_an_id(house: House) -> Iterator[str]:
+    """User ids such as `@../../../tmp/x:hs` exist, and whoever has one writes to the bot."""
+    ids = re.compile(r"(user|room|event|device|session|message|transaction)_?id|localpart|sender")
+    for module in house:
+        for node in module.nodes:
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+                parts = [node.right]
+            elif isinstance(node, ast.Call) and _takes_a_path(dotted(node.func)):
+                parts = node.args
+            else:
+                continue
+            if any(ids.search(ast.unparse(part)) for part in parts):
+                yield f"{module.path}:{getattr(node, 'lineno', 0)} builds a path from an id"
+
+
+def _takes_a_path(function: str) -> bool:
+    known = {"Path", "PurePath", "joinpath", "with_name", "with_stem", "mkdtemp"}
+    return function in {"open", "os.open"} or function.rpartition(".")[2] in known
+
+
 def protocols_stand_beside_their_consumer(house: House) -> Iterator[str]:
     for name, protocol in (("bot.handler", "Messenger"), ("bot.assistant", "ChatModel")):
         module = house.modules.get(name)
@@ -187,9 +259,12 @@ MANNERS: tuple[Rule, ...] = (
     every_task_has_a_group,
     bugs_are_caught_where_that_is_said,
     sql_is_written_in_storage_alone,
+    values_are_bound_and_never_written_into_sql,
+    nothing_goes_through_a_shell,
     one_file_sends,
     log_lines_are_our_own_words,
     no_secret_is_an_argument,
+    no_path_is_built_from_an_id,
     protocols_stand_beside_their_consumer,
     dataclasses_have_slots,
     files_and_functions_are_short,

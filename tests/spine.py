@@ -69,8 +69,6 @@ class FakeHomeserver:
         return
 
     async def joined(self) -> frozenset[str]:
-        if self.away:
-            raise HomeserverUnavailableError("away")
         return frozenset(self.inside)
 
     def known_members(self, room_id: str) -> frozenset[str]:
@@ -78,6 +76,8 @@ class FakeHomeserver:
         return self.rooms[room_id].members if seen else frozenset()
 
     async def join(self, room: str, *, via: str = "") -> str:
+        if self.away:
+            raise HomeserverUnavailableError("away")
         if room not in self.rooms:
             raise HomeserverError("no such room")
         self.inside.add(room)
@@ -85,6 +85,8 @@ class FakeHomeserver:
         return room
 
     async def leave(self, room_id: str, *, reason: str = "") -> None:
+        if self.away:
+            raise HomeserverUnavailableError("away")
         self.inside.discard(room_id)
         self.left.append(room_id)
         self.reasons[room_id] = reason

@@ -8,7 +8,7 @@ import pytest
 from bot.access import Chat, Ignore, Once, Order, Pace, Refusal, Refuse, allowed, intent
 from bot.commands import COMMANDS
 from bot.config import Config, load_config
-from bot.messages import Room, RoomMessage
+from bot.messages import Room, RoomMessage, Standing
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 BOT, ANN, BOB = "@bot:example.org", "@ann:example.org", "@bob:example.org"
@@ -62,6 +62,27 @@ TABLE = [
         room(ANN, encrypted=False),
         False,
         Refuse(Refusal.UNENCRYPTED_ROOM),
+    ),
+    (
+        "a session that its owner has not signed",
+        replace(said("!help"), standing=Standing.UNSIGNED),
+        DIRECT,
+        False,
+        Refuse(Refusal.UNVERIFIED_SESSION),
+    ),
+    (
+        "such a session among others",
+        replace(said("hello"), standing=Standing.UNSIGNED),
+        SHARED,
+        False,
+        Ignore(),
+    ),
+    (
+        "talk of a changed identity",
+        replace(said("hello"), standing=Standing.CHANGED),
+        DIRECT,
+        False,
+        Chat(),
     ),
     ("16 KB and one byte", said("x" * 16385), DIRECT, False, Refuse(Refusal.TOO_LONG)),
     ("16 KB", said("x" * 16384), DIRECT, False, Chat()),

@@ -225,6 +225,33 @@ BREACHES: tuple[Breach, ...] = (
         {"bot/handler.py": "query = 'SELECT text FROM memory'"},
         "bot/handler.py holds SQL",
     ),
+    *(
+        (
+            manners.values_are_bound_and_never_written_into_sql,
+            {"storage/vaults.py": f"rows({sql})"},
+            "storage/vaults.py:1 writes values into SQL",
+        )
+        for sql in (
+            "f'SELECT * FROM turn WHERE text = {text}'",
+            "'DELETE FROM turn WHERE text = ' + text",
+            "'DELETE FROM turn WHERE text = ' + text + ';'",
+            "'UPDATE turn SET text = %s' % text",
+            "'SELECT {}'.format(text)",
+            "f'PRAGMA key = {key}'",
+        )
+    ),
+    *(
+        (
+            manners.nothing_goes_through_a_shell,
+            {"bot/handler.py": call},
+            "bot/handler.py:1 starts a shell",
+        )
+        for call in (
+            "os.system(name)",
+            "subprocess.run(name, shell=True)",
+            "asyncio.create_subprocess_shell(name)",
+        )
+    ),
     (
         manners.one_file_sends,
         {"bot/matrix/client.py": "path('rooms', room_id, 'send', kind)"},
@@ -244,6 +271,16 @@ BREACHES: tuple[Breach, ...] = (
         manners.no_secret_is_an_argument,
         {"bot/__main__.py": "verb.add_argument('--password')"},
         "bot/__main__.py takes a secret in --password",
+    ),
+    (
+        manners.no_path_is_built_from_an_id,
+        {"storage/vaults.py": "file = folder / f'{user_id}.db'"},
+        "storage/vaults.py:1 builds a path from an id",
+    ),
+    (
+        manners.no_path_is_built_from_an_id,
+        {"bot/handler.py": "Path(message.sender)"},
+        "bot/handler.py:1 builds a path from an id",
     ),
     (
         manners.protocols_stand_beside_their_consumer,

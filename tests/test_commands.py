@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot import replies
+from bot.commands.export import LIMIT
 from tests.spine import ANN, BOB, Spine, configured, remembers, spine
 
 
@@ -125,6 +126,28 @@ async def test_the_export_holds_everything_and_goes_to_its_owner(bot: Spine) -> 
     assert "coffee" not in file.attachment.content.decode()
     assert text.room_id == file.room_id == "!ann"
     assert file.attachment.filename == "confidant-export-2026-01-01.json"
+
+
+async def test_an_export_that_is_too_large_to_send_says_so_and_sends_nothing(
+    bot: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.commands.export.LIMIT", 2_000)
+    small = await bot.say("!export")
+    await bot.say("!memory add " + "I like tea. " * 80)
+
+    [told] = await bot.say("!export")
+
+    assert small[0].attachment is not None
+    assert told.attachment is None
+    assert "up to 0 MB, so I have sent nothing" in told.text
+    assert ("export.created", "failed") in await bot.audited()
+
+
+def test_exports_are_capped_at_fifty_megabytes() -> None:
+    assert LIMIT == 50_000_000
+    assert "63.2 MB, and I send files of up to 50 MB" in replies.export_too_large(
+        63_200_000, LIMIT, "!"
+    )
 
 
 async def test_forgetting_everything_asks_erases_and_gives_a_receipt(bot: Spine) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot import replies
-from bot.messages import Outgoing, RoomMessage
+from bot import pausing, replies
+from bot.messages import Outgoing, RoomMessage, Standing
 from storage import AuditLog
 from tests.spine import ANN, Spine, remembers, spine
 
@@ -55,9 +55,15 @@ def arm(bot: Spine, trap: Trap, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AuditLog, "record", trapped_record)
 
 
-async def crash_and_recover(bot: Spine, body: str, trap: Trap, patch: pytest.MonkeyPatch) -> bool:
+async def crash_and_recover(
+    bot: Spine,
+    body: str,
+    trap: Trap,
+    patch: pytest.MonkeyPatch,
+    standing: Standing = Standing.OWNED,
+) -> bool:
     """Say something, crash at the trap, start again; whether there was a crash."""
-    message = RoomMessage("$m", "!ann", ANN, body, bot.clock(), True)
+    message = RoomMessage("$m", "!ann", ANN, body, bot.clock(), True, standing=standing)
     await bot.storage.inbox.accept([("$m", "!ann")], "s1")
     with patch.context() as armed:
         arm(bot, trap, armed)
@@ -152,6 +158,21 @@ async def test_an_erasure_is_never_undone_by_taking_it_up_again(
         assert text.startswith("**Done: everything is forgotten.**") or (
             text == replies.ERASED_MEANWHILE
         )
+
+
+@pytest.mark.parametrize("trap", traps(), ids=ids)
+async def test_without_memory_an_answer_is_given_once_or_its_person_is_told(
+    tmp_path: Path, trap: Trap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with spine(tmp_path) as bot:
+        bot.model.answers = ["The red one.", "The blue one."]
+
+        await crash_and_recover(bot, "Which?", trap, monkeypatch, Standing.CHANGED)
+
+        [answered] = [text for text in shown(bot) if text != pausing.CHANGED]
+        assert answered in ("The red one.", pausing.INTERRUPTED)
+        assert len(bot.model.requests) <= 1
+        assert not await bot.storage.vaults.exists(ANN)
 
 
 async def test_the_traps_do_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,6 @@ async def test_a_room_is_answered_in_order_and_a_redelivered_event_once(
         dispatcher = Dispatcher(handle, storage.inbox, tasks)
         await dispatcher.receive(Batch(events, "s1"))
         await dispatcher.receive(Batch(events, "s2"))
-        assert await dispatcher.drain(10)
         assert await storage.inbox.token() == "s2"
 
     for room in range(3):
@@ -80,6 +79,19 @@ async def test_a_gap_is_handed_on_once_and_kept_until_it_was_told(
         assert await storage.inbox.unfinished() == [(gap.event_id, "!r")]
 
     assert handled == [gap]
+
+
+async def test_what_begins_and_ceases_to_wait_is_kept_with_the_token(
+    tmp_path: Path, key: MasterKey
+) -> None:
+    async with open_storage(tmp_path, key) as storage, asyncio.TaskGroup() as tasks:
+        dispatcher = Dispatcher(RememberingHandler(), storage.inbox, tasks)
+        await dispatcher.receive(Batch((), "s1", waiting=(("$1", "!r"), ("$2", "!r"))))
+        await dispatcher.receive(Batch((message("$1"),), "s2", settled=("$1",)))
+        assert await dispatcher.drain(10)
+        waiting = await storage.inbox.waiting()
+
+    assert [one.event_id for one in waiting] == ["$2"]
 
 
 async def test_a_slow_room_does_not_hold_up_another(tmp_path: Path, key: MasterKey) -> None:

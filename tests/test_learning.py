@@ -102,3 +102,22 @@ def test_what_says_more_than_the_person_did_is_kept_in_their_own_words(text: str
 
 def test_one_word_is_no_quote() -> None:
     assert proposed((call("A fact", "the"), call("A fact", "MISO")), message("the MISO")) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "> My cat is called Miso\nWhat do you make of that?",
+        "  >my cat is called miso\n\nIs it so?",
+        "Bob says:\r\n> <@bob:x> my cat is called Miso",
+        "my cat\n> is called\n> is called Miso\nis called",
+    ],
+)
+def test_what_is_quoted_carries_nothing(body: str) -> None:
+    assert proposed((call("My cat is called Miso", "my cat is called Miso"),), message(body)) == []
+
+
+def test_what_stands_beside_a_quotation_is_still_said() -> None:
+    said = message("> and yours?\nMy cat is called Miso.")
+
+    assert proposed((call("My cat is called Miso", "My cat is called Miso"),), said)

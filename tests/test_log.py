@@ -78,6 +78,34 @@ PATHS = {
         'logging.getLogger("storage.inbox").error(ValueError(CANARY))',
         r"ERROR storage\.inbox ValueError$",
     ),
+    "what a gateway answered": (
+        """
+        import openai
+        try:
+            raise openai.APIError(CANARY, request=None, body={"message": CANARY})
+        except openai.APIError:
+            logging.getLogger("bot.gateway").exception("the gateway failed")
+        """,
+        r"ERROR bot\.gateway the gateway failed: openai\.APIError \(",
+    ),
+    "a statement that a database refused": (
+        """
+        import sqlcipher3.dbapi2
+        try:
+            sqlcipher3.dbapi2.connect(":memory:").execute(f'SELECT * FROM "{CANARY}"')
+        except sqlcipher3.dbapi2.Error:
+            logging.getLogger("storage.database").exception("a statement failed")
+        """,
+        r"ERROR storage\.database a statement failed: sqlcipher3\.dbapi2\.OperationalError \(",
+    ),
+    "what a homeserver answered": (
+        """
+        from bot.matrix.http import Http
+        error = Http(f"http://{CANARY}")._failure(CANARY, 400, {"error": CANARY, "errcode": "M_X"})
+        logging.getLogger("bot.matrix.client").error("refused: %s", error, exc_info=error)
+        """,
+        r"ERROR bot\.matrix\.client refused: RequestError: bot\.matrix\.http\.RequestError",
+    ),
     "a log call with a mistake in it": (
         'logging.getLogger("bot.handler").error("%d messages", CANARY)',
         r"^a line for the log could not be written, at ",

@@ -137,10 +137,11 @@ async def test_an_invite_that_cannot_be_accepted_is_rejected_and_recorded(bot: S
 async def test_while_the_homeserver_is_away_no_invite_is_given_up(bot: Spine) -> None:
     bot.homeserver.away = True
 
-    with pytest.raises(HomeserverUnavailableError):
-        await bot.give(Invite("!ann", ANN))
+    for invite in (Invite("!ann", ANN), Invite("!eve", EVE)):
+        with pytest.raises(HomeserverUnavailableError):
+            await bot.give(invite)
 
-    assert bot.homeserver.left == []
+    assert await audited(bot) == []
 
 
 async def test_an_upgraded_room_is_followed_and_left(bot: Spine) -> None:

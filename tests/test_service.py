@@ -7,13 +7,14 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from bot.dispatcher import Dispatcher
 from bot.messages import Batch, RoomEvent
-from bot.service import Watched, notify, stop_signals, watchdog, watchdog_seconds
+from bot.service import Watched, notify, stop_signals, watchdog, watchdog_seconds, watched
 from storage import MasterKey, open_storage
 from tests.test_dispatcher import message
 
@@ -71,9 +72,9 @@ class Time:
 
 
 @asynccontextmanager
-async def watching(time: Time, *watched: Watched) -> AsyncIterator[None]:
+async def watching(time: Time, *parts: Watched) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(watchdog(watched, INTERVAL, clock=time, pause=time.pause))
+        task = tasks.create_task(watchdog(parts, INTERVAL, clock=time, pause=time.pause))
         await time.paused()
         yield
         task.cancel()
@@ -150,24 +151,62 @@ async def test_they_stop_while_a_message_is_never_done_with_and_come_again_after
 async def test_a_worker_that_waits_for_its_turn_is_at_nothing(
     manager: socket.socket, tmp_path: Path
 ) -> None:
-    time, gate = Time(), asyncio.Event()
+    time, gate = Time(), asyncio.Semaphore(0)
     begun: asyncio.Queue[RoomEvent] = asyncio.Queue()
 
     async def handle(event: RoomEvent) -> None:
         begun.put_nowait(event)
-        await gate.wait()
+        await gate.acquire()
 
     key = MasterKey.load("ab" * 32, tmp_path)
     async with open_storage(tmp_path, key) as storage, asyncio.TaskGroup() as tasks:
         dispatcher = Dispatcher(handle, storage.inbox, tasks, side_by_side=1, clock=time)
-        await dispatcher.receive(Batch((message("$1", "!1"), message("$2", "!2")), "s1"))
-        await begun.get()
+        events = (message("$1", "!1"), message("$2", "!1"), message("$3", "!2"))
+        await dispatcher.receive(Batch(events, "s1"))
+        assert await begun.get() == message("$1", "!1")
         time.now += 500
-        gate.set()
-        await begun.get()
+        gate.release()
+        assert await begun.get() == message("$3", "!2"), "the first room waits again"
 
         assert dispatcher.busy_since == time.now
-        assert await dispatcher.drain(10)
+        gate.release()
+        gate.release()
+
+
+@dataclass
+class Parts:
+    """A client and a dispatcher: when they last got on."""
+
+    synced: float = 1000.0
+    away_at: float = 0.0
+    busy_since: float = 1000.0
+
+    @property
+    def alive_at(self) -> float:
+        return max(self.synced, self.away_at)
+
+
+@pytest.mark.parametrize(
+    ("parts", "signs"),
+    [
+        (Parts(synced=1300), 0),
+        (Parts(synced=1300, busy_since=1950), 0),
+        (Parts(synced=1950, busy_since=1099), 0),
+        (Parts(synced=1950, busy_since=1100), 1),
+        (Parts(away_at=1950), 1),
+    ],
+    ids=["both stuck", "the sync stuck", "a worker stuck", "both get on", "an outage"],
+)
+async def test_both_have_to_get_on_and_an_outage_counts_against_neither(
+    manager: socket.socket, parts: Parts, signs: int
+) -> None:
+    time = Time()
+    time.now = 2000.0
+
+    async with watching(time, *watched(parts, parts, quiet=100, longest=900)):
+        pass
+
+    assert len(heard(manager)) == signs
 
 
 @pytest.mark.parametrize(

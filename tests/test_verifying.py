@@ -94,6 +94,15 @@ async def test_the_operators_hear_how_it_ended() -> None:
     assert "without success: It took too long." in badly
 
 
+async def test_a_new_identity_that_was_accepted_is_told_to_whoever_waits_for_it() -> None:
+    bot = Bot()
+
+    await bot.ended(ASKED, verified=True, reason="", accepted=True)
+    await bot.ended(ASKED, verified=True, reason="", accepted=False)
+
+    assert bot.resumed == [Accepted("!ann", ANN, 123456)]
+
+
 async def test_an_id_is_never_markup() -> None:
     bot = Bot()
 

@@ -5,9 +5,10 @@ import json
 from bot import replies
 from bot.command import Command, CommandContext
 from bot.errors import UsageError
-from bot.messages import Action, Attachment, Effect, Reply, Where
+from bot.messages import Action, Attachment, Effect, Outcome, Reply, Where
 
 SCHEMA = "org.confidant.export/1"
+LIMIT = 50_000_000  # bytes (SEC-02); also what homeservers take by default
 
 
 async def _run(context: CommandContext) -> Reply:
@@ -22,6 +23,11 @@ async def _run(context: CommandContext) -> Reply:
         "tables": await context.vault.export(),
     }
     content = json.dumps(document, ensure_ascii=False, indent=1).encode()
+    if len(content) > LIMIT:
+        facts = {"bytes": len(content)}
+        refused = Effect(Action.EXPORT_CREATED, Outcome.FAILED, facts=facts)
+        text = replies.export_too_large(len(content), LIMIT, context.prefix)
+        return Reply(text, effects=(refused,))
     filename = f"confidant-export-{made_at:%Y-%m-%d}.json"
     facts = {"bytes": len(content), "memories": counts.memories, "messages": counts.turns}
     return Reply(

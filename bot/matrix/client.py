@@ -25,6 +25,7 @@ from bot.matrix.replays import KnownReadings
 from bot.matrix.sender import Sender
 from bot.matrix.sharing import RoomKeys
 from bot.matrix.sharing_ahead import SharingAhead
+from bot.matrix.tally import Tally
 from bot.matrix.trust import ShareKeysWith, Trust
 from bot.matrix.undecryptable import Waiting
 from bot.matrix.untrusted import items, text
@@ -67,6 +68,7 @@ class MatrixClient:
         self.verifications = verifications
         self.sharing_ahead = sharing_ahead
         self.withheld = withheld
+        self._tally = Tally(device.guard.drops, asyncio.get_running_loop().time)
         self._came_round_at = time.monotonic()
         reader.got_on = self._came_round
 
@@ -106,13 +108,17 @@ class MatrixClient:
         """
         self._reader.recalling.expect(waiting)
         token = since
-        async for batch in self._batches(since, watch):
-            if batch != Batch((), token or ""):
-                await receive(batch)
-            token = batch.token
-            if ready is not None:
-                await ready()
-                ready = None
+        try:
+            async for batch in self._batches(since, watch):
+                self._tally.tell()
+                if batch != Batch((), token or ""):
+                    await receive(batch)
+                token = batch.token
+                if ready is not None:
+                    await ready()
+                    ready = None
+        finally:
+            self._tally.tell(at_once=True)
 
     async def fetch(self, room_id: str, event_id: str) -> RoomMessage | None:
         """A message again, by its id, decrypted with the stored key; None if it can't be had."""
@@ -130,9 +136,9 @@ class MatrixClient:
         nothing = {"types": list[str]()}
         parts = {"timeline": {**nothing, "limit": 1}, "state": nothing}
         only_invites = _filter({**parts, "ephemeral": nothing, "account_data": nothing})
-        query = {"filter": only_invites, "timeout": "0"}
+        query = {"filter": only_invites, "timeout": _another()}
         sync = await self._http.call("GET", path("sync"), query=query, seconds=FIRST_SYNC)
-        return list(self._reader.invites(sync))
+        return self._reader.pending(sync)
 
     async def _batches(self, since: str | None, watch: Watch) -> AsyncIterator[Batch]:
         """Sync without end; a failure is waited out and the same token asked for again."""
@@ -160,9 +166,7 @@ class MatrixClient:
             query["since"] = since
         if first:
             # nio keeps no rooms over a restart: members and encryption come with the full state.
-            # It comes at once whatever the timeout, which is only there to be another one each
-            # start: Synapse answers the same question for two minutes with the same old answer.
-            query |= {"full_state": "true", "timeout": str(secrets.randbelow(POLL_MS))}
+            query |= {"full_state": "true", "timeout": _another()}
         seconds = FIRST_SYNC if first else POLL_MS / 500
         sync = await self._http.call(
             "GET", path("sync"), query=query, seconds=seconds, patience=0.0
@@ -234,6 +238,14 @@ def _assembled(
         sharing_ahead=sharing_ahead,
         withheld=room_keys.withheld,
     )
+
+
+def _another() -> str:
+    """A timeout for what comes at once, only there to be another one each time.
+
+    Synapse answers the same question for two minutes with the same old answer.
+    """
+    return str(secrets.randbelow(POLL_MS))
 
 
 def _filter(room: object) -> str:

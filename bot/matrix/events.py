@@ -62,7 +62,8 @@ def decrypted_event(
     content = mapping(payload, "content")
     # Relations stand outside the ciphertext: servers need them (Matrix spec, relationships).
     relation = mapping(event, "content", "m.relates_to")
-    if relation:
+    is_edit = text(content, "m.relates_to", "rel_type") == "m.replace"
+    if relation and not is_edit:  # nobody outside makes a message of what was written as an edit
         content = {**content, "m.relates_to": relation}
     return _event(event, room_id, text(payload, "type"), content, device_id=device_id)
 

@@ -51,6 +51,7 @@ def to_html(markdown: str, *, allowed_hosts: Collection[str] | None = None) -> s
     if _is_one_paragraph(tokens):
         tokens = tokens[1:2]  # the specification wants no paragraph around a single line
     rendered = sanitise(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}).strip())
+    rendered = plain(rendered)  # entities such as &#64; have become what they stand for
     if len(rendered) > longest_html(text):
         return escape(defang(text, allowed_hosts))
     return rendered

@@ -130,7 +130,8 @@ class DeviceKeyring:
     def _one_time_keys(self) -> dict[str, Any]:
         """Keys made earlier whose upload we never saw succeed, else new ones."""
         if not self._account.one_time_keys["curve25519"]:
-            self._account.generate_one_time_keys(self._account.max_one_time_keys - self._on_server)
+            most = self._account.max_one_time_keys
+            self._account.generate_one_time_keys(min(most, most - self._on_server))
         keys = mapping(self._account.one_time_keys, "curve25519")
         return {f"{SIGNED}:{key_id}": self._signed({"key": key}) for key_id, key in keys.items()}
 

@@ -52,9 +52,9 @@ class Reader:
         self._room_keys = room_keys
         self._remembered = remembered
         self._known_encrypted: set[str] = set()
-        self._invited: dict[str, Invite] = {}  # those that wait for an answer
         self._expect = expect  # hears of rooms in which something will be said soon
         self._begun = False
+        self._told: frozenset[Invite] = frozenset()
         self._user_id: str = guard.client.user_id
         self._replays = Replays(readings)
         self._key_requests = KeyRequests(guard, http, trust)
@@ -80,7 +80,8 @@ class Reader:
         self._begun = True
         # All that may fail comes before anything is taken from those that wait.
         new = {room_id: await self._new(room_id, joined[room_id], since) for room_id in joined}
-        events: list[RoomEvent] = self._new_invites(sync)
+        events: list[RoomEvent] = [one for one in self._invites(sync) if one not in self._told]
+        self._told = frozenset()
         for room_id, room in joined.items():
             events += self._departures(room_id, room)
         for clear in [clear async for clear in self._late()]:
@@ -94,20 +95,18 @@ class Reader:
         begun, settled = self.waiting.changes()
         return Batch(tuple(events), text(sync, "next_batch"), begun, settled)
 
-    def invites(self, sync: Json) -> Iterable[Invite]:
+    def pending(self, sync: Json) -> list[Invite]:
+        """The invites that wait; the next response that is read does not repeat them."""
+        invites = list(self._invites(sync))
+        self._told = frozenset(invites)
+        return invites
+
+    def _invites(self, sync: Json) -> Iterable[Invite]:
         """Who asks the bot into which room."""
         for room_id, room in mapping(sync, "rooms", "invite").items():
             found = invite(room_id, items(room, "invite_state", "events"), bot=self._user_id)
             if found is not None:
-                self._invited[room_id] = found
                 yield found
-
-    def _new_invites(self, sync: Json) -> list[RoomEvent]:
-        """Without those told already: at a start, all that wait are asked for first."""
-        for room_id in (*mapping(sync, "rooms", "join"), *mapping(sync, "rooms", "leave")):
-            self._invited.pop(room_id, None)
-        told = dict(self._invited)
-        return [one for one in self.invites(sync) if told.get(one.room_id) != one]
 
     def _departures(self, room_id: str, room: object) -> Iterable[RoomEvent]:
         events = [*_state(room), *_timeline(room)]
@@ -213,7 +212,7 @@ class Reader:
                 raise self._guard.replayed()
             return clear
         except Rejected as rejected:
-            _log.info("dropped an event: %s", rejected)
+            _log.debug("dropped an event: %s", str(rejected))  # INFO has the counts: see tally.py
             return None
 
     async def _decrypted(self, room_id: str, event: Json) -> ClearEvent:

@@ -1,7 +1,12 @@
-"""What the homeserver says about a room at the moment of asking."""
+"""What the homeserver says about a room at the moment of asking, and the ways in and out."""
 
-from bot.matrix.http import Http, RequestError, path
+from collections.abc import Mapping
+from typing import Any
+
+from bot.matrix.http import Http, RequestError, TokenRevokedError, UnavailableError, path
 from bot.matrix.untrusted import items, text
+
+DEAD = 30.0  # seconds without an answer about one room, twice: its servers are gone
 
 
 async def members(http: Http, room_id: str) -> frozenset[str]:
@@ -31,3 +36,34 @@ async def is_encrypted(http: Http, room_id: str) -> bool:
             return False
         raise
     return True
+
+
+async def join(http: Http, room: str, *, via: str = "") -> str:
+    """Join by id or alias, through that homeserver if one is named; returns the room's id."""
+    ask = {"via": via, "server_name": via} if via else None  # the second for Matrix < 1.12
+    return text(await _change(http, path("join", room), {}, query=ask), "room_id")
+
+
+async def leave(http: Http, room_id: str, *, reason: str = "") -> None:
+    """Leave, or reject an invite, for a reason that the others can read."""
+    body = {"reason": reason} if reason else {}
+    await _change(http, path("rooms", room_id, "leave"), body)
+
+
+async def _change(
+    http: Http, target: str, body: Mapping[str, Any], *, query: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Two tries, each while the homeserver is there: a dead room must not hold up others.
+
+    RequestError where the homeserver answers everything but this.
+    """
+    for _ in range(2):
+        try:
+            return await http.call(
+                "POST", target, body, query=query, seconds=DEAD, repeatable=False
+            )
+        except TokenRevokedError:
+            raise
+        except UnavailableError:
+            await joined(http)  # waits here while it is the homeserver that is away
+    raise RequestError("The homeserver gave no answer about a room.")

@@ -8,7 +8,7 @@ from typing import Any
 from bot.errors import HomeserverError, HomeserverUnavailableError, UnencryptedRoomError
 from bot.matrix import content, direct, rooms, upgrades
 from bot.matrix.guard import Guard
-from bot.matrix.http import Http, RequestError, TokenRevokedError, UnavailableError, path
+from bot.matrix.http import Http, RequestError, path
 from bot.matrix.media import upload_encrypted
 from bot.matrix.sharing import RoomKeys
 from bot.matrix.untrusted import text
@@ -16,7 +16,6 @@ from bot.messages import Device, Outgoing, Room, Successor
 from storage import Rooms
 
 TYPING_MS = 30_000
-DEAD = 30.0  # seconds without an answer about one room, twice: its servers are gone
 
 
 class Sender:
@@ -99,16 +98,13 @@ class Sender:
     async def join(self, room: str, *, via: str = "") -> str:
         """Join a room by its id or alias, or accept its invite; returns its id.
 
-        `via` is a homeserver that is in the room. Raises HomeserverError where the room can't be
-        joined, though the homeserver itself may be well: others' may be gone.
+        `via` is a homeserver that is in the room. HomeserverError where it can't be joined.
         """
-        ask = {"via": via, "server_name": via} if via else None  # the second for Matrix < 1.12
-        return text(await self._change(path("join", room), {}, ask), "room_id")
+        return await rooms.join(self._http, room, via=via)
 
     async def leave(self, room_id: str, *, reason: str = "") -> None:
         """Leave a room, or reject an invite; members, or who invited, can read the reason."""
-        body = {"reason": reason} if reason else {}
-        await self._change(path("rooms", room_id, "leave"), body)
+        await rooms.leave(self._http, room_id, reason=reason)
 
     async def joined(self) -> frozenset[str]:
         """The rooms that the bot is in."""
@@ -186,21 +182,6 @@ class Sender:
         if encrypted:
             await self._remembered.remember_encrypted(room_id)
         return encrypted
-
-    async def _change(
-        self, target: str, body: Mapping[str, Any], query: dict[str, str] | None = None
-    ) -> dict[str, Any]:
-        """Two tries, each when the homeserver is there: a dead room must not hold up others."""
-        for _ in range(2):
-            try:
-                return await self._http.call(
-                    "POST", target, body, query=query, seconds=DEAD, repeatable=False
-                )
-            except TokenRevokedError:
-                raise
-            except UnavailableError:
-                await rooms.joined(self._http)  # waits here while the homeserver is away
-        raise RequestError("The homeserver gave no answer about a room.")
 
     async def _put(
         self, room_id: str, verb: str, what: str, transaction_id: str, body: Mapping[str, Any]

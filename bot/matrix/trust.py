@@ -185,8 +185,9 @@ class Trust:
         self._reasons.pop(user_id, None)
         if reason:
             self._reasons[user_id] = reason
-        for device in self._devices(user_id):
-            self._tell_nio(device)
+        with self._client.store.database.atomic():  # or each device costs a write to the disk
+            for device in self._devices(user_id):
+                self._tell_nio(device)
         if self._standing(user_id) != before:
             self._drop_sessions(user_id)
 

@@ -8,18 +8,26 @@ MAX_DEPTH = 64
 """Deeper JSON inside an event is no message of a person; it is made to break parsers."""
 
 _PARSED_DEPTH = 128  # of a whole answer: an event at its limit, and what the server wraps around it
+_LONGEST_INTEGER = 1_000
 _STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]')
 
 
 def loads(raw: bytes) -> Any:
-    """Parse JSON; what nests too deep for the parser becomes null instead of ending the parse.
+    """Parse JSON; what is too deep or too long for Python's parser becomes null, and no error.
 
     Raises ValueError for what is no JSON.
     """
     try:
         return json.loads(raw)
-    except RecursionError:
-        return json.loads(_flattened(raw))
+    except (RecursionError, ValueError) as error:
+        if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+            raise
+    return json.loads(_flattened(raw), parse_int=_integer)
+
+
+def _integer(digits: str) -> int | None:
+    """None for a length at which Python refuses to read on: its own limit is 4,300 digits."""
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else None
 
 
 def _flattened(raw: bytes) -> bytes:

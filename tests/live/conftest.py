@@ -67,8 +67,14 @@ async def start_bot(homeserver: Homeserver, tmp_path: Path) -> AsyncIterator[Sta
     """Starts a bot of this test alone: `await start_bot(gateway={"base_url": …})`."""
     async with AsyncExitStack() as stack:
 
-        async def start(*, operators: Sequence[str] = (), **overrides: Mapping[str, Any]) -> Bot:
+        async def start(
+            *,
+            operators: Sequence[str] = (),
+            program: Sequence[str | Path] = Bot.program,
+            **overrides: Mapping[str, Any],
+        ) -> Bot:
             bot = await _new_bot(homeserver, tmp_path, operators, overrides)
+            bot.program = program
             stack.push_async_callback(bot.stop)
             await bot.start()
             return bot

@@ -34,7 +34,8 @@ READY = 60.0  # seconds for a start that is not killed
 STILL = 60.0  # seconds without anything new, after which what is missing counts as lost
 
 CALLS = (  # where a kill at a request cuts the bot short; one of them is met within a start
-    ("PUT", "/send/"),  # accepted and not sent, or sent and not recorded
+    ("PUT", "/send/"),  # accepted and not sent, or sent and not recorded: the likeliest
+    ("PUT", "/send/"),
     ("GET", "/sync"),  # catching up, or between two batches
     ("GET", "/event/"),  # taking up what the kill before has left
     ("GET", "/members"),  # accepted and not begun

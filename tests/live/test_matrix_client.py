@@ -343,6 +343,23 @@ async def test_what_was_said_between_invite_and_joining_is_heard(world: World) -
     assert heard.body == "are you there?"
 
 
+async def test_an_invite_asked_for_at_a_start_is_not_handed_over_again(world: World) -> None:
+    ann, account = await world.person("ann"), await world.account("bot")
+    async with online(account, world.data(account)) as before:
+        token = before.token
+    room_id = await ann.client.sender.direct_room(account.user_id)
+
+    async with opened(account, world.data(account)) as client:
+        pending = await client.pending_invites()
+        bot = Person(client)
+        syncing = asyncio.create_task(bot.sync(token))
+        await asyncio.wait_for(bot.ready.wait(), SECONDS)
+        syncing.cancel()
+
+    assert pending == [Invite(room_id, ann.user_id)]
+    assert bot.events.empty()
+
+
 async def test_what_was_said_before_the_invite_is_not_heard(world: World) -> None:
     ann, bot = await world.person("ann"), await world.person("bot")
     room_id = await plain_room(ann)
@@ -664,18 +681,6 @@ async def test_a_lost_crypto_store_refuses_to_start(world: World) -> None:
             pass
 
 
-async def test_an_older_copy_of_the_crypto_store_refuses_to_start(world: World) -> None:
-    account = await world.account("bot")
-    data = world.data(account)
-    async with opened(account, data) as client:
-        device_id = client.device_id
-    (data / "crypto" / "olm.db").write_bytes(b"")
-
-    with pytest.raises(HomeserverError, match=f"holds other keys for the bot's device {device_id}"):
-        async with opened(account, data):
-            pass
-
-
 async def test_files_are_private_and_hold_no_text(world: World) -> None:
     ann, account = await world.person("ann"), await world.account("bot")
     canary = f"canary{secrets.token_hex(8)}"
@@ -760,3 +765,15 @@ async def test_other_implementations_understand_us_and_we_them(
     assert await peer.download(file) == downloaded.content == content
     assert (again.body, last.text) == ("after a restart", "welcome back")
     assert {last.event.shield, answer.event.shield} == {"none"}
+
+
+async def test_the_sync_shows_each_time_it_comes_round_that_it_lives(world: World) -> None:
+    ann, bot = await world.person("ann"), await world.person("bot")
+    room_id = await chat(ann, bot)
+    before = bot.client.alive_at
+
+    for words in ("hello", "again"):  # the second is brought by a sync that begins after the first
+        await ann.says(room_id, words)
+        await bot.next(RoomMessage)
+
+    assert bot.client.alive_at > before

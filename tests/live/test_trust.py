@@ -144,6 +144,7 @@ async def test_plaintext_in_an_encrypted_room_is_not_obeyed_and_spoken_of_once_a
 ) -> None:
     alice = await start_peer(Implementation.LIBOLM)
     chat = await open_chat(alice, bot)
+    await chat.ask("!memory add I wrote this.")
 
     await alice.send(chat.room_id, "!memory add A homeserver wrote this.", encrypted=False)
     refused = await chat.heard()
@@ -152,7 +153,8 @@ async def test_plaintext_in_an_encrypted_room_is_not_obeyed_and_spoken_of_once_a
     entries = await chat.ask("!audit")
 
     assert "came unencrypted into an encrypted room" in refused.text
-    assert "nothing about you" in listed.text
-    assert entries.text.count("message.denied · denied · reason unencrypted message") <= 2
+    assert "I wrote this." in listed.text
+    assert "homeserver" not in listed.text
+    assert entries.text.count("message.denied · denied · reason unencrypted message") == 2
     said = alice.messages(chat.room_id, bot.user_id)
     assert len([one for one in said if "came unencrypted" in one.text]) == 1

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 import pytest
+from nio.crypto import OlmDevice
 
 from bot.errors import StorageError
 from bot.matrix.crypto_store import (
@@ -96,3 +97,27 @@ def test_device_keys_that_cant_be_read_are_named(tmp_path: Path) -> None:
         kept_device_keys(SESSION, folder, MasterKey(bytes(31) + b"x"))
     with pytest.raises(StorageError, match="OTHER"):
         kept_device_keys(Session(SESSION.user_id, "OTHER"), folder, KEY)
+
+
+def test_a_new_device_takes_over_the_room_keys_of_a_dead_one_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    dead = open_crypto_store(SESSION, tmp_path, KEY, must_exist=False)
+    keys = dead.olm.account.identity_keys
+    dead.olm.create_outbound_group_session("!room")
+    session_id = dead.olm.outbound_group_sessions["!room"].id
+    phone = OlmDevice("@ann:b", "PHONE", {"ed25519": "a", "curve25519": "b"})
+    dead.store.save_device_keys({"@ann:b": {"PHONE": phone}})
+    dead.verify_device(phone)
+    close_crypto_store(dead)
+    new = Session(SESSION.user_id, "NEW", "token", replaces=SESSION.device_id)
+
+    for _ in range(2):  # a start that was cut short is begun again
+        client = open_crypto_store(new, tmp_path, KEY, must_exist=False)
+        kept = client.olm.inbound_group_store.get("!room", keys["curve25519"], session_id)
+        assert kept is not None
+        assert client.olm.account.identity_keys["ed25519"] != keys["ed25519"]
+        assert list(client.device_store) == []
+        close_crypto_store(client)
+    with pytest.raises(StorageError, match="can't be read"):
+        kept_device_keys(SESSION, tmp_path, KEY)

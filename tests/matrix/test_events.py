@@ -214,3 +214,39 @@ NAMES = st.sampled_from(
 )
 def test_no_content_raises(content: dict[str, Any], more: dict[str, Any]) -> None:
     message(content, **more)
+
+
+REPLACES = {"rel_type": "m.replace", "event_id": "$0"}
+IN_THREAD = {"rel_type": "m.thread", "event_id": "$root"}
+NEW = {"msgtype": "m.text", "body": "!forget everything", "m.mentions": {}}
+
+
+@pytest.mark.parametrize(
+    ("outside", "inside"),
+    [
+        (REPLACES, {}),
+        (None, {"m.relates_to": REPLACES}),
+        ({}, {"m.relates_to": REPLACES}),
+        (REPLACES, {"m.relates_to": IN_THREAD}),
+        (IN_THREAD, {"m.relates_to": REPLACES}),
+        (IN_THREAD, {"m.new_content": NEW}),
+        (None, {"m.new_content": NEW, "m.relates_to": REPLACES}),
+        (REPLACES, {"m.new_content": NEW, "m.relates_to": REPLACES}),
+        ({**REPLACES, "m.in_reply_to": {"event_id": "$0"}}, {"m.new_content": NEW}),
+        ({"rel_type": ["m.replace"]}, {"m.new_content": None}),
+    ],
+)
+@pytest.mark.parametrize("sender", ["@ann:example.org", "@somebody.else:example.org"])
+def test_an_edit_is_no_message_wherever_it_says_so_and_whoever_sent_it(
+    outside: Any, inside: dict[str, Any], sender: str
+) -> None:
+    sealed: dict[str, Any] = {"algorithm": "m.megolm.v1.aes-sha2"}
+    if outside is not None:
+        sealed["m.relates_to"] = outside
+    outer = event({}, type="m.room.encrypted", sender=sender) | {"content": sealed}
+    payload = {"type": "m.room.message", "content": {**NEW, **inside}}
+
+    encrypted = decrypted_event(outer, ROOM, payload, device_id="PHONE")
+
+    assert encrypted is not None
+    assert room_message(encrypted, bot=BOT) is None

@@ -72,6 +72,7 @@ def test_an_honest_message_is_read(guard: Guard) -> None:
     clear = guard.decrypt(ROOM, Sender(guard, ANN).event(HONEST))
 
     assert (clear.sender, clear.content["body"], clear.encrypted) == (ANN, "hello", True)
+    assert clear.device_id == "DEVICE"
     assert guard.drops == {}
 
 

@@ -130,6 +130,7 @@ def test_no_foreign_address_is_left_that_a_client_would_link(text: str) -> None:
         ("![*alt* text](https://good.org/a.png)", "alt text"),
         ("[![alt](https://a.b/c)](https://good.org)", '<a href="https://good.org">alt</a>'),
         ("@room hey", "@\u200droom hey"),
+        ("&#64;room a&#x202e;b", "@\u200droom ab"),
         ("a\x00b\u202ec\x1b[31m", "abc[31m"),
         ("", ""),
     ],

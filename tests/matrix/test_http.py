@@ -232,3 +232,17 @@ def test_attempts_come_ever_more_slowly_and_never_stop() -> None:
     assert waits[0] < 1
     assert all(wait <= LONGEST_WAIT * 1.3 for wait in waits)
     assert min(waits[10:]) > 10
+
+
+@pytest.mark.parametrize("away", [LIMITED, answering(502, {})])
+async def test_it_is_known_when_the_homeserver_was_last_away(away: Handler) -> None:
+    clock = asyncio.get_running_loop().time
+    async with serving(OK, away, OK) as (http, _):
+        await http.call("GET", "/x")
+        before = http.away_at
+        begun = clock()
+        await http.call("GET", "/x")
+        known = http.away_at
+        await http.call("GET", "/x")
+
+    assert before < begun <= known == http.away_at <= clock()

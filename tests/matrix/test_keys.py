@@ -11,7 +11,7 @@ from bot.matrix.chains import read_device
 from bot.matrix.crypto_store import close_crypto_store, open_crypto_store
 from bot.matrix.guard import Guard
 from bot.matrix.http import Http, RequestError
-from bot.matrix.keys import DeviceKeyring
+from bot.matrix.keys import DeviceKeyring, StaleStoreError
 from bot.matrix.session import Session
 from bot.matrix.signed_json import is_signed
 from storage import MasterKey
@@ -30,6 +30,7 @@ class KeyStore(Http):
         self.ever: dict[str, Any] = {}
         self.fallback: dict[str, Any] = {}
         self.answers_get_lost = False
+        self.refuses: RequestError | None = None
 
     async def request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
@@ -40,6 +41,8 @@ class KeyStore(Http):
     async def call(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, **options: Any
     ) -> dict[str, Any]:
+        if self.refuses is not None:
+            raise self.refuses
         sent = dict(body or {})
         self.device = sent.get("device_keys", self.device)
         self.fallback = sent.get("fallback_keys", self.fallback)
@@ -127,6 +130,18 @@ async def test_used_keys_are_replaced_by_new_ones(bot: Bot, used: int) -> None:
     assert len(bot.server.ever) == 50 + used
 
 
+async def test_no_count_that_a_homeserver_claims_makes_more_keys_than_there_may_be(
+    bot: Bot,
+) -> None:
+    await bot.keys.publish()
+    bot.server.use_up(50)
+
+    bot.keys.learn({"device_one_time_keys_count": {SIGNED: -1_000}})
+    await bot.keys.replenish()
+
+    assert len(bot.server.one_time_keys) == 50
+
+
 async def test_a_used_fallback_key_is_replaced(bot: Bot) -> None:
     await bot.keys.publish()
     first = dict(bot.server.fallback)
@@ -199,6 +214,24 @@ async def test_an_older_copy_of_the_store_is_found_out(bot: Bot) -> None:
 
     with pytest.raises(HomeserverError, match="restoring an old copy"):
         await bot.keys.publish()
+
+
+@pytest.mark.parametrize(
+    ("errcode", "kind"),
+    [("M_UNKNOWN", StaleStoreError), ("M_BAD_JSON", RequestError)],
+)
+async def test_only_a_key_under_a_used_id_makes_a_running_bots_store_stale(
+    bot: Bot, errcode: str, kind: type[HomeserverError]
+) -> None:
+    await bot.keys.publish()
+    bot.server.use_up(50)
+    bot.server.refuses = RequestError("no", status=400, errcode=errcode)
+
+    bot.sync()
+    with pytest.raises(kind) as refused:
+        await bot.keys.replenish()
+
+    assert type(refused.value) is kind
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import StorageError
-from bot.matrix.session import Session, is_logged_in, load, save
+from bot.matrix.session import Session, is_logged_in, load, save, successor
 
 SESSION = Session("@bot:b", "DEVICE", "secret")
 
@@ -37,3 +37,22 @@ def test_a_damaged_file_is_named_and_not_replaced(tmp_path: Path, content: str) 
     with pytest.raises(StorageError, match="damaged"):
         load(file)
     assert file.read_text() == content
+
+
+def test_a_device_that_replaces_another_is_a_new_one_and_knows_which(tmp_path: Path) -> None:
+    file = tmp_path / "session"
+
+    save(file, successor(SESSION))
+    new = load(file)
+
+    assert new is not None
+    assert (new.user_id, new.replaces, new.access_token) == ("@bot:b", "DEVICE", "")
+    assert new.device_id != "DEVICE"
+    assert not is_logged_in(file)
+
+
+def test_a_session_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "session"
+    file.write_text('{"user_id": "@bot:b", "device_id": "DEVICE", "access_token": "secret"}')
+
+    assert load(file) == SESSION

@@ -13,6 +13,7 @@ from nio.store import SqliteStore
 from bot.errors import HomeserverError
 from bot.matrix.identity import Identity
 from bot.matrix.trust import Reason, ShareKeysWith, Trust
+from bot.messages import Standing
 from storage import MasterKey, Rooms, open_storage
 from tests.matrix.people import Device, Json, KeysInMemory, Somebody, together
 
@@ -447,3 +448,145 @@ async def test_malformed_devices_reach_neither_nio_nor_the_others(
 
     assert set(client.device_store[ALICE]) == {"PHONE"}
     assert readers(client, alice.device) == {f"{ALICE}/PHONE"}
+
+
+def standings(trust: Trust, *devices: Device) -> list[Standing | None]:
+    return [trust.standing(one.keys.user_id, one.keys.device_id) for one in devices]
+
+
+async def test_a_signed_device_is_its_owners_and_a_ghost_is_not(
+    client: AsyncClient, server: KeysInMemory, identities: Rooms
+) -> None:
+    alice, ghost = Somebody(ALICE), Device(ALICE, "GHOST")
+    alice.add(ghost, signed=False)
+    server.answer = alice.answer()
+    trust = trust_of(client, server, identities)
+
+    await trust.prepare([ALICE])
+
+    assert standings(trust, alice.device, ghost) == [Standing.OWNED, Standing.UNSIGNED]
+    assert trust.standing(ALICE, "NEVER SEEN") is Standing.UNSIGNED
+
+
+async def test_all_obeys_every_device(
+    client: AsyncClient, server: KeysInMemory, identities: Rooms
+) -> None:
+    alice, ghost = Somebody(ALICE), Device(ALICE, "GHOST")
+    alice.add(ghost, signed=False)
+    server.answer = alice.answer()
+    trust = trust_of(client, server, identities, share_keys_with="all")
+
+    await trust.prepare([ALICE])
+
+    assert standings(trust, ghost) == [Standing.OWNED]
+
+
+async def test_nobodys_device_is_owned_without_an_identity(
+    client: AsyncClient, server: KeysInMemory, identities: Rooms
+) -> None:
+    alice = Somebody(ALICE)
+    server.answer = alice.answer()
+    del server.answer["master_keys"]
+    trust = trust_of(client, server, identities)
+
+    await trust.prepare([ALICE])
+
+    assert standings(trust, alice.device) == [Standing.UNSIGNED]
+
+
+async def test_a_device_of_another_identity_is_changed_and_its_ghost_still_a_ghost(
+    client: AsyncClient, server: KeysInMemory, identities: Rooms
+) -> None:
+    await identities.remember_identity(ALICE, Identity.generate(ALICE).master.public)
+    alice, ghost = Somebody(ALICE), Device(ALICE, "GHOST")
+    alice.add(ghost, signed=False)
+    server.answer = alice.answer()
+    trust = trust_of(client, server, identities)
+
+    await trust.prepare([ALICE])
+    before = standings(trust, alice.device, ghost)
+    await trust.accept(ALICE, master_key=alice.identity.master.public)
+
+    assert before == [Standing.CHANGED, Standing.UNSIGNED]
+    assert standings(trust, alice.device, ghost) == [Standing.OWNED, Standing.UNSIGNED]
+
+
+async def test_an_identity_that_comes_back_is_the_known_one_again(
+    client: AsyncClient, server: KeysInMemory, identities: Rooms
+) -> None:
+    alice, other = Somebody(ALICE), Somebody(ALICE)
+    trust, seen = trust_of(client, server, identities), []
+    hidden: Json = {"device_keys": {ALICE: {}}}
+    for answer in (alice.answer(), other.answer(), hidden, alice.answer()):
+        server.answer = answer
+        trust.invalidate([ALICE])
+        await trust.prepare([ALICE])
+        seen += [ALICE in trust.changed]
+
+    assert seen == [False, True, False, False]
+    assert standings(trust, alice.device) == [Standing.OWNED]
+
+
+async def test_a_change_is_accepted_right_after_a_restart(
+    client: AsyncClient, server: KeysInMemory, identities: Rooms
+) -> None:
+    await identities.remember_identity(ALICE, Identity.generate(ALICE).master.public)
+    alice = Somebody(ALICE)
+    server.answer = alice.answer()
+    trust = trust_of(client, server, identities)
+
+    assert await trust.accept(ALICE, master_key=alice.identity.master.public)
+
+
+async def test_a_device_that_the_server_no_longer_shows_is_worth_nothing(
+    client: AsyncClient, server: KeysInMemory, identities: Rooms
+) -> None:
+    alice = Somebody(ALICE)
+    server.answer = alice.answer()
+    trust = trust_of(client, server, identities)
+    await trust.prepare([ALICE])
+    server.answer["device_keys"][ALICE] = {}
+    trust.invalidate([ALICE])
+
+    await trust.prepare([ALICE])
+
+    assert standings(trust, alice.device) == [Standing.UNSIGNED]
+
+
+async def test_keys_under_the_name_of_a_signed_device_are_not_that_device(
+    client: AsyncClient, server: KeysInMemory, identities: Rooms
+) -> None:
+    alice, other = Somebody(ALICE), Device(ALICE, "PHONE")
+    alice.add(other, signed=False)
+    server.answer = alice.answer()
+    trust = trust_of(client, server, identities)
+    await trust.prepare([ALICE])  # nio keeps the keys that it saw first
+    alice.add(alice.device)
+    server.answer = alice.answer()
+    trust.invalidate([ALICE])
+
+    await trust.prepare([ALICE])
+
+    assert standings(trust, alice.device) == [Standing.UNSIGNED]
+
+
+async def test_what_a_device_was_worth_holds_while_its_server_is_silent(
+    client: AsyncClient, server: KeysInMemory, identities: Rooms, tmp_path: Path
+) -> None:
+    alice, ghost = Somebody(ALICE), Device(ALICE, "GHOST")
+    alice.add(ghost, signed=False)
+    server.answer = alice.answer()
+    trust = trust_of(client, server, identities)
+    await trust.prepare([ALICE])
+    server.answer = {"device_keys": {}}
+    trust.invalidate([ALICE])
+    await trust.prepare([ALICE])
+    client.store.database.close()
+    restarted = open_nio(tmp_path / "crypto")
+    again = trust_of(restarted, server, identities)
+
+    await again.prepare([ALICE])
+
+    assert standings(trust, alice.device, ghost) == [Standing.OWNED, Standing.UNSIGNED]
+    assert standings(again, alice.device, ghost) == [Standing.OWNED, None]
+    restarted.store.database.close()

@@ -36,6 +36,12 @@ def test_json_too_deep_for_the_parser_loses_only_its_depth() -> None:
     assert too_deep(parsed["deep"])
 
 
+def test_an_integer_too_long_for_the_parser_is_null_and_costs_nothing_else() -> None:
+    parsed = loads(b'{"before": 12, "long": -' + b"1" * 5_000 + b', "after": "x"}')
+
+    assert parsed == {"before": 12, "long": None, "after": "x"}
+
+
 @pytest.mark.parametrize("raw", [b"", b"<html>", b'{"a":', b"[" * 100_000, b"\xff\xfe\xfd"])
 def test_what_is_no_json_is_a_value_error(raw: bytes) -> None:
     with pytest.raises((json.JSONDecodeError, UnicodeDecodeError)):

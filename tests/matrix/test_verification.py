@@ -94,14 +94,18 @@ class Operators:
 
 
 class Identities:
+    """Knows everybody by one key, or nobody."""
+
+    known: str | None = None
+
     async def identity(self, user_id: str) -> str | None:
-        return None
+        return self.known
 
     async def remember_identity(self, user_id: str, master_key: str) -> None:
         return
 
     async def replace_identity(self, user_id: str, master_key: str) -> None:
-        return
+        self.known = master_key
 
 
 class Scene:
@@ -111,8 +115,11 @@ class Scene:
         self.homeserver = Homeserver()
         self.device = OwnDevice(folder, self.homeserver)
         client = cast(AsyncClient, self.device.open.guard.client)
-        trust = Trust(client, self.homeserver, Identities(), share_keys_with="cross-signed", own={})
-        sender = cast(Sender, Rooms(self.homeserver))
+        self.identities, self.rooms = Identities(), Rooms(self.homeserver)
+        trust = Trust(
+            client, self.homeserver, self.identities, share_keys_with="cross-signed", own={}
+        )
+        sender = cast(Sender, self.rooms)
         self.verifications = Verifications(self.device.open, sender, trust)
         self.operators = Operators()
         somebody = self.homeserver.alice
@@ -359,3 +366,38 @@ async def test_in_a_room_each_step_refers_to_the_request(scene: Scene) -> None:
     assert ready["m.relates_to"] == accept["m.relates_to"] == relation["m.relates_to"]
     assert ready["from_device"] == "BOTDEVICE"
     assert "transaction_id" not in ready
+
+
+@pytest.mark.parametrize("known", [None, "another identity"])
+async def test_in_a_room_a_changed_identity_gets_the_key_of_each_step(
+    scene: Scene, known: str | None
+) -> None:
+    scene.identities.known = known
+    said = {"msgtype": "m.key.verification.request", "to": BOT, "from_device": "PHONE"}
+    content = {**said, "methods": ["m.sas.v1"]}
+    when = datetime.now(UTC)
+    async with running(scene):
+        scene.verifications.watch(
+            ClearEvent("$asked", ROOM, ALICE, "m.room.message", when, False, content)
+        )
+        await scene.hears("ready")
+
+    assert scene.rooms.also_for == [Device(ALICE, "PHONE") if known else None]
+
+
+@pytest.mark.parametrize("known", [None, "another identity"])
+async def test_a_compared_identity_is_accepted_where_it_was_another(
+    scene: Scene, known: str | None
+) -> None:
+    scene.identities.known = known
+    async with running(scene):
+        comparison = await scene.shown()
+        scene.vouches()
+        scene.verifications.compared(comparison.number, same=True)
+        async with asyncio.timeout(10):
+            ending = await scene.operators.endings.get()
+
+    assert ending == (True, "")
+    assert scene.operators.accepted == [known is not None]
+    if known:
+        assert scene.identities.known == scene.homeserver.alice.identity.master.public

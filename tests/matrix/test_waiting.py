@@ -43,6 +43,8 @@ class Homeserver(Http):
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> tuple[int, Json]:
         assert path.endswith("/keys/query")
+        if self.failing and self.failing in path:
+            raise UnavailableError("away")
         return 200, together(*self.people)
 
     async def call(
@@ -283,6 +285,24 @@ async def test_what_the_homeserver_gives_no_more_waits_no_longer(
     assert bot.guard.drops == {"waiting event that is gone": 2}
 
 
+async def test_a_message_of_a_device_not_yet_known_is_heard_once_its_keys_are_there(
+    world: World, ann: Somebody
+) -> None:
+    bot = await world.start()
+    phone = Phone(bot.guard, ann, room_id=ROOM)
+    event = world.homeserver.said(phone.event("hello", "$1"))
+    world.homeserver.failing = "/keys/query"
+    unread = await bot.hears(event, keys=(phone.room_key(),))
+
+    bot = await world.start()
+    still_unread = await bot.hears()
+    world.homeserver.failing = ""
+    heard = await bot.hears()
+
+    assert (unread, still_unread, heard) == ([], [], ["hello"])
+    assert world.homeserver.asked == []  # its room key is here
+
+
 async def test_what_waited_is_fetched_piece_by_piece_and_a_failure_holds_up_nothing(
     world: World, ann: Somebody
 ) -> None:
@@ -412,6 +432,7 @@ async def test_a_forwarded_key_that_nobody_asked_for_is_dropped(
 ) -> None:
     bot = await world.start()
     phone = Phone(bot.guard, ann, room_id=ROOM)
+    await bot.reader._trust.prepare([ANN])
 
     await bot.hears(keys=(phone.forwarded(),))
     heard = await bot.hears(phone.event("hello", "$1"))
