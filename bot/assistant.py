@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from bot import learning, replies
+from bot import learning, memory_words, replies
 from bot.completions import ChatMessage, Completion, Tool
 from bot.config import Config
 from bot.messages import Action, Effect, Reply, Room, RoomKind, RoomMessage, Standing
@@ -133,7 +133,7 @@ class Assistant:
             saved = await learning.save(facts, message, room, vault)
         text = completion.text.strip() or replies.SILENT_MODEL
         shown = text + (replies.TRUNCATED if completion.truncated else "")
-        note = replies.remembered(saved, self._config.service.command_prefix)
+        note = memory_words.remembered(saved, self._config.service.command_prefix)
         reply = Reply(shown + note, generated=True, effects=_effects(context, saved))
         return Answer(reply, text, completion, context, self._processing.gateway_host)
 

@@ -4,16 +4,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
 
-from bot.messages import (
-    Alone,
-    Batch,
-    Gap,
-    Invite,
-    RoomEvent,
-    RoomMessage,
-    Unfinished,
-    Upgraded,
-)
+from bot.messages import RoomMessage
+from bot.room_events import Alone, Batch, Gap, Invite, RoomEvent, Unfinished, Upgraded
 from bot.room_queue import Held, RoomQueue
 from storage import Inbox
 

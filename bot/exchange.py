@@ -18,21 +18,19 @@ from bot.delivery import Address, Delivery, address
 from bot.errors import QuotaError, UsageError
 from bot.journal import Journal
 from bot.messages import (
-    Accepted,
     Action,
     Effect,
-    Invite,
     Outcome,
     Reply,
     Room,
     RoomKind,
     RoomMessage,
     Standing,
-    Undecryptable,
     Where,
 )
 from bot.pausing import ANSWERING, INTERRUPTED, RESUMED, Pausing
 from bot.processing import Processing
+from bot.room_events import Accepted, Invite, Undecryptable
 from storage import Destroyed, Storage, StorageFailure, Vault
 
 log = logging.getLogger(__name__)

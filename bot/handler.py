@@ -23,21 +23,23 @@ from bot.exchange import Exchanges
 from bot.journal import Journal
 from bot.membership import Membership
 from bot.messages import (
-    Accepted,
     Action,
-    Alone,
-    Backlog,
     Effect,
     Facts,
-    Gap,
-    Invite,
     Outcome,
     Outgoing,
     Reply,
     Room,
-    RoomEvent,
     RoomKind,
     RoomMessage,
+)
+from bot.room_events import (
+    Accepted,
+    Alone,
+    Backlog,
+    Gap,
+    Invite,
+    RoomEvent,
     Undecryptable,
     Unfinished,
     Upgraded,

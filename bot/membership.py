@@ -12,8 +12,9 @@ from bot.config import Config
 from bot.delivery import Address, Delivery
 from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.journal import Journal
-from bot.messages import Action, Alone, Effect, Invite, Outcome, Reply, Room, Successor, Upgraded
+from bot.messages import Action, Effect, Outcome, Reply, Room, Successor
 from bot.pacing import Pacing
+from bot.room_events import Alone, Invite, Upgraded
 
 log = logging.getLogger(__name__)
 

@@ -157,110 +157,11 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Invite:
-    """Somebody asked the bot into a room."""
-
-    room_id: str
-    sender: str
-
-
-@dataclass(frozen=True, slots=True)
-class Undecryptable:
-    """An encrypted event whose Megolm session the bot does not have (yet)."""
-
-    event_id: str
-    room_id: str
-    sender: str
-    session_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Events that were not read, only the newest `read`; the id, `gap READ …`, is our own."""
-
-    event_id: str
-    room_id: str
-    read: int
-
-
-@dataclass(frozen=True, slots=True)
-class Upgraded:
-    """The homeserver shows a tombstone in a room: it goes on in the replacement."""
-
-    room_id: str
-    replacement: str
-
-
-@dataclass(frozen=True, slots=True)
 class Successor:
     """The room in which another goes on; `via` is a homeserver that is in it."""
 
     room_id: str
     via: str
-
-
-@dataclass(frozen=True, slots=True)
-class Alone:
-    """Everybody else seems to have left a room."""
-
-    room_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """More waits in a room than is answered soon; the message is the newest of it.
-
-    Counted are all messages of the room or, apart from that, only those `mentioning` the bot.
-    """
-
-    message: RoomMessage
-    waiting: int
-    mentioning: bool = False
-
-    @property
-    def room_id(self) -> str:
-        """The room of the message."""
-        return self.message.room_id
-
-
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """A message that was accepted earlier and not finished; its text is with the homeserver.
-
-    It is `recovered` when it was there before the bot started; else it has only waited its turn.
-    """
-
-    event_id: str
-    room_id: str
-    recovered: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """An operator compared emoji with the sender: their new identity is the one they have now."""
-
-    room_id: str
-    sender: str
-    number: int  # of the comparison
-
-
-RoomEvent = (
-    RoomMessage | Undecryptable | Invite | Unfinished | Gap | Upgraded | Alone | Backlog | Accepted
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What one sync brought, in order in each room, and the sync token that comes after it.
-
-    `waiting` holds (event id, room id) of encrypted events that begin to wait for their keys,
-    `settled` the ids of those that wait no longer, whether they are among the events or not.
-    """
-
-    events: tuple[RoomEvent, ...]
-    token: str
-    waiting: tuple[tuple[str, str], ...] = ()
-    settled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

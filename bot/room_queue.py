@@ -3,7 +3,8 @@
 from collections import deque
 from dataclasses import dataclass
 
-from bot.messages import Backlog, RoomEvent, RoomMessage, Unfinished
+from bot.messages import RoomMessage
+from bot.room_events import Backlog, RoomEvent, Unfinished
 
 WHOLE = 32  # messages of one room that wait with their text
 WHOLE_EVERYWHERE = 256  # the same over all rooms; with texts at their worst some 50 MB

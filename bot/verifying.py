@@ -13,7 +13,8 @@ from typing import Protocol
 
 from bot.access import Once, allowed, operates
 from bot.config import Config
-from bot.messages import Accepted, Comparison, Outgoing, Standing
+from bot.messages import Comparison, Outgoing, Standing
+from bot.room_events import Accepted
 
 AGAIN = timedelta(minutes=1)
 

@@ -18,18 +18,11 @@ from bot.exchange import Exchanges
 from bot.handler import Handler
 from bot.journal import Journal
 from bot.membership import Membership
-from bot.messages import (
-    Outgoing,
-    OwnIdentity,
-    Room,
-    RoomEvent,
-    RoomMessage,
-    Standing,
-    Successor,
-)
+from bot.messages import Outgoing, OwnIdentity, Room, RoomMessage, Standing, Successor
 from bot.pacing import Pacing
 from bot.pausing import Pausing
 from bot.processing import processing
+from bot.room_events import RoomEvent
 from storage import MasterKey, Storage, open_storage
 
 BOT, ANN, BOB, EVE = "@bot:x.org", "@ann:x.org", "@bob:x.org", "@eve:elsewhere.org"

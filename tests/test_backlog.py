@@ -8,7 +8,8 @@ import pytest
 
 from bot import replies
 from bot.errors import HomeserverError
-from bot.messages import Backlog, Outgoing, Room, RoomMessage, Unfinished
+from bot.messages import Outgoing, Room, RoomMessage
+from bot.room_events import Backlog, Unfinished
 from tests.spine import ANN, AUDIT_ROOM, BOB, BOT, EVE, Spine, configured, spine
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import replies
+from bot import memory_words, replies
 from bot.commands.export import LIMIT
 from tests.spine import ANN, BOB, Spine, configured, remembers, spine
 
@@ -71,7 +71,7 @@ async def test_a_memory_is_added_shown_changed_and_deleted(bot: Spine) -> None:
     assert "“I like green tea”" in shown
     assert "https://matrix.to/#/!ann/$said-0" in shown
     assert deleted.startswith("Deleted, also from disk: 1. What you said to me stays")
-    assert empty == replies.no_memories("!")
+    assert empty == memory_words.none_yet("!")
 
 
 async def test_numbers_are_never_given_twice(bot: Spine) -> None:
@@ -106,7 +106,7 @@ async def test_memories_come_in_pages_newest_first(bot: Spine) -> None:
 async def test_a_text_of_a_page_is_no_memory(bot: Spine) -> None:
     told = await bot.text("!memory add " + "x" * 1001)
 
-    assert told == replies.memory_too_long(1000, 1001)
+    assert told == memory_words.too_long(1000, 1001)
 
 
 async def test_the_export_holds_everything_and_goes_to_its_owner(bot: Spine) -> None:
@@ -161,7 +161,7 @@ async def test_forgetting_everything_asks_erases_and_gives_a_receipt(bot: Spine)
     assert "Done: everything is forgotten" in receipt
     assert "1 memory and 2 stored messages erased" in receipt
     assert not await bot.storage.vaults.exists(ANN)
-    assert await bot.text("!memory") == replies.no_memories("!")
+    assert await bot.text("!memory") == memory_words.none_yet("!")
 
 
 async def test_forgetting_leaves_others_as_they_are(bot: Spine) -> None:

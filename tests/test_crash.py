@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import pausing, replies
+from bot import memory_words, pausing, replies
 from bot.messages import Outgoing, RoomMessage, Standing
 from storage import AuditLog
 from tests.spine import ANN, Spine, remembers, spine
@@ -137,7 +137,7 @@ async def test_a_command_is_done_once_or_its_person_is_told(
         assert memory.text == "I like coffee"
         assert [one.text for one in revisions] == ["I like tea"]
         [text] = [one.text for one in bot.homeserver.sent[before:]]
-        assert text in (replies.memory_edited(memory), replies.interrupted("memory", "!"))
+        assert text in (memory_words.edited(memory), replies.interrupted("memory", "!"))
         assert Counter(await bot.audited())[("memory.updated", "ok")] <= 1
 
 

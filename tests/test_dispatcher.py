@@ -9,17 +9,8 @@ import pytest
 
 from bot.dispatcher import Dispatcher
 from bot.errors import HomeserverUnavailableError
-from bot.messages import (
-    Alone,
-    Backlog,
-    Batch,
-    Gap,
-    Invite,
-    RoomEvent,
-    RoomMessage,
-    Unfinished,
-    Upgraded,
-)
+from bot.messages import RoomMessage
+from bot.room_events import Alone, Backlog, Batch, Gap, Invite, RoomEvent, Unfinished, Upgraded
 from bot.room_queue import WHOLE
 from bot.tasks import task_group
 from storage import MasterKey, open_storage

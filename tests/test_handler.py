@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import replies
+from bot import memory_words, replies
 from bot.completions import Completion
 from bot.dispatcher import left_over
 from bot.errors import (
@@ -15,7 +15,8 @@ from bot.errors import (
     HomeserverError,
     HomeserverUnavailableError,
 )
-from bot.messages import Gap, Invite, Room, RoomMessage, Undecryptable, Unfinished
+from bot.messages import Room, RoomMessage
+from bot.room_events import Gap, Invite, Undecryptable, Unfinished
 from storage import Reading, StorageFailure
 from tests.spine import ANN, AUDIT_ROOM, BOB, BOT, EVE, Spine, configured, remembers, spine
 
@@ -68,7 +69,7 @@ async def test_a_fact_that_the_person_did_not_say_is_not_saved(bot: Spine) -> No
     [sent] = await bot.say("hello")
 
     assert sent.text == "Nice."
-    assert await bot.text("!memory") == replies.no_memories("!")
+    assert await bot.text("!memory") == memory_words.none_yet("!")
 
 
 async def test_others_talk_is_heard_in_memory_and_leaves_no_trace(bot: Spine) -> None:
@@ -139,7 +140,7 @@ async def test_plaintext_in_an_encrypted_room_is_not_obeyed(bot: Spine) -> None:
     [told] = await bot.say("!memory add I was forged", ANN, "!ann", encrypted=False)
 
     assert told.text == replies.UNENCRYPTED_MESSAGE
-    assert await bot.text("!memory") == replies.no_memories("!")
+    assert await bot.text("!memory") == memory_words.none_yet("!")
 
 
 async def test_a_gateway_that_fails_says_so_and_the_message_is_kept(bot: Spine) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from bot import membership, membership_words, replies
 from bot.errors import HomeserverUnavailableError
-from bot.messages import Alone, Invite, Room, Successor, Upgraded
+from bot.messages import Room, Successor
+from bot.room_events import Alone, Invite, Upgraded
 from tests.spine import ANN, AUDIT_ROOM, BOB, BOT, EVE, Spine, spine
 
 

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.messages import Backlog, Invite, RoomEvent, RoomMessage, Unfinished
+from bot.messages import RoomMessage
+from bot.room_events import Backlog, Invite, RoomEvent, Unfinished
 from bot.room_queue import LONG, SHORT, WHOLE, WHOLE_EVERYWHERE, Held, RoomQueue
 
 SENT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bot.dispatcher import Dispatcher
-from bot.messages import Batch, RoomEvent
+from bot.room_events import Batch, RoomEvent
 from bot.service import Watched, notify, stop_signals, watchdog, watchdog_seconds, watched
 from storage import MasterKey, open_storage
 from tests.test_dispatcher import message

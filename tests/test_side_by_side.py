@@ -5,7 +5,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from bot.dispatcher import Dispatcher
-from bot.messages import Batch, Room, RoomMessage
+from bot.messages import Room, RoomMessage
+from bot.room_events import Batch
 from tests.spine import BOT, Clock, configured, spine
 
 ROOMS, MESSAGES = 20, 50

@@ -7,7 +7,8 @@ import pytest
 
 from bot import pausing, replies
 from bot.errors import GatewayError
-from bot.messages import Accepted, Device, Outgoing, Standing
+from bot.messages import Device, Outgoing, Standing
+from bot.room_events import Accepted
 from tests.spine import ANN, BOB, EVE, Spine, remembers, spine
 
 NEW = Device(ANN, "NEW")

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from bot.messages import Accepted, Comparison, Outgoing, Standing
+from bot.messages import Comparison, Outgoing, Standing
+from bot.room_events import Accepted
 from bot.verifying import Verifying
 from tests.spine import ANN, AUDIT_ROOM, BOB, EVE, Clock, configured
 

@@ -17,6 +17,7 @@ ROOTS = ("bot.app", "bot.__main__", "bot.own_identity", "bot.demo")
 INNERMOST: Mapping[str, frozenset[str]] = {
     "bot.messages": frozenset(),
     "bot.completions": frozenset(),
+    "bot.room_events": frozenset({"bot.messages"}),
     "bot.errors": frozenset(),
     "bot.durations": frozenset(),
     "bot.gateway_policy": frozenset(),
@@ -27,7 +28,9 @@ INNERMOST: Mapping[str, frozenset[str]] = {
 }
 """The modules that others rest on, and what of ours each may import."""
 
-VALUES = frozenset({"bot.messages", "bot.completions", "bot.errors", "bot.config"})
+VALUES = frozenset(
+    {"bot.messages", "bot.room_events", "bot.completions", "bot.errors", "bot.config"}
+)
 
 LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "Crypto": ("bot.matrix.secret_storage", "bot.matrix.signed_json", "storage.sealing"),

@@ -1,6 +1,6 @@
 """`!forget`: erase one memory, or everything with the key of your vault."""
 
-from bot import replies
+from bot import memory_words, replies
 from bot.command import Command, CommandContext, Confirmation, number
 from bot.errors import UsageError
 from bot.messages import Action, Effect, Reply, Where
@@ -22,14 +22,14 @@ async def _one(context: CommandContext, memory_id: int) -> Reply:
     vault = context.vault
     memory = await vault.memories.get(memory_id)
     if memory is None:
-        raise UsageError(replies.no_such_memory(memory_id, context.prefix))
+        raise UsageError(memory_words.no_such(memory_id, context.prefix))
     said = await vault.turns.about(memory.source_event_id) if memory.source_event_id else []
     messages = await vault.turns.delete(said) if said else 0
     await vault.memories.delete([memory_id])
     effect = Effect(
         Action.MEMORY_DELETED, target=f"memory {memory_id}", facts={"messages": messages}
     )
-    return Reply(replies.memory_forgotten(memory_id, messages), effects=(effect,))
+    return Reply(memory_words.forgotten(memory_id, messages), effects=(effect,))
 
 
 async def _erase(context: CommandContext) -> Reply:

@@ -1,6 +1,6 @@
 """`!memory`: see, add, change and delete what the bot remembers about you."""
 
-from bot import replies
+from bot import memory_words, replies
 from bot.command import Command, CommandContext, number
 from bot.errors import UsageError
 from bot.messages import Action, Effect, Reply, Where
@@ -32,12 +32,12 @@ async def _page(context: CommandContext, wanted: str) -> Reply:
     asked = _number(context, wanted, "memory 2")
     total = await context.vault.memories.count()
     if total == 0:
-        return Reply(replies.no_memories(context.prefix))
+        return Reply(memory_words.none_yet(context.prefix))
     pages = -(-total // PAGE)
     page = min(max(asked, 1), pages)
     memories = await context.vault.memories.page(limit=PAGE, offset=(page - 1) * PAGE)
     return Reply(
-        replies.memory_page(
+        memory_words.page(
             memories,
             page=page,
             pages=pages,
@@ -55,7 +55,7 @@ async def _show(context: CommandContext, wanted: str) -> Reply:
     source = memory.source_room_id and memory.source_event_id
     link = replies.link(memory.source_room_id or "", memory.source_event_id or "")
     return Reply(
-        replies.memory_detail(memory, revisions, link=link if source else None, now=context.now()),
+        memory_words.detail(memory, revisions, link=link if source else None, now=context.now()),
         repeats=True,
     )
 
@@ -69,7 +69,7 @@ async def _add(context: CommandContext, text: str) -> Reply:
         source_room_id=context.message.room_id,
     )
     return Reply(
-        replies.memory_added(memory, context.prefix),
+        memory_words.added(memory, context.prefix),
         effects=(Effect(Action.MEMORY_CREATED, target=f"memory {memory.memory_id}"),),
     )
 
@@ -83,7 +83,7 @@ async def _edit(context: CommandContext, arguments: str) -> Reply:
     if memory is None:
         raise UsageError(_missing(context, memory_id))
     effect = Effect(Action.MEMORY_UPDATED, target=f"memory {memory_id}")
-    return Reply(replies.memory_edited(memory), effects=(effect,))
+    return Reply(memory_words.edited(memory), effects=(effect,))
 
 
 async def _delete(context: CommandContext, arguments: str) -> Reply:
@@ -95,7 +95,7 @@ async def _delete(context: CommandContext, arguments: str) -> Reply:
         raise UsageError(_missing(context, numbers[0]))
     effects = tuple(Effect(Action.MEMORY_DELETED, target=f"memory {one}") for one in gone)
     missing = [one for one in numbers if one not in gone]
-    return Reply(replies.memories_deleted(gone, missing, context.prefix), effects=effects)
+    return Reply(memory_words.deleted(gone, missing, context.prefix), effects=effects)
 
 
 async def _existing(context: CommandContext, memory_id: int) -> Memory:
@@ -106,13 +106,13 @@ async def _existing(context: CommandContext, memory_id: int) -> Memory:
 
 
 def _missing(context: CommandContext, memory_id: int) -> str:
-    return replies.no_such_memory(memory_id, context.prefix)
+    return memory_words.no_such(memory_id, context.prefix)
 
 
 def _number(context: CommandContext, given: str, example: str) -> int:
     found = number(given)
     if found is None:
-        raise UsageError(replies.memory_number_wanted(context.prefix, example, given))
+        raise UsageError(memory_words.number_wanted(context.prefix, example, given))
     return found
 
 
@@ -127,7 +127,7 @@ def _sentence(context: CommandContext, given: str, example: str) -> str:
     if not text:
         raise UsageError(replies.text_wanted(context.prefix, example))
     if len(text) > TEXT_LIMIT:
-        raise UsageError(replies.memory_too_long(TEXT_LIMIT, len(text)))
+        raise UsageError(memory_words.too_long(TEXT_LIMIT, len(text)))
     return text
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from bot.config import Homeserver
 from bot.matrix.client import MatrixClient, open_client
 from bot.matrix.events import ClearEvent
-from bot.messages import Batch, Outgoing
+from bot.messages import Outgoing
+from bot.room_events import Batch
 from storage import MasterKey, open_storage
 
 LIVE = "org.matrix.msc4357.live"

@@ -31,7 +31,8 @@ from bot.matrix.undecryptable import Waiting
 from bot.matrix.untrusted import items, text
 from bot.matrix.verification import Verifications
 from bot.matrix.withheld import Withheld
-from bot.messages import Batch, Invite, OwnIdentity, RoomMessage
+from bot.messages import OwnIdentity, RoomMessage
+from bot.room_events import Batch, Invite
 from storage import MasterKey, Rooms, StillWaiting
 
 POLL_MS = 30_000  # how long a sync waits for something to happen

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from bot.matrix.untrusted import member, text
-from bot.messages import Alone, Upgraded
+from bot.room_events import Alone, Upgraded
 
 LEFT = frozenset({"leave", "ban"})
 

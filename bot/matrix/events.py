@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import quote
 
 from bot.matrix.untrusted import items, mapping, number, text
-from bot.messages import Invite, RoomMessage, Standing
+from bot.messages import RoomMessage, Standing
+from bot.room_events import Invite
 from storage import Reading
 
 LATEST = 4_102_444_800_000  # milliseconds; a claim to be from after 2099 is no date

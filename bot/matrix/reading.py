@@ -19,7 +19,7 @@ from bot.matrix.timeline import missed, since_joining, without_doubles
 from bot.matrix.trust import Trust
 from bot.matrix.undecryptable import Waiting
 from bot.matrix.untrusted import items, mapping, member, text, too_deep
-from bot.messages import Batch, Gap, Invite, RoomEvent
+from bot.room_events import Batch, Gap, Invite, RoomEvent
 from storage import Rooms
 
 Json = Mapping[str, Any]

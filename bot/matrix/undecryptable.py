@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.matrix.untrusted import text
-from bot.messages import Undecryptable
+from bot.room_events import Undecryptable
 
 GRACE = 10.0  # seconds; a key often comes a moment after its message, and then nobody need know
 LIMIT = 1_000

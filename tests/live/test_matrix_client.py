@@ -21,7 +21,8 @@ from bot.matrix.events import ClearEvent
 from bot.matrix.guard import Guard
 from bot.matrix.http import Http, path
 from bot.matrix.media import download_encrypted
-from bot.messages import Attachment, Batch, Invite, Outgoing, RoomEvent, RoomMessage, Undecryptable
+from bot.messages import Attachment, Outgoing, RoomMessage
+from bot.room_events import Batch, Invite, RoomEvent, Undecryptable
 from storage import MasterKey, open_storage
 from tests.live.conftest import StartPeer
 from tests.live.peers import Implementation

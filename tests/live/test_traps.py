@@ -21,7 +21,8 @@ from bot.demo.homeserver import Homeserver
 from bot.errors import HomeserverError
 from bot.matrix.http import path
 from bot.matrix.keys import StaleStoreError
-from bot.messages import Batch, Device, Invite, Outgoing, RoomMessage
+from bot.messages import Device, Outgoing, RoomMessage
+from bot.room_events import Batch, Invite
 from tests.live.bots import open_chat
 from tests.live.conftest import StartBot, StartPeer
 from tests.live.peers import Implementation, Peer

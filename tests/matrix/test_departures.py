@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bot.matrix.departures import departures
-from bot.messages import Alone, Upgraded
+from bot.room_events import Alone, Upgraded
 
 BOT, ANN = "@bot:x.org", "@ann:x.org"
 

@@ -16,7 +16,8 @@ from bot.matrix.events import (
     sent_at,
     without_fallback,
 )
-from bot.messages import Invite, RoomMessage
+from bot.messages import RoomMessage
+from bot.room_events import Invite
 
 BOT = "@bot:example.org"
 ROOM = "!room"

@@ -10,7 +10,8 @@ import pytest
 from bot.matrix.client import MatrixClient, _assembled
 from bot.matrix.http import Http
 from bot.matrix.untrusted import loads
-from bot.messages import Batch, RoomMessage
+from bot.messages import RoomMessage
+from bot.room_events import Batch
 from storage import MasterKey, Storage, open_storage
 from tests.matrix.account import BOT, OwnDevice
 from tests.matrix.mutating import (

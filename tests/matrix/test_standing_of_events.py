@@ -19,7 +19,8 @@ from bot.matrix.session import Session
 from bot.matrix.sharing import RoomKeys
 from bot.matrix.trust import Trust
 from bot.matrix.undecryptable import Waiting
-from bot.messages import Batch, RoomMessage, Standing
+from bot.messages import RoomMessage, Standing
+from bot.room_events import Batch
 from storage import MasterKey, open_storage
 from tests.matrix.people import Device, KeysInMemory, Somebody
 

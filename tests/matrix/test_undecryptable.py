@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.matrix import undecryptable
 from bot.matrix.undecryptable import GRACE, LIMIT, Waiting
-from bot.messages import Undecryptable
+from bot.room_events import Undecryptable
 
 
 class Clock:

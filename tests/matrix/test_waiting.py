@@ -19,7 +19,8 @@ from bot.matrix.session import Session
 from bot.matrix.sharing import RoomKeys
 from bot.matrix.trust import Trust
 from bot.matrix.undecryptable import GRACE, Waiting
-from bot.messages import Batch, RoomMessage, Undecryptable
+from bot.messages import RoomMessage
+from bot.room_events import Batch, Undecryptable
 from storage import MasterKey, Storage, open_storage
 from tests.matrix.people import Json, Somebody, together
 from tests.matrix.phones import Phone
