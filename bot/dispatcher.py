@@ -115,6 +115,6 @@ class Dispatcher:
 
 def left_over(event_id: str, room_id: str) -> Unfinished | Gap:
     """What a row of the inbox stands for that a crash left unfinished."""
-    if event_id.startswith("gap "):  # no homeserver calls an event like that
+    if event_id.startswith("gap "):  # no event is called like that: its id begins with $
         return Gap(event_id, room_id, read=int(event_id.split()[1]))
     return Unfinished(event_id, room_id)

@@ -51,7 +51,7 @@ def sent_at(event: Json) -> datetime:
 
 
 def clear_event(event: Json, room_id: str) -> ClearEvent | None:
-    """An event that came without encryption; None if it lacks an id, a sender or a type."""
+    """An event that came without encryption; None if it has no proper id, sender or type."""
     kind, content = text(event, "type"), mapping(event, "content")
     return _event(event, room_id, kind, content)
 
@@ -73,7 +73,7 @@ def _event(
     event: Json, room_id: str, kind: str, content: Json, *, device_id: str | None = None
 ) -> ClearEvent | None:
     event_id, sender = text(event, "event_id"), text(event, "sender")
-    if not (event_id and sender and kind):
+    if not (event_id.startswith("$") and sender and kind):  # other ids in the inbox are our own
         return None
     return ClearEvent(
         event_id,

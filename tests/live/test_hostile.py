@@ -5,7 +5,7 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ class Scene:
     eve: Person
     chat: str  # of Ann and the bot
     hall: str  # of all three
+    unasked: list[str] = field(default_factory=list)  # said elsewhere, while Ann waited for words
 
     async def ask(self, room_id: str, text: str) -> str:
         """Ann says something that the bot should answer; its next message there."""
@@ -59,7 +60,11 @@ class Scene:
 
         def is_answer(event: ClearEvent) -> bool:
             by_bot = (event.sender, event.type) == (self.bot.user_id, "m.room.message")
-            return by_bot and event.room_id == room_id and "m.new_content" not in event.content
+            if not by_bot or "m.new_content" in event.content:
+                return False
+            if event.room_id != room_id:
+                self.unasked.append(str(event.content["body"]))
+            return event.room_id == room_id
 
         return str((await seen(self.ann, is_answer)).content["body"])
 
@@ -263,6 +268,7 @@ async def test_nothing_forged_has_an_effect(scene: Scene) -> None:
     assert "came unencrypted into an encrypted room" in refused
     assert "I remember nothing about you yet" in memories
     assert "Kept as memory 1" in private
+    assert scene.unasked == []
     assert public == "That is about you, so I have answered in our direct chat."
 
 

@@ -284,6 +284,25 @@ async def test_an_upgrade_while_the_bot_was_down_is_followed_at_its_start(
             await bots.is_in(new, not_in=deserted)
 
 
+async def test_an_upgrade_that_could_not_be_followed_is_tried_again_at_the_next_start(
+    homeserver: Homeserver, start_bot: StartBot
+) -> None:
+    bot = await start_bot()
+    async with account(homeserver, "alice") as alice:
+        old = await alice.make_room(invite=[bot.user_id], preset="private_chat")
+        await alice.becomes(bot.user_id, "join", old)
+        new = await alice.upgrade(old)
+        later = await alice.make_room(invite=[bot.user_id])
+        await alice.becomes(bot.user_id, "join", later)  # so the upgrade was looked at
+        await bot.stop()
+        await alice.state(new, "m.room.join_rules", {"join_rule": "public"})
+
+        await bot.start()
+
+        await alice.becomes(bot.user_id, "join", new)
+        await alice.becomes(bot.user_id, "leave", old)
+
+
 async def test_a_tombstone_towards_a_room_that_knows_nothing_of_it_is_not_followed(
     homeserver: Homeserver, start_bot: StartBot
 ) -> None:

@@ -251,3 +251,10 @@ def test_an_edit_is_no_message_wherever_it_says_so_and_whoever_sent_it(
 
     assert encrypted is not None
     assert room_message(encrypted, bot=BOT) is None
+
+
+@pytest.mark.parametrize("event_id", ["", "gap x !room:example.org", "no-dollar", 7, None])
+def test_an_event_with_an_id_that_is_none_is_no_event(event_id: Any) -> None:
+    claimed = event({"msgtype": "m.text", "body": "hello"}) | {"event_id": event_id}
+
+    assert clear_event(claimed, ROOM) is None
