@@ -2,22 +2,18 @@
 
 import argparse
 import asyncio
-import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from bot.errors import BotError, ConfigError, StorageError
+from bot.errors import BotError, ConfigError
 
 if TYPE_CHECKING:
     from bot.config import Config
-    from storage import Restored
 
 log = logging.getLogger("bot")
 
@@ -66,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _identity_verbs(verbs: "Verbs") -> None:
-    identity = verbs.add_parser("identity", help="who the bot is to others: show, recover, reset")
+    identity = verbs.add_parser("identity", help="who the bot is to others, and they to it")
     parts = identity.add_subparsers(title="verbs", required=True, metavar="VERB")
     show = _verb(parts, "show", _identity_show, "print who the bot is, also while it runs")
     _config_option(show)
@@ -86,6 +82,12 @@ def _identity_verbs(verbs: "Verbs") -> None:
     reset = _verb(parts, "reset", _identity_reset, "be a new identity, which all have to verify")
     _config_option(reset)
     reset.add_argument("--yes", action="store_true", help="don't ask")
+    forget = _verb(
+        parts, "forget", _identity_forget, "take the identity that a person shows next for theirs"
+    )
+    _config_option(forget)
+    forget.add_argument("user_id", type=_user_id, metavar="USER_ID", help="whose: @name:server")
+    forget.add_argument("--yes", action="store_true", help="don't ask")
 
 
 def _keeping_verbs(verbs: "Verbs") -> None:
@@ -203,13 +205,37 @@ def _identity_reset(options: argparse.Namespace) -> int:
 
     config = _config(options)
     print(WHAT_A_RESET_MEANS.format(user_id=config.homeserver.user_id))
-    if not options.yes:
-        print("Type yes to go on.", flush=True)
-        if sys.stdin.readline().strip() != "yes":
-            print("Nothing was changed.")
-            return FAILED
+    if not options.yes and not _agreed():
+        return FAILED
     print(asyncio.run(started_anew(config)))
     return OK
+
+
+def _identity_forget(options: argparse.Namespace) -> int:
+    from bot.known_identity import WHAT_FORGETTING_MEANS, forgotten
+
+    config = _config(options)
+    print(WHAT_FORGETTING_MEANS.format(user_id=options.user_id))
+    if not options.yes and not _agreed():
+        return FAILED
+    print(asyncio.run(forgotten(config, options.user_id)))
+    return OK
+
+
+def _user_id(typed: str) -> str:
+    from bot.config_values import is_user_id
+
+    if not is_user_id(typed):
+        raise argparse.ArgumentTypeError(f"{typed!r} is no Matrix id, which is @name:server")
+    return typed
+
+
+def _agreed() -> bool:
+    print("Type yes to go on.", flush=True)
+    agreed = sys.stdin.readline().strip() == "yes"
+    if not agreed:
+        print("Nothing was changed.")
+    return agreed
 
 
 def _config(options: argparse.Namespace) -> "Config":
@@ -218,81 +244,37 @@ def _config(options: argparse.Namespace) -> "Config":
     return load_config(options.config, os.environ)
 
 
-@contextmanager
-def _stored(options: argparse.Namespace) -> Iterator["Config"]:
-    """The configuration, while storage's failures become those that `main` says."""
-    from bot.config import load_config
-    from storage import StorageFailure
-
-    config = load_config(options.config, os.environ)
-    try:
-        yield config
-    except StorageFailure as failure:
-        raise StorageError(str(failure)) from failure
-
-
 def _audit_verify(options: argparse.Namespace) -> int:
-    from storage import verify_audit_log
+    from bot.keeping import verified
 
-    with _stored(options) as config:
-        count = verify_audit_log(config.storage.path)
-    print(f"The audit log is intact: {count} {'entry' if count == 1 else 'entries'}.")
+    print(verified(_config(options)))
     return OK
 
 
 def _audit_export(options: argparse.Namespace) -> int:
-    from storage import read_audit_log
+    from bot.keeping import exported
 
-    with _stored(options) as config:
-        try:
-            for entry in read_audit_log(config.storage.path):
-                print(json.dumps(asdict(entry)))
-            sys.stdout.flush()
-        except BrokenPipeError:  # whoever reads has read enough; nothing may be left to flush
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    try:
+        for line in exported(_config(options)):
+            print(line)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has read enough; nothing may be left to flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return OK
 
 
 def _backup(options: argparse.Namespace) -> int:
-    from storage import back_up
+    from bot.keeping import backed_up
 
-    with _stored(options) as config:
-        path, secret = config.storage.path, config.storage.master_key.get_secret_value()
-        made = asyncio.run(back_up(path, secret, options.destination))
-    print(f"Backed up {_vaults(made.vaults)} to {options.destination}.")
-    where = "storage.master_key" if secret.strip() else path / "master.key"
-    print(f"Without the master key nobody can read it: keep a copy of {where} somewhere else.")
+    print(backed_up(_config(options), options.destination))
     return OK
 
 
 def _restore(options: argparse.Namespace) -> int:
-    from storage import restore
+    from bot.keeping import restored
 
-    with _stored(options) as config:
-        path, secret = config.storage.path, config.storage.master_key.get_secret_value()
-        restored = asyncio.run(restore(path, secret, options.source, replace=options.replace))
-    print(f"Restored {_vaults(restored.vaults)} as of {restored.made_at:%Y-%m-%d %H:%M} UTC.")
-    print(_about_the_forgotten(restored))
-    print(
-        "The bot logs in as a new device: what it had not answered has to be asked again, and what "
-        "people deleted piece by piece since then is back."
-    )
-    if config.homeserver.access_token.get_secret_value():
-        print("homeserver.access_token belongs to the old device: put in that of a new log-in.")
+    print(restored(_config(options), options.source, replace=options.replace))
     return OK
-
-
-def _about_the_forgotten(restored: "Restored") -> str:
-    if restored.all_forgotten_known:
-        return f"Forgotten since then, and so not restored: {_vaults(restored.destroyed_again)}."
-    return (
-        "Who was forgotten since then can't be known, because the data from then on is not here: "
-        "they are back until they say `!forget everything` again. Tell them."
-    )
-
-
-def _vaults(count: int) -> str:
-    return f"{count} vault{'' if count == 1 else 's'}"
 
 
 if __name__ == "__main__":

@@ -186,6 +186,19 @@ def _effects(context: Context, saved: Sequence[Memory]) -> tuple[Effect, ...]:
     return tuple(effects)
 
 
+async def hear(message: RoomMessage, room: Room, vault: Vault) -> None:
+    """Keep what the person said, whatever becomes of the answer."""
+    await vault.turns.add(
+        event_id=message.event_id,
+        room_id=message.room_id,
+        room_kind=room.kind,
+        role="user",
+        text=message.body,
+        said_at=message.sent_at,
+        thread_id=message.thread_id,
+    )
+
+
 def kept(answer: Answer, message: RoomMessage, room: Room, now: datetime) -> KeptAnswer:
     """An answer as the vault keeps it."""
     completion, context = answer.completion, answer.context

@@ -34,6 +34,7 @@ BUILTIN = "builtin"
 
 _HOST = r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z.-]+)"
 _SERVER = _HOST + r"(:[0-9]{1,5})?"
+_USER_ID = rf"@[!-9;-~]+:{_SERVER}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +108,22 @@ def _listen_address(value: str) -> str:
     return value
 
 
+def is_user_id(value: str) -> bool:
+    """Whether this has the form of a Matrix id."""
+    return _fits(_USER_ID, value)
+
+
 def _matching(pattern: str, words: str) -> AfterValidator:
     def check(value: str) -> str:
-        if not re.fullmatch(pattern, value) or len(value) > 255:
+        if not _fits(pattern, value):
             raise ValueError(words)
         return value
 
     return AfterValidator(check)
+
+
+def _fits(pattern: str, value: str) -> bool:
+    return re.fullmatch(pattern, value) is not None and len(value) <= 255
 
 
 def _parsed(value: object) -> object:
@@ -154,7 +164,7 @@ WebAddress = Annotated[str, AfterValidator(_web_address)]
 GatewayAddress = Annotated[str, AfterValidator(_gateway_address)]
 ListenAddress = Annotated[str, AfterValidator(_listen_address)]
 Folder = Annotated[Path, BeforeValidator(_named), AfterValidator(_no_unset_variable)]
-UserId = Annotated[str, _matching(rf"@[!-9;-~]+:{_SERVER}", "must be a Matrix id, @name:server")]
+UserId = Annotated[str, _matching(_USER_ID, "must be a Matrix id, @name:server")]
 UserPattern = Annotated[
     str, _matching(r"@[^\s:]+:\S+", "must be a Matrix id, in which * stands for any characters")
 ]

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from bot import replies
 from bot.access import Chat, Order
-from bot.assistant import Answer, Assistant, cost, kept
+from bot.assistant import Answer, Assistant, cost, hear, kept
 from bot.command import Command, CommandContext, Confirmation, Identify, Line, Run
 from bot.commands import nearest
 from bot.config import Config
@@ -30,12 +30,12 @@ from bot.messages import (
 )
 from bot.pausing import ANSWERING, INTERRUPTED, RESUMED, Pausing
 from bot.processing import Processing
-from bot.room_events import Accepted, Invite, Undecryptable
+from bot.room_events import Accepted, Forgotten, Invite, Undecryptable
 from storage import Destroyed, Storage, StorageFailure, Vault
 
 log = logging.getLogger(__name__)
 
-OfSomebody = RoomMessage | Undecryptable | Invite | Accepted
+OfSomebody = RoomMessage | Undecryptable | Invite | Accepted | Forgotten
 ERASING = "forget everything"  # what the inbox calls a confirmed erasure that has begun
 
 
@@ -120,15 +120,7 @@ class Exchanges:
         self, message: OfSomebody, effect: Effect, *, finishes: str | None = None
     ) -> None:
         """Record in the sender's vault if they have one; nobody gets one for being refused."""
-        try:
-            if await self._storage.vaults.exists(message.sender):
-                async with self._storage.vaults.open(message.sender) as vault:
-                    return await self._journal.of_person(
-                        message.sender, vault, [effect], finishes=finishes
-                    )
-        except StorageFailure:  # one damaged vault must not stop the bot for everybody
-            log.exception("a vault could not be opened")
-        return await self._journal.of_somebody([effect], finishes=finishes)
+        await record(message, effect, self._storage, self._journal, finishes=finishes)
 
     async def resume(self, event: Accepted) -> None:
         """Record that somebody's new identity was accepted, and tell them, where only they read."""
@@ -246,7 +238,7 @@ class Exchanges:
             [event_id, *_] = await self._delivery.repeat(shown, to)
             await vault.answers.sent(message.event_id, event_id)
             return await self._done(exchange, {"recovered": True})
-        await self._hear(exchange, vault)
+        await hear(message, exchange.room, vault)
         await self._check_quota(vault)
         async with aclosing(self._assistant.answer(message, exchange.room, vault)) as answers:
             answer, event_ids = await self._delivery.stream(
@@ -255,19 +247,6 @@ class Exchanges:
         await vault.answers.sent(message.event_id, event_ids[0])
         self.overhear(message, exchange.room)
         return await self._done(exchange, cost(answer, self._processing))
-
-    async def _hear(self, exchange: Exchange, vault: Vault) -> None:
-        """Keep what the person said, whatever becomes of the answer."""
-        message = exchange.message
-        await vault.turns.add(
-            event_id=message.event_id,
-            room_id=message.room_id,
-            room_kind=exchange.room.kind,
-            role="user",
-            text=message.body,
-            said_at=message.sent_at,
-            thread_id=message.thread_id,
-        )
 
     async def _check_quota(self, vault: Vault) -> None:
         limit = self._config.limits.tokens_per_day
@@ -296,3 +275,21 @@ class Exchanges:
         return await self._journal.of_person(
             exchange.message.sender, exchange.vault, effects, finishes=finishes
         )
+
+
+async def record(
+    message: OfSomebody,
+    effect: Effect,
+    storage: Storage,
+    journal: Journal,
+    *,
+    finishes: str | None = None,
+) -> None:
+    """The same as `Exchanges.record`, also while no bot runs."""
+    try:
+        if await storage.vaults.exists(message.sender):
+            async with storage.vaults.open(message.sender) as vault:
+                return await journal.of_person(message.sender, vault, [effect], finishes=finishes)
+    except StorageFailure:  # one damaged vault must not stop the bot for everybody
+        log.exception("a vault could not be opened")
+    return await journal.of_somebody([effect], finishes=finishes)

@@ -1,7 +1,8 @@
 """Talking with somebody whose identity is not the one they are known by: without any memory.
 
 Whoever has power over a homeserver can show another identity for a person. So nothing that the
-person said before is used and nothing is kept, until an operator has compared emoji with them.
+person said before is used and nothing is kept, until an operator has compared emoji with them, or
+has had the known identity forgotten at the machine (`bot/known_identity.py`).
 """
 
 from collections.abc import Callable, Sequence
@@ -95,15 +96,15 @@ class Pausing:
 
     async def is_new(self, user_id: str) -> bool:
         """Whether nobody has noted yet that this person's identity changed."""
-        return not await self._storage.state(_noted(user_id))
+        return not await self._storage.state(noted(user_id))
 
     async def note_begin(self, user_id: str) -> None:
         """The change is in the audit log."""
-        await self._storage.set_state(_noted(user_id), "noted")
+        await self._storage.set_state(noted(user_id), "noted")
 
     async def note_end(self, user_id: str) -> None:
         """The identity was accepted: another change is a new one."""
-        await self._storage.set_state(_noted(user_id), "")
+        await self._storage.set_state(noted(user_id), "")
 
     async def _answer(self, message: RoomMessage, room: Room, to: Address) -> dict[str, Fact]:
         await self._storage.inbox.begin(message.event_id, ANSWERING)
@@ -146,7 +147,8 @@ class Pausing:
         )
 
 
-def _noted(user_id: str) -> str:
+def noted(user_id: str) -> str:
+    """Under which name it is kept that the change of an identity is in the audit log."""
     return f"identity changed {user_id}"
 
 

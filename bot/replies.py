@@ -1,4 +1,4 @@
-"""Every sentence that the bot says about itself, in one place; Markdown, without content rules.
+"""What the bot says about itself, where no file of its own says it; Markdown, no content rules.
 
 Functions where something is filled in, names where nothing is. What a person reads elsewhere comes
 from the model or from an error's own text.
@@ -32,9 +32,9 @@ UNVERIFIED_SESSION = (
     "password."
 )
 UNDECRYPTABLE = (
-    "I could not decrypt a message of yours: your client has not given me its key. "
-    "Please send it again; if that does not help, sign out and in again in your client, or check "
-    "that it does not withhold keys from my device."
+    "I can't decrypt a message of yours yet: your client has not given me its key. I have asked it "
+    "for the key, and answer as soon as it comes. If nothing happens, send the message again, and "
+    "check that your client does not withhold keys from my device."
 )
 TOO_LONG = (
     "That message is longer than the 16 KB that I read at once, so I have not read it. "

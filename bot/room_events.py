@@ -85,6 +85,13 @@ class Accepted:
     number: int  # of the comparison
 
 
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """Said at the machine, not in a room: the sender may come with another identity."""
+
+    sender: str
+
+
 RoomEvent = (
     RoomMessage | Undecryptable | Invite | Unfinished | Gap | Upgraded | Alone | Backlog | Accepted
 )

@@ -30,8 +30,8 @@ class RoomQueue:
         self._events: deque[tuple[RoomEvent, bool]] = deque()
         self._held = held
         self._whole = 0
-        self._all = _Tally()
-        self._mentioning = _Tally()  # in a room with others, the bot is meant by these alone
+        self._all = _Count()
+        self._mentioning = _Count()  # in a room with others, the bot is meant by these alone
 
     def __bool__(self) -> bool:
         return bool(self._events)
@@ -79,7 +79,7 @@ class RoomQueue:
 
 
 @dataclass(slots=True)
-class _Tally:
+class _Count:
     """Messages that wait: how many; the newest where they are many; whether that is to be told."""
 
     waiting: int = 0

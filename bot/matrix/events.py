@@ -22,9 +22,8 @@ Json = Mapping[str, Any]
 class ClearEvent:
     """An event that can be read: decrypted and checked, or sent without encryption.
 
-    `reading` is what tells a replay, where it was encrypted;
-    `device_id` is the sender's device that encrypted it, empty where none did; `standing` what
-    that device is worth.
+    `reading` is what tells a replay, where it was encrypted; `device_id` is the sender's device
+    that encrypted it, empty where none did; `standing` what that device is worth.
     """
 
     event_id: str

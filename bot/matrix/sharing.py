@@ -66,7 +66,10 @@ class RoomKeys:
                     session = await self._session_for_one_event(room_id, audience, also_for)
                 if session is not None:
                     return self._encrypted(session, room_id, event_type, content)
-        raise HomeserverError("The devices in this room change faster than keys can be shared.")
+        raise HomeserverError(
+            "The devices in this room change faster than keys can be shared. Please ask again in "
+            "a minute."
+        )
 
     async def share(self, room_id: str) -> None:
         """Give everybody who may read in a room its key, unless they have it."""

@@ -8,16 +8,13 @@ import asyncio
 import shutil
 import sqlite3
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from pydantic import SecretStr
 
 from bot.config import Homeserver as Account
-from bot.demo.homeserver import Homeserver
 from bot.errors import HomeserverError
 from bot.matrix.http import path
 from bot.matrix.keys import StaleStoreError
@@ -26,8 +23,8 @@ from bot.room_events import Batch, Invite
 from tests.live.bots import open_chat
 from tests.live.conftest import StartBot, StartPeer
 from tests.live.peers import Implementation, Peer
-from tests.live.proxy import Proxy, altered, failing, fault_proxy, noticed, refusing
-from tests.live.staging import Stage, staged
+from tests.live.proxy import Proxy, altered, failing, noticed, refusing
+from tests.live.staging import Stage
 from tests.live.test_identity import backed_up, fetched
 from tests.live.test_matrix_client import Person, World, chat, online, opened, world
 
@@ -41,22 +38,6 @@ GARBAGE: dict[str, Any] = {
     "KEYS": {"user_id": "@eve:x", "device_id": "KEYS", "algorithms": 7, "keys": [], "unsigned": 1},
     "SHORT": {"algorithms": [], "keys": {"ed25519:SHORT": "AAAA", "curve25519:SHORT": "é"}},
 }
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def proxy(homeserver: Homeserver) -> AsyncIterator[Proxy]:
-    """A way to the homeserver that can be disturbed."""
-    async with fault_proxy(homeserver.url) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def stage(
-    homeserver: Homeserver, node_packages: None, proxy: Proxy, tmp_path: Path
-) -> AsyncIterator[Stage]:
-    """A bot behind the proxy, not started yet, and a person."""
-    async with staged(homeserver, tmp_path, url=proxy.url) as ready:
-        yield ready
 
 
 def through(proxy: Proxy, account: Account) -> Account:

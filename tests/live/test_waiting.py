@@ -17,7 +17,7 @@ from bot.messages import RoomMessage
 from tests.live.bots import Bot, Chat, open_chat
 from tests.live.conftest import StartBot
 from tests.live.peers import Implementation, run_peer
-from tests.live.proxy import Fault, Passing, Proxy, fault_proxy
+from tests.live.proxy import Fault, Passing, Proxy, fault_proxy, noticed
 from tests.live.test_matrix_client import SECONDS, E, Person, World, online, world
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -138,7 +138,7 @@ async def test_a_key_that_got_lost_is_asked_for_and_comes_from_another_implement
         chat: Chat = await open_chat(person, bot)
         keys: list[Deliver] = []
         lost = proxy.on(held_back(keys), "PUT", "/sendToDevice/m.room.encrypted", times=1)
-        asked = proxy.on(passing_on(), "PUT", "/sendToDevice/m.room.encrypted")
+        asked = proxy.on(noticed(), "PUT", "/sendToDevice/m.room.encrypted")
 
         await person.send(chat.room_id, "I like tea")
         await lost.met()
@@ -147,12 +147,3 @@ async def test_a_key_that_got_lost_is_asked_for_and_comes_from_another_implement
     assert "tea" in answer.text
     assert asked.count >= 1  # the key came by a second message, the first was never delivered
     assert len(keys) == 1
-
-
-def passing_on() -> Fault:
-    """No trouble at all, but counted."""
-
-    async def fault(passing: Passing) -> web.StreamResponse:
-        return (await passing.forward()).response()
-
-    return fault

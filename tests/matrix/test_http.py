@@ -139,7 +139,7 @@ async def test_what_the_homeserver_refuses_itself_is_final_also_once_the_bot_run
 
 async def test_a_rate_limit_longer_than_our_patience_fails_at_once() -> None:
     forever = answering(429, {"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 10**12})
-    async with serving(forever) as (http, seen), asyncio.timeout(5):
+    async with serving(forever) as (http, seen), asyncio.timeout(30):
         with pytest.raises(UnavailableError) as raised:
             await http.call("PUT", "/x", {}, patience=10.0)
 

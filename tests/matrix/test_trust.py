@@ -590,3 +590,27 @@ async def test_what_a_device_was_worth_holds_while_its_server_is_silent(
     assert standings(trust, alice.device, ghost) == [Standing.OWNED, Standing.UNSIGNED]
     assert standings(again, alice.device, ghost) == [Standing.OWNED, None]
     restarted.store.database.close()
+
+
+async def test_somebody_whose_known_identity_was_forgotten_is_met_anew_by_the_next_run(
+    client: AsyncClient, server: KeysInMemory, identities: Rooms, tmp_path: Path
+) -> None:
+    await identities.remember_identity(ALICE, Identity.generate(ALICE).master.public)
+    alice, ghost = Somebody(ALICE), Device(ALICE, "GHOST")
+    alice.add(ghost, signed=False)
+    server.answer = alice.answer()
+    trust = trust_of(client, server, identities)
+    await trust.prepare([ALICE])
+    before = standings(trust, alice.device, ghost)
+    client.store.database.close()
+
+    await identities.forget_identity(ALICE)
+    restarted = open_nio(tmp_path / "crypto")
+    again = trust_of(restarted, server, identities)
+    await again.prepare([ALICE])
+
+    assert before == [Standing.CHANGED, Standing.UNSIGNED]
+    assert standings(again, alice.device, ghost) == [Standing.OWNED, Standing.UNSIGNED]
+    assert readers(restarted, alice.device, ghost) == {f"{ALICE}/PHONE"}
+    assert await identities.identity(ALICE) == alice.identity.master.public
+    restarted.store.database.close()

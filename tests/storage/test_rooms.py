@@ -1,4 +1,4 @@
-"""What is remembered of rooms and identities only ever gets stricter."""
+"""What is remembered of rooms and identities only gets looser when somebody decides so."""
 
 from storage import Storage
 
@@ -35,4 +35,19 @@ async def test_an_identity_is_replaced_when_somebody_decides_so(storage: Storage
 
     await rooms.replace_identity("@a:hs", "second")
 
+    assert await rooms.identity("@a:hs") == "second"
+
+
+async def test_a_forgotten_identity_is_met_anew_and_nobody_elses_is_forgotten(
+    storage: Storage,
+) -> None:
+    rooms = storage.rooms
+    await rooms.remember_identity("@a:hs", "first")
+    await rooms.remember_identity("@b:hs", "other")
+
+    await rooms.forget_identity("@a:hs")
+
+    assert await rooms.identity("@a:hs") is None
+    assert await rooms.identity("@b:hs") == "other"
+    await rooms.remember_identity("@a:hs", "second")
     assert await rooms.identity("@a:hs") == "second"

@@ -1,0 +1,84 @@
+"""What `confidant audit`, `backup` and `restore` do and say: what is kept, proved and taken out."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from bot.config import Config
+from bot.errors import StorageError
+from storage import (
+    Restored,
+    StorageFailure,
+    back_up,
+    read_audit_log,
+    restore,
+    verify_audit_log,
+)
+
+
+def verified(config: Config) -> str:
+    """Check every entry of the audit log; StorageError names the first that was changed."""
+    with _explained():
+        count = verify_audit_log(config.storage.path)
+    return f"The audit log is intact: {count} {'entry' if count == 1 else 'entries'}."
+
+
+def exported(config: Config) -> Iterator[str]:
+    """The public entries, each as a line of JSON."""
+    with _explained():
+        for entry in read_audit_log(config.storage.path):
+            yield json.dumps(asdict(entry))
+
+
+def backed_up(config: Config, destination: Path) -> str:
+    """Back the data up, and say what else has to be kept."""
+    path, secret = config.storage.path, config.storage.master_key.get_secret_value()
+    with _explained():
+        made = asyncio.run(back_up(path, secret, destination))
+    where = "storage.master_key" if secret.strip() else path / "master.key"
+    return (
+        f"Backed up {_vaults(made.vaults)} to {destination}.\n"
+        f"Without the master key nobody can read it: keep a copy of {where} somewhere else."
+    )
+
+
+def restored(config: Config, source: Path, *, replace: bool) -> str:
+    """Put a backup in the data's place, and say what that means."""
+    path, secret = config.storage.path, config.storage.master_key.get_secret_value()
+    with _explained():
+        back = asyncio.run(restore(path, secret, source, replace=replace))
+    lines = [
+        f"Restored {_vaults(back.vaults)} as of {back.made_at:%Y-%m-%d %H:%M} UTC.",
+        _about_the_forgotten(back),
+        "The bot logs in as a new device: what it had not answered has to be asked again, and what "
+        "people deleted piece by piece since then is back.",
+    ]
+    if config.homeserver.access_token.get_secret_value():
+        lines.append(
+            "homeserver.access_token belongs to the old device: put in that of a new log-in."
+        )
+    return "\n".join(lines)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except StorageFailure as failure:
+        raise StorageError(str(failure)) from failure
+
+
+def _about_the_forgotten(back: Restored) -> str:
+    if back.all_forgotten_known:
+        return f"Forgotten since then, and so not restored: {_vaults(back.destroyed_again)}."
+    return (
+        "Who was forgotten since then can't be known, because the data from then on is not here: "
+        "they are back until they say `!forget everything` again. Tell them."
+    )
+
+
+def _vaults(count: int) -> str:
+    return f"{count} vault{'' if count == 1 else 's'}"
