@@ -8,13 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bot import doctor
-from bot.access import Once
-from bot.assistant import Assistant
 from bot.audit_feed import AuditFeed
 from bot.audit_room import audit_room
-from bot.commands import COMMANDS
 from bot.config import BUILTIN, Config
-from bot.delivery import Delivery
 from bot.demo.model import serve_demo_model
 from bot.dispatcher import Dispatcher, left_over
 from bot.doctor import Finding
@@ -24,20 +20,16 @@ from bot.errors import (
     GatewayError,
     StorageError,
 )
-from bot.exchange import Exchanges
 from bot.gateway import Gateway
 from bot.gateway_patience import Patience
-from bot.handler import Handler
 from bot.jobs import Job, inbox_sweep, ticking
 from bot.journal import Journal
 from bot.matrix.client import QUIET, MatrixClient, open_client, reach
 from bot.matrix.events import ClearEvent
-from bot.membership import Membership
 from bot.messages import Action, Effect
 from bot.pacing import Pacing
-from bot.pausing import Pausing
-from bot.processing import processing
 from bot.service import notify, watchdog, watchdog_seconds, watched
+from bot.spine import spine
 from bot.tasks import given_up, task_group
 from bot.verifying import Verifying
 from storage import MasterKey, Storage, StorageFailure, open_storage
@@ -163,7 +155,18 @@ class _Bot:
         """Sync and answer until told to stop, then drain."""
         feed = AuditFeed(self._storage, self._client.sender, self._audit_room)
         async with task_group() as tasks:
-            handler = self._handler()
+            handler = spine(
+                self._config,
+                self._storage,
+                self._client.sender,
+                self._gateway,
+                fetch=self._client.fetch,
+                identity=self._client.identity,
+                gateway_host=self._gateway.host,
+                audit_room=self._audit_room,
+                pacing=Pacing(),
+                now=utc_now,
+            )
             dispatcher = Dispatcher(handler.handle, self._storage.inbox, tasks)
             await self._journal.of_the_bot(Effect(Action.BOT_STARTED))
             dispatcher.enqueue(left_over(*row) for row in await self._storage.inbox.unfinished())
@@ -177,18 +180,12 @@ class _Bot:
             syncing = tasks.create_task(self._sync(dispatcher, ready, verifying), name="sync")
             posting = tasks.create_task(feed.run(), name="audit feed")
             watching = tasks.create_task(self._watch(dispatcher), name="watchdog")
-            aside = [
-                tasks.create_task(self._client.backing_up.run(), name="key backup"),
-                tasks.create_task(self._client.verifications.run(verifying), name="verification"),
-                tasks.create_task(self._client.sharing_ahead.run(), name="keys ahead"),
-                tasks.create_task(self._client.withheld.run(), name="withheld keys"),
-            ]
+            aside = tasks.create_task(self._client.keep_up(verifying), name="aside")
             async with ticking(self._jobs(), self._storage, now=utc_now):
                 await stop.wait()
             notify("STOPPING=1")
             syncing.cancel()
-            for task in aside:
-                task.cancel()
+            aside.cancel()
             if not await dispatcher.drain(DRAIN):
                 log.warning("some answers were not finished; they follow after the next start")
             await self._journal.of_the_bot(Effect(Action.BOT_STOPPED))
@@ -201,62 +198,6 @@ class _Bot:
         if interval is not None:
             parts = watched(self._client, dispatcher, quiet=QUIET, longest=LONGEST)
             await watchdog(parts, interval)
-
-    def _handler(self) -> Handler:
-        config, storage, sender = self._config, self._storage, self._client.sender
-        stated = processing(config, gateway_host=self._gateway.host)
-        delivery = Delivery(sender)
-        assistant = Assistant(self._gateway, config, stated, now=utc_now)
-        pausing = Pausing(
-            storage=storage,
-            assistant=assistant,
-            commands=COMMANDS,
-            delivery=delivery,
-            processing=stated,
-            identity=self._client.identity,
-            prefix=config.service.command_prefix,
-            now=utc_now,
-        )
-        exchanges = Exchanges(
-            config=config,
-            rooms=sender,
-            storage=storage,
-            assistant=assistant,
-            commands=COMMANDS,
-            delivery=delivery,
-            journal=self._journal,
-            processing=stated,
-            pausing=pausing,
-            identity=self._client.identity,
-            audit_room=self._audit_room,
-            now=utc_now,
-        )
-        once = Once()
-        membership = Membership(
-            config=config,
-            rooms=sender,
-            record=exchanges.record,
-            journal=self._journal,
-            delivery=delivery,
-            once=once,
-            pacing=Pacing(),
-            audit_room=self._audit_room,
-            now=utc_now,
-        )
-        return Handler(
-            config=config,
-            messenger=sender,
-            fetch=self._client.fetch,
-            storage=storage,
-            exchanges=exchanges,
-            delivery=delivery,
-            journal=self._journal,
-            membership=membership,
-            once=once,
-            commands=COMMANDS,
-            audit_room=self._audit_room,
-            now=utc_now,
-        )
 
     async def _sync(self, dispatcher: Dispatcher, ready: Ready, verifying: Verifying) -> None:
         invites = await self._client.pending_invites()

@@ -13,6 +13,7 @@ _WORD = re.compile(r"([a-z]+)(?:\s+(.*))?", re.DOTALL)
 
 
 Identify = Callable[[], Awaitable[OwnIdentity]]
+Entries = Callable[[int], Awaitable[Sequence[tuple[int, AuditEntry]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class CommandContext:
     personal: Vault | None
     prefix: str
     processing: Processing
-    entries: Callable[[int], Awaitable[Sequence[tuple[int, AuditEntry]]]]
+    entries: Entries
     erase: Callable[[], Awaitable[Destroyed]]
     identity: Identify
     commands: tuple["Command", ...]

@@ -10,8 +10,8 @@ from typing import Protocol
 from bot import replies
 from bot.access import Chat, Order
 from bot.assistant import Answer, Assistant, cost, hear, kept
-from bot.command import Command, CommandContext, Confirmation, Identify, Line, Run
-from bot.commands import nearest
+from bot.changes import Changes
+from bot.command import Command, CommandContext, Confirmation, Line, Run
 from bot.config import Config
 from bot.confirmations import Confirmations
 from bot.delivery import Address, Delivery, address
@@ -20,6 +20,7 @@ from bot.journal import Journal
 from bot.messages import (
     Action,
     Effect,
+    Facts,
     Outcome,
     Reply,
     Room,
@@ -29,7 +30,7 @@ from bot.messages import (
     Where,
 )
 from bot.pausing import ANSWERING, INTERRUPTED, RESUMED, Pausing
-from bot.processing import Processing
+from bot.repertoire import Repertoire
 from bot.room_events import Accepted, Forgotten, Invite, Undecryptable
 from storage import Destroyed, Storage, StorageFailure, Vault
 
@@ -73,12 +74,10 @@ class Exchanges:
         rooms: DirectRooms,
         storage: Storage,
         assistant: Assistant,
-        commands: Sequence[Command],
+        repertoire: Repertoire,
         delivery: Delivery,
         journal: Journal,
-        processing: Processing,
         pausing: Pausing,
-        identity: Identify,
         audit_room: str,
         now: Callable[[], datetime],
     ) -> None:
@@ -86,17 +85,15 @@ class Exchanges:
         self._rooms = rooms
         self._storage = storage
         self._assistant = assistant
-        self._commands = tuple(commands)
+        self._repertoire = repertoire
         self._delivery = delivery
         self._journal = journal
-        self._processing = processing
         self._pausing = pausing
-        self._identity = identity
         self._audit_room = audit_room
         self._now = now
-        self._prefix = config.service.command_prefix
         self._me = config.homeserver.user_id
         self._confirmations = Confirmations(now)
+        self._changes = Changes(storage)
 
     def overhear(self, message: RoomMessage, room: Room) -> None:
         """Let what is said in a shared room be context there, in RAM."""
@@ -109,6 +106,7 @@ class Exchanges:
             return await self._interrupted(message, room, begun)
         if message.standing is Standing.CHANGED:
             return await self._without_memory(message, room, wanted)
+        await self._resumed(message, {"identity": "known"})
         async with self._storage.vaults.open(message.sender) as vault:
             exchange = Exchange(message, room, vault, self._now())
             if vault.is_new:
@@ -123,19 +121,25 @@ class Exchanges:
         await record(message, effect, self._storage, self._journal, finishes=finishes)
 
     async def resume(self, event: Accepted) -> None:
-        """Record that somebody's new identity was accepted, and tell them, where only they read."""
-        accepted = Effect(Action.ACCESS_CHANGED, facts={"identity": "accepted"})
-        await self.record(event, accepted)
-        await self._pausing.note_end(event.sender)
+        """Tell somebody that their new identity was accepted, where only they read; record it.
+
+        It is recorded last, for all of this is done again after an outage of the homeserver.
+        """
         to = await self._direct(event.sender, f"accepted {event.number}")
         await self._delivery.send(Reply(RESUMED), to)
+        accepted: Facts = {"identity": "accepted"}
+        if not await self._resumed(event, accepted):  # not a message in between; or seen by one
+            await self.record(event, Effect(Action.ACCESS_CHANGED, facts=accepted))
+
+    async def _resumed(self, event: RoomMessage | Accepted, facts: Facts) -> bool:
+        """Record that memory works again, if it paused."""
+        ended = Effect(Action.ACCESS_CHANGED, facts={**facts, "memory": "resumed"})
+        return await self._changes.ended(event.sender, lambda: self.record(event, ended))
 
     async def _without_memory(self, message: RoomMessage, room: Room, wanted: Order | Chat) -> None:
         """Answer somebody whose identity changed; of their vault only the audit log is used."""
-        if await self._pausing.is_new(message.sender):
-            changed = Effect(Action.ACCESS_CHANGED, facts={"identity": "changed"})
-            await self.record(message, changed)
-            await self._pausing.note_begin(message.sender)
+        changed = Effect(Action.ACCESS_CHANGED, facts={"identity": "changed"})
+        await self._changes.began(message.sender, lambda: self.record(message, changed))
         done = await self._pausing.carry_out(message, room, wanted)
         await self.record(message, done, finishes=message.event_id)
 
@@ -149,14 +153,16 @@ class Exchanges:
         elif isinstance(wanted, Chat):
             await self._chat(exchange, vault)
         elif wanted.command is None:
-            await self._unknown(exchange, wanted.line)
+            here = address(exchange.message, exchange.room)
+            await self._delivery.send(self._repertoire.unknown(wanted.line), here)
+            await self._done(exchange, {"command": "unknown"})
         else:
             await self._storage.inbox.begin(exchange.message.event_id, wanted.command.name)
             await self._command(exchange, wanted.command, wanted.line, wanted.command.run)
 
     async def _interrupted(self, message: RoomMessage, room: Room, begun: str) -> None:
         """Say that a crash came in between; the same transaction id, so not after a reply."""
-        text = replies.interrupted(begun, self._prefix)
+        text = replies.interrupted(begun, self._repertoire.prefix)
         cut = Effect(Action.MESSAGE_ANSWERED, Outcome.INTERRUPTED, "", {"command": begun})
         if begun == ERASING and not await self._storage.vaults.exists(message.sender):
             text = replies.ERASED_MEANWHILE
@@ -164,12 +170,6 @@ class Exchanges:
             text = INTERRUPTED
         await self._delivery.send(Reply(text), address(message, room))
         await self.record(message, cut, finishes=message.event_id)
-
-    async def _unknown(self, exchange: Exchange, line: Line) -> None:
-        near = nearest(line.name, self._commands)
-        reply = Reply(replies.unknown_command(line.name, near, self._prefix))
-        await self._delivery.send(reply, address(exchange.message, exchange.room))
-        await self._done(exchange, {"command": "unknown"})
 
     async def _command(self, exchange: Exchange, command: Command, line: Line, run: Run) -> None:
         here = address(exchange.message, exchange.room)
@@ -215,18 +215,13 @@ class Exchanges:
             self._assistant.forget(exchange.message.sender)
             return await self._storage.vaults.destroy(exchange.message.sender)
 
-        return CommandContext(
-            arguments=line.arguments,
-            message=exchange.message,
-            room=exchange.room,
+        return self._repertoire.context(
+            line,
+            exchange.message,
+            exchange.room,
             personal=vault,
-            prefix=self._prefix,
-            processing=self._processing,
             entries=lambda limit: self._storage.audit_log.details(vault, limit=limit),
             erase=erase,
-            identity=self._identity,
-            commands=self._commands,
-            now=self._now,
         )
 
     async def _chat(self, exchange: Exchange, vault: Vault) -> None:
@@ -246,7 +241,7 @@ class Exchanges:
             )
         await vault.answers.sent(message.event_id, event_ids[0])
         self.overhear(message, exchange.room)
-        return await self._done(exchange, cost(answer, self._processing))
+        return await self._done(exchange, cost(answer, self._repertoire.processing))
 
     async def _check_quota(self, vault: Vault) -> None:
         limit = self._config.limits.tokens_per_day

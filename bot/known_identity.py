@@ -5,12 +5,12 @@ It is for a lone operator: in the audit room nobody can vouch for themselves.
 
 from datetime import UTC, datetime
 
+from bot.changes import noted
 from bot.config import Config
 from bot.errors import AuditUnavailableError, StorageError
 from bot.exchange import record
 from bot.journal import Journal
 from bot.messages import Action, Effect
-from bot.pausing import noted
 from bot.room_events import Forgotten
 from storage import MasterKey, Storage, StorageFailure, open_storage
 
@@ -54,7 +54,7 @@ async def _forget(storage: Storage, user_id: str) -> None:
     journal = Journal(storage.audit_log, now=_now)
     await record(Forgotten(user_id), Effect(Action.ACCESS_CHANGED, facts=facts), storage, journal)
     # The identity goes last: cut short before that, it can be done again.
-    await storage.set_state(noted(user_id), "")
+    await storage.clear_state(noted(storage, user_id))
     await storage.rooms.forget_identity(user_id)
 
 

@@ -5,20 +5,18 @@ person said before is used and nothing is kept, until an operator has compared e
 has had the known identity forgotten at the machine (`bot/known_identity.py`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import aclosing
 from datetime import datetime
 
-from bot import replies
 from bot.access import Chat, Once, Order
 from bot.assistant import Assistant, cost
-from bot.command import Command, CommandContext, Confirmation, Identify, Line
-from bot.commands import nearest
+from bot.command import Command, CommandContext, Confirmation
 from bot.delivery import Address, Delivery, address
 from bot.errors import UsageError
 from bot.messages import Action, Effect, Fact, Outcome, Reply, Room, RoomMessage, Where
-from bot.processing import Processing
-from storage import AuditEntry, Destroyed, Storage
+from bot.repertoire import Repertoire
+from storage import Storage
 
 ANSWERING = "answer without memory"  # what the inbox calls it
 IDENTITY_CHANGED = "identity changed"  # why something is refused, for the audit log
@@ -26,7 +24,7 @@ IDENTITY_CHANGED = "identity changed"  # why something is refused, for the audit
 CHANGED = (
     "**Your cross-signing identity is not the one that I know you by.** Until the new one is "
     "confirmed, I answer without memory: I use nothing that you told me before and keep nothing "
-    "of what you say now; only the session that asks can read my answer.\n\n"
+    "of what you say now; of your sessions, only the one that asks can read my answer.\n\n"
     "If you have reset your identity, begin a verification with me in your client (in Element: my "
     "profile → Verify). My operator then compares the emoji with you, by another way than Matrix. "
     "**If you did not reset it,** somebody with power over your account or your homeserver may "
@@ -60,20 +58,14 @@ class Pausing:
         *,
         storage: Storage,
         assistant: Assistant,
-        commands: Sequence[Command],
         delivery: Delivery,
-        processing: Processing,
-        identity: Identify,
-        prefix: str,
+        repertoire: Repertoire,
         now: Callable[[], datetime],
     ) -> None:
         self._storage = storage
         self._assistant = assistant
-        self._commands = tuple(commands)
         self._delivery = delivery
-        self._processing = processing
-        self._identity = identity
-        self._prefix = prefix
+        self._repertoire = repertoire
         self._now = now
         self._once = Once()
 
@@ -85,37 +77,22 @@ class Pausing:
         if isinstance(wanted, Chat):
             facts = await self._answer(message, room, to)
         elif wanted.command is None:
-            facts = await self._unknown(wanted.line, to)
+            await self._delivery.send(self._repertoire.unknown(wanted.line), to)
+            facts = {"command": "unknown"}
         elif wanted.command.where is Where.DIRECT:
             return await self._refuse(message, room, to)
         else:
-            facts = await self._run(wanted.command, self._context(message, room, wanted.line), to)
+            context = self._repertoire.impersonal(wanted.line, message, room)
+            facts = await self._run(wanted.command, context, to)
         took = round((self._now() - begun).total_seconds() * 1000)
         facts |= {"memory": "paused", "room": str(room.kind), "ms": took}
         return Effect(Action.MESSAGE_ANSWERED, Outcome.OK, message.event_id, facts)
-
-    async def is_new(self, user_id: str) -> bool:
-        """Whether nobody has noted yet that this person's identity changed."""
-        return not await self._storage.state(noted(user_id))
-
-    async def note_begin(self, user_id: str) -> None:
-        """The change is in the audit log."""
-        await self._storage.set_state(noted(user_id), "noted")
-
-    async def note_end(self, user_id: str) -> None:
-        """The identity was accepted: another change is a new one."""
-        await self._storage.set_state(noted(user_id), "")
 
     async def _answer(self, message: RoomMessage, room: Room, to: Address) -> dict[str, Fact]:
         await self._storage.inbox.begin(message.event_id, ANSWERING)
         async with aclosing(self._assistant.answer(message, room, None)) as answers:
             answer = await self._delivery.send_whole(answers, to)
-        return {**cost(answer, self._processing)}
-
-    async def _unknown(self, line: Line, to: Address) -> dict[str, Fact]:
-        near = nearest(line.name, self._commands)
-        await self._delivery.send(Reply(replies.unknown_command(line.name, near, self._prefix)), to)
-        return {"command": "unknown"}
+        return {**cost(answer, self._repertoire.processing)}
 
     async def _run(self, command: Command, context: CommandContext, to: Address) -> dict[str, Fact]:
         try:
@@ -130,31 +107,3 @@ class Pausing:
         await self._delivery.send(Reply(NOT_NOW), to)
         facts = {"reason": IDENTITY_CHANGED, "room": str(room.kind)}
         return Effect(Action.MESSAGE_DENIED, Outcome.DENIED, message.event_id, facts)
-
-    def _context(self, message: RoomMessage, room: Room, line: Line) -> CommandContext:
-        return CommandContext(
-            arguments=line.arguments,
-            message=message,
-            room=room,
-            personal=None,
-            prefix=self._prefix,
-            processing=self._processing,
-            entries=_no_entries,
-            erase=_no_erasure,
-            identity=self._identity,
-            commands=self._commands,
-            now=self._now,
-        )
-
-
-def noted(user_id: str) -> str:
-    """Under which name it is kept that the change of an identity is in the audit log."""
-    return f"identity changed {user_id}"
-
-
-async def _no_entries(limit: int) -> Sequence[tuple[int, AuditEntry]]:
-    return ()
-
-
-async def _no_erasure() -> Destroyed:
-    raise AssertionError("nothing is erased while memory is paused")

@@ -34,6 +34,11 @@ class Storage:
     audit_log: AuditLog
     vaults: Vaults
     _shared: Database = field(repr=False)
+    _tenants: Tenants = field(repr=False)
+
+    def person(self, user_id: str) -> str:
+        """What stands for a person where nobody may be named: a hash under the master key."""
+        return self._tenants.person(user_id).hex()
 
     async def state(self, name: str) -> str | None:
         """A single fact about the bot itself, such as its audit room."""
@@ -43,6 +48,11 @@ class Storage:
     async def set_state(self, name: str, value: str) -> None:
         """Keep such a fact."""
         await _set_state(self._shared, name, value)
+
+    async def clear_state(self, name: str) -> None:
+        """Keep it no longer."""
+        async with self._shared.transaction() as transaction:
+            await transaction.execute("DELETE FROM state WHERE name = ?", name)
 
 
 @asynccontextmanager
@@ -94,6 +104,7 @@ async def opened(
                     audit_log=AuditLog(shared, now),
                     vaults=vaults,
                     _shared=shared,
+                    _tenants=tenants,
                 )
             finally:
                 await vaults.close()

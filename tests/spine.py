@@ -7,22 +7,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
-from bot.access import Once
-from bot.assistant import Assistant
-from bot.commands import COMMANDS
 from bot.completions import ChatMessage, Completion, Tool, ToolCall
 from bot.config import Config, load_config
-from bot.delivery import Delivery
 from bot.errors import HomeserverError, HomeserverUnavailableError
-from bot.exchange import Exchanges
 from bot.handler import Handler
-from bot.journal import Journal
-from bot.membership import Membership
 from bot.messages import Outgoing, OwnIdentity, Room, RoomMessage, Standing, Successor
 from bot.pacing import Pacing
-from bot.pausing import Pausing
-from bot.processing import processing
 from bot.room_events import RoomEvent
+from bot.spine import spine as wired
 from storage import MasterKey, Storage, open_storage
 
 BOT, ANN, BOB, EVE = "@bot:x.org", "@ann:x.org", "@bob:x.org", "@eve:elsewhere.org"
@@ -259,57 +251,17 @@ async def spine(path: Path, config: Config | None = None) -> AsyncIterator[Spine
         async def fetch(room_id: str, event_id: str) -> RoomMessage | None:
             return homeserver.kept.get(event_id)
 
-        stated = processing(config, gateway_host="127.0.0.1")
-        delivery, journal = Delivery(homeserver), Journal(storage.audit_log, now=clock)
-        assistant = Assistant(model, config, stated, now=clock)
-        pausing = Pausing(
-            storage=storage,
-            assistant=assistant,
-            commands=COMMANDS,
-            delivery=delivery,
-            processing=stated,
-            identity=homeserver.identity,
-            prefix="!",
-            now=clock,
-        )
-        exchanges = Exchanges(
-            config=config,
-            rooms=homeserver,
-            storage=storage,
-            assistant=assistant,
-            commands=COMMANDS,
-            delivery=delivery,
-            journal=journal,
-            processing=stated,
-            pausing=pausing,
-            identity=homeserver.identity,
-            audit_room=AUDIT_ROOM,
-            now=clock,
-        )
-        once, stopwatch = Once(), Stopwatch()
-        membership = Membership(
-            config=config,
-            rooms=homeserver,
-            record=exchanges.record,
-            journal=journal,
-            delivery=delivery,
-            once=once,
-            pacing=Pacing(now=stopwatch, sleep=stopwatch.sleep),
-            audit_room=AUDIT_ROOM,
-            now=clock,
-        )
-        handler = Handler(
-            config=config,
-            messenger=homeserver,
+        stopwatch = Stopwatch()
+        handler = wired(
+            config,
+            storage,
+            homeserver,
+            model,
             fetch=fetch,
-            storage=storage,
-            exchanges=exchanges,
-            delivery=delivery,
-            journal=journal,
-            membership=membership,
-            once=once,
-            commands=COMMANDS,
+            identity=homeserver.identity,
+            gateway_host="127.0.0.1",
             audit_room=AUDIT_ROOM,
+            pacing=Pacing(now=stopwatch, sleep=stopwatch.sleep),
             now=clock,
         )
         yield Spine(config, storage, homeserver, model, handler, clock, stopwatch)

@@ -10,7 +10,7 @@ import pytest
 from sqlcipher3 import dbapi2
 
 from bot.__main__ import FAILED, OK, WRONG, main
-from bot.pausing import noted
+from bot.changes import noted
 from storage import AuditEntry, MasterKey, open_storage
 from storage.opening import locked
 
@@ -56,7 +56,7 @@ class Place:
             async with open_storage(self.data, MasterKey.load(SECRET, self.data)) as storage:
                 await storage.rooms.remember_identity(ANN, "first")
                 await storage.rooms.remember_identity(BOB, "another")
-                await storage.set_state(noted(ANN), "noted")
+                await storage.set_state(noted(storage, ANN), "noted")
                 if vault:
                     async with storage.vaults.open(ANN):
                         pass
@@ -67,7 +67,10 @@ class Place:
         async def read() -> Kept:
             async with open_storage(self.data, MasterKey.load(SECRET, self.data)) as storage:
                 assert await storage.rooms.identity(BOB) == "another"
-                identity, state = await storage.rooms.identity(ANN), await storage.state(noted(ANN))
+                identity, state = (
+                    await storage.rooms.identity(ANN),
+                    await storage.state(noted(storage, ANN)),
+                )
                 has_vault = await storage.vaults.exists(ANN)
                 entries: list[AuditEntry] = []
                 if has_vault:
@@ -92,7 +95,7 @@ def test_a_forgotten_identity_is_gone_recorded_and_its_next_change_is_noticed_ag
     assert place.forget(ANN, "--yes") == OK
 
     kept = place.kept()
-    assert (kept.identity, kept.noted) == (None, "")
+    assert (kept.identity, kept.noted) == (None, None)
     [entry] = kept.entries
     assert (entry.actor, entry.action, entry.outcome) == (ANN, "access.changed", "ok")
     assert entry.facts == {"identity": "forgotten", "by": "command line"}

@@ -1,12 +1,13 @@
 """A ghost's words are nobody's; whoever shows another identity is answered without memory."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from bot import pausing, replies
-from bot.errors import GatewayError
+from bot.errors import GatewayError, HomeserverUnavailableError
 from bot.messages import Device, Outgoing, Standing
 from bot.room_events import Accepted
 from tests.spine import ANN, BOB, EVE, Spine, remembers, spine
@@ -201,6 +202,14 @@ async def test_the_person_is_told_of_the_change_once_a_day(bot: Spine) -> None:
     assert days == [1, 1]
 
 
+async def changes(bot: Spine) -> list[str]:
+    """What Ann's audit entries say of her identity and her memory, oldest first."""
+    async with bot.storage.vaults.open(ANN) as vault:
+        entries = await bot.storage.audit_log.details(vault, limit=100)
+    of_access = [one for _, one in reversed(entries) if one.action == "access.changed"]
+    return [" ".join(map(str, one.facts.values())) for one in of_access]
+
+
 async def test_a_change_is_recorded_once_across_restarts_and_its_end_too(tmp_path: Path) -> None:
     async with spine(tmp_path) as bot:
         await bot.say("hello")
@@ -208,10 +217,94 @@ async def test_a_change_is_recorded_once_across_restarts_and_its_end_too(tmp_pat
     async with spine(tmp_path) as bot:
         await changed_says(bot, "hello")
         await bot.give(Accepted("!ann", ANN, 123456))
+        await bot.say("hello again")
         await changed_says(bot, "and another one")
 
-        entries = [one for one in await bot.audited() if one[0] == "access.changed"]
-        assert entries == [("access.changed", "ok")] * 3
+        assert await changes(bot) == ["changed", "accepted resumed", "changed"]
+
+
+async def test_the_end_of_a_change_is_seen_where_a_kill_took_the_word_of_it(tmp_path: Path) -> None:
+    async with spine(tmp_path) as bot:
+        await bot.say("!memory add my canary is K7")
+        await changed_says(bot, "hello")
+    async with spine(tmp_path) as bot:
+        await bot.say("what is my canary?")
+        await bot.say("thank you")
+
+        assert "K7" in request(bot, 0)
+        assert await changes(bot) == ["changed", "known resumed"]
+
+
+async def test_a_second_swap_is_recorded_after_the_old_identity_was_seen_again(bot: Spine) -> None:
+    await bot.say("hello")
+
+    for _ in range(2):
+        await changed_says(bot, "hello")
+        await bot.say("hello")
+
+    assert await changes(bot) == ["changed", "known resumed"] * 2
+
+
+async def test_the_end_that_a_message_showed_first_is_not_recorded_again(bot: Spine) -> None:
+    await bot.say("hello")
+    await changed_says(bot, "hello")
+
+    await bot.say("hello")
+    [told] = await bot.give(Accepted("!ann", ANN, 123456))
+
+    assert told.text == pausing.RESUMED
+    assert await changes(bot) == ["changed", "known resumed", "accepted"]
+
+
+async def test_an_outage_while_the_person_is_told_records_nothing_twice(bot: Spine) -> None:
+    await bot.say("hello")
+    bot.homeserver.broken = HomeserverUnavailableError("away")
+    with pytest.raises(HomeserverUnavailableError):
+        await bot.give(Accepted("!ann", ANN, 123456))
+    bot.homeserver.broken = None
+
+    await bot.give(Accepted("!ann", ANN, 123456))
+
+    assert await changes(bot) == ["accepted"]
+
+
+async def test_rooms_that_are_answered_side_by_side_record_a_change_and_its_end_once(
+    bot: Spine,
+) -> None:
+    await bot.say("hello")
+
+    await asyncio.gather(*(changed_says(bot, "!help", room) for room in ("!ann", "!all")))
+    await asyncio.gather(*(bot.say("!help", ANN, room) for room in ("!ann", "!all")))
+
+    assert await changes(bot) == ["changed", "known resumed"]
+
+
+async def test_an_identity_that_was_accepted_before_a_word_was_said_is_recorded(bot: Spine) -> None:
+    await bot.say("hello")
+
+    await bot.give(Accepted("!ann", ANN, 123456))
+
+    assert await changes(bot) == ["accepted"]
+
+
+async def test_of_a_change_nothing_names_anybody_and_nothing_outlives_an_erasure(
+    tmp_path: Path,
+) -> None:
+    async with spine(tmp_path) as bot:
+        await bot.say("hello")
+        await changed_says(bot, "hello")
+        noted = kept(tmp_path)
+        await bot.say("!forget everything")
+        await bot.say("yes")
+
+        assert not await bot.storage.vaults.exists(ANN)
+    assert (b"identity changed" in noted, ANN.encode() in noted) == (True, False)
+    assert b"identity changed" not in kept(tmp_path)
+
+
+def kept(folder: Path) -> bytes:
+    """Every byte of what is shared between people."""
+    return b"".join(path.read_bytes() for path in sorted(folder.glob("shared.db*")))
 
 
 async def test_after_the_identity_was_accepted_memory_works_and_the_person_is_told(

@@ -104,6 +104,16 @@ async def test_a_new_identity_that_was_accepted_is_told_to_whoever_waits_for_it(
     assert bot.resumed == [Accepted("!ann", ANN, 123456)]
 
 
+async def test_an_accepted_identity_counts_also_where_the_rest_went_wrong() -> None:
+    bot = Bot()
+
+    await bot.ended(ASKED, verified=False, reason="please begin again", accepted=True)
+
+    [told] = bot.outlet.sent
+    assert told.text.endswith("ended without success: please begin again")
+    assert bot.resumed == [Accepted("!ann", ANN, 123456)]
+
+
 async def test_an_id_is_never_markup() -> None:
     bot = Bot()
 

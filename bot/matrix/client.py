@@ -29,7 +29,7 @@ from bot.matrix.tally import Tally
 from bot.matrix.trust import ShareKeysWith, Trust
 from bot.matrix.undecryptable import Waiting
 from bot.matrix.untrusted import items, text
-from bot.matrix.verification import Verifications
+from bot.matrix.verification import Comparing, Verifications
 from bot.matrix.withheld import Withheld
 from bot.messages import OwnIdentity, RoomMessage
 from bot.room_events import Batch, Invite
@@ -175,6 +175,14 @@ class MatrixClient:
         if not text(sync, "next_batch"):
             raise HomeserverError("The homeserver answered a sync without a token.")
         return await self._reader.read(sync, since=since, watch=watch)
+
+    async def keep_up(self, comparing: Comparing) -> None:
+        """Without end, what goes on beside the sync: backups, verifications, keys of rooms."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.backing_up.run(), name="key backup")
+            tasks.create_task(self.verifications.run(comparing), name="verification")
+            tasks.create_task(self.sharing_ahead.run(), name="keys ahead")
+            tasks.create_task(self.withheld.run(), name="withheld keys")
 
 
 @asynccontextmanager

@@ -16,21 +16,22 @@ from typing import Any, Protocol
 
 from bot.errors import HomeserverError
 from bot.matrix.chains import read_person
-from bot.matrix.cross_signing import UPLOAD_SIGNATURES
 from bot.matrix.device import OpenDevice
 from bot.matrix.events import ClearEvent
 from bot.matrix.http import TokenRevokedError, path
-from bot.matrix.keyserver import query_keys, refused
+from bot.matrix.keyserver import query_keys
 from bot.matrix.sas import METHOD, Cancelled, Party, Sas
 from bot.matrix.sender import Sender
 from bot.matrix.trust import Trust
 from bot.matrix.untrusted import items, member, number, text
+from bot.matrix.vouching import vouch
 from bot.messages import Comparison, Device, Standing
 
 KIND = "m.key.verification."
 SECONDS = 600.0  # that a verification may take (Matrix spec)
 MOST = 20  # at once
 WAITING = 200  # messages that wait to be handled; more are dropped
+UNSIGNED = "the homeserver did not take my signature; please begin again"
 LOOK = 15.0  # seconds between two looks for what has taken too long
 
 Json = Mapping[str, Any]
@@ -82,6 +83,7 @@ class _Flow:
     asked: Comparison | None = None
     agreed: bool = False  # somebody saw the same emoji on both sides
     proved: frozenset[str] | None = None  # their keys, once their MACs are right
+    accepted: bool = False  # it was another identity than the one remembered
 
 
 class Verifications:
@@ -230,28 +232,26 @@ class Verifications:
     async def _finish(self, flow: _Flow, comparing: Comparing) -> None:
         """Both sides have vouched for their keys: believe, sign and say so."""
         if not flow.agreed or flow.proved is None:
-            return
-        await self._send(flow, "done", {})
+            return None
+        try:
+            own = self._device.identity_file.load(self._device.session.user_id)
+            answer = await query_keys(self._device.http, [flow.user_id])
+            master = read_person(flow.user_id, answer).master_key
+            if own is not None and master is not None and master in flow.proved:
+                # Believing first: memory waits for it; our signature only tells our other clients.
+                flow.accepted = await self._trust.accept(flow.user_id, master_key=master)
+                shown = answer["master_keys"][flow.user_id]
+                await vouch(self._device.http, own, flow.user_id, shown, master_key=master)
+        except TokenRevokedError:
+            raise
+        except HomeserverError as error:
+            _log.warning("a verification could not be finished: %s", error)
+            return await self._cancel(flow, Cancelled("m.user", UNSIGNED), comparing)
         del self._flows[flow.transaction_id]
-        accepted = await self._believe(flow.user_id, flow.proved)
-        if flow.asked is not None:
-            await comparing.ended(flow.asked, verified=True, reason="", accepted=accepted)
-
-    async def _believe(self, user_id: str, proved: frozenset[str]) -> bool:
-        """Sign their identity, for all clients of our account; whether it replaces a known one."""
-        answer = await query_keys(self._device.http, [user_id])
-        master = read_person(user_id, answer).master_key
-        identity = self._device.identity_file.load(self._device.session.user_id)
-        if master is None or master not in proved or identity is None:
-            return False
-        theirs = answer["master_keys"][user_id]
-        bare = {key: theirs[key] for key in theirs if key not in ("signatures", "unsigned")}
-        signed = identity.user_signing.sign(bare, user_id=identity.user_id)
-        body = {user_id: {master: signed}}
-        status, result = await self._device.http.request("POST", UPLOAD_SIGNATURES, body)
-        if status != 200 or result.get("failures"):
-            raise refused("did not take the signature of an identity", status, result)
-        return await self._trust.accept(user_id, master_key=master)
+        try:
+            await self._send(flow, "done", {})
+        finally:  # whether they hear it or not
+            await self._tell(flow, comparing)
 
     async def _parties(self, flow: _Flow) -> tuple[Party, Party]:
         own = self._device.own.keys
@@ -277,9 +277,9 @@ class Verifications:
         await self._tell(flow, comparing, why.reason)
         await self._send(flow, "cancel", {"code": why.code, "reason": why.reason})
 
-    async def _tell(self, flow: _Flow, comparing: Comparing, why: str) -> None:
+    async def _tell(self, flow: _Flow, comparing: Comparing, why: str = "") -> None:
         if flow.asked is not None:
-            await comparing.ended(flow.asked, verified=False, reason=why, accepted=False)
+            await comparing.ended(flow.asked, verified=not why, reason=why, accepted=flow.accepted)
 
     async def _send(self, flow: _Flow, kind: str, content: Json) -> None:
         transaction_id = secrets.token_hex(16)

@@ -202,6 +202,11 @@ async def test_a_wrong_key_changes_nothing_and_the_right_one_clears_the_dead_dev
     assert holding(spellings(key), [file]) == [file], "or this test is blind"
 
 
+def without_count(shown: dict[str, str]) -> dict[str, str]:
+    """What is shown of an identity, without how many room keys there are by now."""
+    return {**shown, "Key backup": shown["Key backup"].partition(",")[0]}
+
+
 async def test_a_reset_is_a_new_identity_that_people_are_told_of(
     start_peer: StartPeer, start_bot: StartBot
 ) -> None:
@@ -223,11 +228,11 @@ async def test_a_reset_is_a_new_identity_that_people_are_told_of(
     new = await confidant(bot, "identity", "recover", typed=new_key)
 
     assert (running[0], "Another instance" in running[1]) == (1, True)
-    assert (unsure[0], untouched) == (1, before)
+    assert (unsure[0], without_count(untouched)) == (1, without_count(before))
     assert (code, "has to verify it again" in said) == (0, True), said
     assert after["Identity"] != before["Identity"]
     assert after["Cross-signed"] == "yes"
-    assert after["Key backup"].partition(",")[0] != before["Key backup"].partition(",")[0]
+    assert without_count(after)["Key backup"] != without_count(before)["Key backup"]
     assert (known["changed"], known_now["changed"]) == (False, True)
     assert (old[0], "does not open" in old[1]) == (1, True)
     assert new[0] == 0, new[1]

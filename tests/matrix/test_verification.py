@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 from nio import AsyncClient
 
+from bot.errors import HomeserverError
 from bot.matrix.events import ClearEvent
 from bot.matrix.sender import Sender
 from bot.matrix.trust import Trust
@@ -33,9 +34,13 @@ class Homeserver(Account):
         self.alice = Somebody(ALICE)
         self.sent: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
         self.signed: list[Any] = []
+        self.refusal: tuple[int, Any] | None = None  # of our signatures
+        self.undelivered = ""  # a kind of step
 
     async def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         if path.endswith("/keys/signatures/upload"):
+            if self.refusal is not None:
+                return self.refusal
             self.signed.append(json.loads(json.dumps(body)))
             return 200, {"failures": {}}
         return 200, self.alice.answer()
@@ -44,6 +49,8 @@ class Homeserver(Account):
         self, method: str, path: str, body: Mapping[str, Any] | None = None, **options: Any
     ) -> dict[str, Any]:
         kind = path.split("/sendToDevice/")[1].split("/", maxsplit=1)[0]
+        if kind == self.undelivered:
+            raise HomeserverError("refused")
         ((_, devices),) = (body or {})["messages"].items()
         ((_, content),) = devices.items()
         self.sent.put_nowait((kind.removeprefix("m.key.verification."), content))
@@ -127,6 +134,10 @@ class Scene:
             "ed25519:PHONE": somebody.device.keys.ed25519,
             f"ed25519:{somebody.identity.master.public}": somebody.identity.master.public,
         }
+        self.begin()
+
+    def begin(self) -> None:
+        """Be a client that verifies for the first time."""
         self.client = Initiator(ALICE, "PHONE", self.keys)
         self.client.start["transaction_id"] = FLOW
 
@@ -401,3 +412,56 @@ async def test_a_compared_identity_is_accepted_where_it_was_another(
     assert scene.operators.accepted == [known is not None]
     if known:
         assert scene.identities.known == scene.homeserver.alice.identity.master.public
+
+
+@pytest.mark.parametrize(
+    "refusal", [(403, {"errcode": "M_FORBIDDEN"}), (200, {"failures": {"@": {}}})]
+)
+async def test_a_signature_that_is_refused_is_told_and_what_was_compared_counts(
+    scene: Scene, refusal: tuple[int, Any]
+) -> None:
+    scene.identities.known, scene.homeserver.refusal = "another identity", refusal
+    async with running(scene):
+        comparison = await scene.shown()
+        scene.vouches()
+        scene.verifications.compared(comparison.number, same=True)
+        await scene.hears("mac")
+        cancelled = await scene.hears("cancel")
+        async with asyncio.timeout(10):
+            ending = await scene.operators.endings.get()
+
+        assert await scene.silent(), "it has ended, and the next one is answered"
+    reason = "the homeserver did not take my signature; please begin again"
+    assert ending == (False, reason)
+    assert (cancelled["code"], cancelled["reason"]) == ("m.user", reason)
+    assert scene.operators.accepted == [True], "their memory does not wait for our signature"
+    assert scene.identities.known == scene.homeserver.alice.identity.master.public
+
+
+async def test_after_a_refused_signature_another_verification_mends_it(scene: Scene) -> None:
+    scene.homeserver.refusal = (500, {})
+    async with running(scene):
+        for _ in range(2):
+            comparison = await scene.shown()
+            scene.vouches()
+            scene.verifications.compared(comparison.number, same=True)
+            await scene.hears("mac")
+            await scene.hears("done" if scene.homeserver.refusal is None else "cancel")
+            scene.homeserver.refusal = None
+            scene.begin()
+
+    endings = [scene.operators.endings.get_nowait()[0] for _ in range(2)]
+    assert endings == [False, True]
+    assert len(scene.homeserver.signed) == 1
+
+
+async def test_operators_hear_how_it_ended_also_where_the_person_can_not(scene: Scene) -> None:
+    scene.homeserver.undelivered = "m.key.verification.done"
+    async with running(scene):
+        comparison = await scene.shown()
+        scene.vouches()
+        scene.verifications.compared(comparison.number, same=True)
+        async with asyncio.timeout(10):
+            ending = await scene.operators.endings.get()
+
+    assert ending == (True, "")

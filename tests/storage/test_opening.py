@@ -88,6 +88,22 @@ async def test_state_is_kept_across_a_restart(data: Path, master_key: MasterKey)
 
     async with open_storage(data, master_key) as storage:
         assert await storage.state("audit room") == "!b"
+        await storage.clear_state("audit room")
+        assert await storage.state("audit room") is None
+
+
+async def test_a_person_is_stood_for_by_the_same_hash_which_only_the_master_key_gives(
+    tmp_path: Path, data: Path, master_key: MasterKey
+) -> None:
+    async with open_storage(data, master_key) as storage:
+        ann, bob = storage.person("@ann:x.org"), storage.person("@bob:x.org")
+    async with open_storage(data, master_key) as storage:
+        again = storage.person("@ann:x.org")
+    async with open_storage(tmp_path / "other", MasterKey(bytes(32))) as storage:
+        elsewhere = storage.person("@ann:x.org")
+
+    assert ann == again
+    assert len({ann, bob, elsewhere}) == 3
 
 
 async def test_another_master_key_is_refused_and_nothing_is_lost(

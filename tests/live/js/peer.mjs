@@ -9,6 +9,7 @@ globalThis.console = new console.Console(process.stderr, process.stderr);
 const sdk = await import("matrix-js-sdk");
 const {
     AllDevicesIsolationMode,
+    CryptoEvent,
     EventShieldColour,
     OnlySignedDevicesIsolationMode,
     VerificationPhase,
@@ -98,6 +99,23 @@ const reached = (phase) =>
         const late = () => finish(reject, new Error(`still in phase ${verification.phase}`));
         const timer = setTimeout(late, 30_000);
         verification.on(VerificationRequestEvent.Change, check);
+        check();
+    });
+
+// A verified identity counts once their signature of it is uploaded, which comes after "done".
+const trusted = (userId) =>
+    new Promise((resolve, reject) => {
+        const finish = (settle, value) => {
+            clearTimeout(timer);
+            client.off(CryptoEvent.UserTrustStatusChanged, check);
+            settle(value);
+        };
+        const check = async () => {
+            const status = await client.getCrypto().getUserVerificationStatus(userId);
+            if (status.isCrossSigningVerified()) finish(resolve);
+        };
+        const timer = setTimeout(() => finish(reject, new Error("still not verified")), 30_000);
+        client.on(CryptoEvent.UserTrustStatusChanged, check);
         check();
     });
 
@@ -283,6 +301,7 @@ const commands = {
 
     async verification({ user_id, until }) {
         if (until) await reached(VerificationPhase[until]);
+        if (until === "Done") await trusted(user_id);
         const status = await client.getCrypto().getUserVerificationStatus(user_id);
         return {
             phase: VerificationPhase[verification.phase],

@@ -1,0 +1,67 @@
+"""What can be asked of the bot: its commands, and what all of them may know of the bot itself."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot import replies
+from bot.command import Command, CommandContext, Entries, Identify, Line
+from bot.commands import nearest
+from bot.messages import Reply, Room, RoomMessage
+from bot.processing import Processing
+from storage import AuditEntry, Destroyed, Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Repertoire:
+    """The commands, where the model runs, who the bot is, and how a command begins."""
+
+    commands: tuple[Command, ...]
+    processing: Processing
+    identity: Identify
+    prefix: str
+    now: Callable[[], datetime]
+
+    def unknown(self, line: Line) -> Reply:
+        """The answer to a command that there is not."""
+        near = nearest(line.name, self.commands)
+        return Reply(replies.unknown_command(line.name, near, self.prefix))
+
+    def impersonal(self, line: Line, message: RoomMessage, room: Room) -> CommandContext:
+        """What a command can reach where nothing personal may be reached."""
+        return self.context(
+            line, message, room, personal=None, entries=_no_entries, erase=_no_erasure
+        )
+
+    def context(
+        self,
+        line: Line,
+        message: RoomMessage,
+        room: Room,
+        *,
+        personal: Vault | None,
+        entries: Entries,
+        erase: Callable[[], Awaitable[Destroyed]],
+    ) -> CommandContext:
+        """What a command can reach of the asker's own and of the bot's."""
+        return CommandContext(
+            arguments=line.arguments,
+            message=message,
+            room=room,
+            personal=personal,
+            prefix=self.prefix,
+            processing=self.processing,
+            entries=entries,
+            erase=erase,
+            identity=self.identity,
+            commands=self.commands,
+            now=self.now,
+        )
+
+
+async def _no_entries(limit: int) -> Sequence[tuple[int, AuditEntry]]:
+    return ()
+
+
+async def _no_erasure() -> Destroyed:
+    raise AssertionError("nothing is erased where nothing personal may be reached")
