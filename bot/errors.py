@@ -29,6 +29,10 @@ class HomeserverUnavailableError(HomeserverError):
     """The homeserver can't be reached or asks for patience; trying again later will do."""
 
 
+class HomeserverHiddenError(HomeserverError):
+    """A proxy's page keeps coming instead of the homeserver's answers; it hides the others, too."""
+
+
 class UnencryptedRoomError(HomeserverError):
     """Sending would have put plaintext where only ciphertext may go."""
 

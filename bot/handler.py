@@ -17,6 +17,7 @@ from bot.errors import (
     BotError,
     GatewayError,
     HomeserverError,
+    HomeserverHiddenError,
     HomeserverUnavailableError,
 )
 from bot.exchange import Exchanges
@@ -61,7 +62,10 @@ _NOTICE = {
 _AGAIN = {Refusal.TOO_LONG: timedelta(0), Refusal.TOO_FAST: timedelta(minutes=1)}
 
 Fetch = Callable[[str, str], Awaitable[RoomMessage | None]]
-"""Room id and event id to the message, decrypted again; None where it can't be had any more."""
+"""Room id and event id to the message, decrypted again; None where it is gone.
+
+HomeserverError where it is not said to be gone, and could not be had for a minute, or for ten.
+"""
 
 
 class Messenger(Protocol):
@@ -149,7 +153,11 @@ class Handler:
             await self._failed(event, error)
 
     async def _resume(self, event: Unfinished) -> None:
-        """Answer what a crash left unanswered or what had to wait; no plaintext was kept for it."""
+        """Answer what a crash left unanswered or what had to wait; no plaintext was kept for it.
+
+        What can't be fetched, though it isn't gone, fails once its room is told, or waits for the
+        next start.
+        """
         message = await self._fetch(event.room_id, event.event_id)
         if message is not None:
             await self.handle(replace(message, recovered=event.recovered))
@@ -222,9 +230,12 @@ class Handler:
         if isinstance(event, Backlog):
             return None  # a courtesy; those who wait come next, and their answers say what is wrong
         failed = Effect(action, Outcome.FAILED, "", {"error": kind})
+        if isinstance(event, Unfinished) and not await self._told_of(event, error):
+            return log.warning("a message could not be fetched: it is left to the next start")
         if not isinstance(event, RoomMessage):
             return await self._journal.of_somebody([failed], finishes=_finished_by(event))
-        await self._apologise(event, text)
+        if not isinstance(error, HomeserverHiddenError):  # an apology would be hidden as well
+            await self._apologise(event, text)
         return await self._exchanges.record(event, failed, finishes=event.event_id)
 
     async def _apologise(self, message: RoomMessage, text: str) -> None:
@@ -234,6 +245,22 @@ class Handler:
             raise
         except HomeserverError:
             log.warning("an apology could not be sent")
+
+    async def _told_of(self, event: Unfinished, error: Exception) -> bool:
+        """Say which message can't be fetched; False where that is hidden or refused as well."""
+        if not isinstance(error, HomeserverError):
+            return True  # a bug, and the same after the next start
+        if isinstance(error, HomeserverHiddenError):
+            return False
+        to = Address(event.room_id, event.event_id, reply_to=event.event_id).about("notice")
+        try:
+            if self._may_speak_in(await self._messenger.room(event.room_id)):
+                await self._delivery.send(Reply(replies.NOT_FETCHED), to)
+        except HomeserverUnavailableError:
+            raise
+        except HomeserverError:
+            return False
+        return True
 
     async def _say(self, message: RoomMessage, room: Room, text: str) -> None:
         await self._delivery.send(Reply(text), address(message, room).about("notice"))

@@ -36,6 +36,10 @@ UNDECRYPTABLE = (
     "for the key, and answer as soon as it comes. If nothing happens, send the message again, and "
     "check that your client does not withhold keys from my device."
 )
+NOT_FETCHED = (
+    "The homeserver could not give me this message again when its turn came, so I have not "
+    "answered it. If it was meant for me, please send it once more."
+)
 TOO_LONG = (
     "That message is longer than the 16 KB that I read at once, so I have not read it. "
     "Please send it in shorter pieces."

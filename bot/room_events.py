@@ -34,10 +34,9 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Upgraded:
-    """The homeserver shows a tombstone in a room: it goes on in the replacement."""
+    """The homeserver shows a tombstone in a room: it goes on elsewhere; where is asked later."""
 
     room_id: str
-    replacement: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,7 +176,7 @@ async def test_hundreds_of_invites_take_one_place_and_delay_no_chat(
         gone.append(event.room_id)
 
     invites = [Invite(f"!{number}", "@ann:x") for number in range(500)]
-    membership: list[RoomEvent] = [*invites, Upgraded("!a", "!b"), Alone("!c")]
+    membership: list[RoomEvent] = [*invites, Upgraded("!a"), Alone("!c")]
     async with open_storage(tmp_path, key) as storage, asyncio.TaskGroup() as tasks:
         dispatcher = Dispatcher(handle, storage.inbox, tasks, side_by_side=2)
         await dispatcher.receive(Batch((*membership, *chat), "s1"))

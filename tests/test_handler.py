@@ -13,6 +13,7 @@ from bot.errors import (
     AuditUnavailableError,
     GatewayError,
     HomeserverError,
+    HomeserverHiddenError,
     HomeserverUnavailableError,
 )
 from bot.messages import Room, RoomMessage
@@ -315,6 +316,79 @@ async def test_a_fetch_that_meets_a_bug_ends_the_message_and_not_the_bot(bot: Sp
     assert await bot.give(Unfinished("$m", "!ann")) == []
 
     assert await bot.storage.inbox.unfinished() == []
+
+
+def unable(bot: Spine, error: HomeserverError) -> None:
+    """Have nothing fetched."""
+
+    async def fetch(room_id: str, event_id: str) -> None:
+        raise error
+
+    bot.handler._fetch = fetch
+
+
+async def test_a_message_that_can_not_be_fetched_fails_and_its_room_is_told_which(
+    bot: Spine,
+) -> None:
+    await bot.storage.inbox.accept([("$m", "!ann")], "s1")
+    unable(bot, HomeserverError("its disk is slow"))
+
+    [told] = await bot.give(Unfinished("$m", "!ann", recovered=False))
+
+    assert (told.text, told.reply_to) == (replies.NOT_FETCHED, "$m")
+    assert await bot.storage.inbox.unfinished() == []
+    [entry] = await bot.storage.audit_log.feed(limit=1)
+    assert (entry.action, entry.outcome) == ("message.answered", "failed")
+
+
+async def test_a_stranger_is_not_told_that_their_message_can_not_be_fetched(bot: Spine) -> None:
+    await bot.storage.inbox.accept([("$m", "!eve")], "s1")
+    unable(bot, HomeserverError("its disk is slow"))
+
+    assert await bot.give(Unfinished("$m", "!eve")) == []
+
+    assert await bot.storage.inbox.unfinished() == []
+
+
+async def test_a_message_that_can_neither_be_fetched_nor_told_of_is_answered_after_the_next_start(
+    bot: Spine,
+) -> None:
+    await bot.storage.inbox.accept([("$m", "!ann")], "s1")
+    fetch = bot.handler._fetch
+    unable(bot, HomeserverError("its disk is slow"))
+    bot.homeserver.broken = HomeserverError("its disk is slow")
+    untold = await bot.give(Unfinished("$m", "!ann"))
+
+    bot.homeserver.broken = None
+    bot.handler._fetch = fetch
+    bot.homeserver.kept["$m"] = RoomMessage("$m", "!ann", ANN, "hello", bot.clock(), encrypted=True)
+    [left] = await bot.storage.inbox.unfinished()
+    answered = await bot.give(left_over(*left))
+
+    assert untold == []
+    assert answered[-1].text.startswith("I see.")
+    assert await bot.storage.inbox.unfinished() == []
+
+
+async def test_no_apology_is_tried_where_a_proxys_page_hides_the_homeserver(
+    bot: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def hidden(room_id: str) -> Room:
+        asked.append(room_id)
+        raise HomeserverHiddenError("a page, for ten minutes")
+
+    monkeypatch.setattr(bot.homeserver, "room", hidden)
+    await bot.storage.inbox.accept([("$whole", "!ann"), ("$fetched", "!ann")], "s1")
+    unable(bot, HomeserverHiddenError("a page, for ten minutes"))
+
+    await bot.say("hello", event_id="$whole")
+    await bot.give(Unfinished("$fetched", "!ann"))
+
+    assert asked == ["!ann"], "each further question would take ten minutes more"
+    assert await bot.storage.inbox.unfinished() == [("$fetched", "!ann")]
+    assert [one.outcome for one in await bot.storage.audit_log.feed(limit=9)] == ["failed"]
 
 
 async def test_what_was_told_of_a_waiting_message_is_noted(bot: Spine) -> None:

@@ -149,7 +149,7 @@ async def test_an_upgraded_room_is_followed_and_left(bot: Spine) -> None:
     bot.homeserver.inside = {"!all"}
     upgrade(bot, "!all", "!new")
 
-    await bot.give(Upgraded("!all", "!what the event says is not believed"))
+    await bot.give(Upgraded("!all"))
 
     assert bot.homeserver.inside == {"!new"}
     assert await audited(bot) == [
@@ -162,7 +162,7 @@ async def test_a_room_that_names_another_predecessor_is_left_again(bot: Spine) -
     bot.homeserver.inside = {"!all"}
     upgrade(bot, "!all", "!trap", before="!another")
 
-    await bot.give(Upgraded("!all", "!trap"))
+    await bot.give(Upgraded("!all"))
 
     assert bot.homeserver.inside == {"!all"}
     assert (await audited(bot))[-1] == ("room.left", "ok", "names another predecessor")
@@ -172,7 +172,7 @@ async def test_a_room_less_encrypted_than_its_predecessor_is_left_again(bot: Spi
     bot.homeserver.inside = {"!all"}
     upgrade(bot, "!all", "!plain", encrypted=False)
 
-    sent = await bot.give(Upgraded("!all", "!plain"))
+    sent = await bot.give(Upgraded("!all"))
 
     assert sent == []
     assert bot.homeserver.inside == {"!all"}
@@ -187,7 +187,7 @@ async def test_a_wrong_successor_that_can_be_read_from_outside_is_not_joined(bot
         return bot.homeserver.predecessors[room_id]
 
     bot.homeserver.predecessor = predecessor  # type: ignore[method-assign]
-    await bot.give(Upgraded("!all", "!trap"))
+    await bot.give(Upgraded("!all"))
 
     assert bot.homeserver.entered == []
     assert await audited(bot) == [("room.refused", "denied", "names another predecessor")]
@@ -196,7 +196,7 @@ async def test_a_wrong_successor_that_can_be_read_from_outside_is_not_joined(bot
 async def test_a_tombstone_of_somebody_without_power_is_not_followed(bot: Spine) -> None:
     bot.homeserver.inside = {"!all"}
 
-    await bot.give(Upgraded("!all", "!new"))
+    await bot.give(Upgraded("!all"))
 
     assert (bot.homeserver.entered, bot.homeserver.left) == ([], [])
 
@@ -208,7 +208,7 @@ async def test_an_upgrade_that_needs_an_invite_waits_for_it_and_is_then_finished
     upgrade(bot, "!all", "!new")
     invite_only = bot.homeserver.rooms.pop("!new")
 
-    await bot.give(Upgraded("!all", "!new"))
+    await bot.give(Upgraded("!all"))
     before = set(bot.homeserver.inside)
     bot.homeserver.rooms["!new"] = invite_only
     await bot.give(Invite("!new", ANN))
@@ -224,7 +224,7 @@ async def test_a_room_one_was_invited_into_is_not_left_for_naming_no_predecessor
     bot.homeserver.inside = {"!all", "!ann"}
     bot.homeserver.successors["!all"] = Successor("!ann", via="x.org")
 
-    await bot.give(Upgraded("!all", "!ann"))
+    await bot.give(Upgraded("!all"))
 
     assert bot.homeserver.inside == {"!all", "!ann"}
 
@@ -236,7 +236,7 @@ async def test_the_audit_room_is_neither_followed_nor_left(
     bot.homeserver.inside = {AUDIT_ROOM}
     upgrade(bot, AUDIT_ROOM, "!new")
 
-    await bot.give(Upgraded(AUDIT_ROOM, "!new"))
+    await bot.give(Upgraded(AUDIT_ROOM))
     await bot.give(Alone(AUDIT_ROOM))
 
     assert bot.homeserver.inside == {AUDIT_ROOM}

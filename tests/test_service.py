@@ -194,8 +194,18 @@ class Parts:
         (Parts(synced=1950, busy_since=1099), 0),
         (Parts(synced=1950, busy_since=1100), 1),
         (Parts(away_at=1950), 1),
+        (Parts(synced=1950, busy_since=500, away_at=1100), 1),
+        (Parts(synced=1950, busy_since=500, away_at=1099), 0),
     ],
-    ids=["both stuck", "the sync stuck", "a worker stuck", "both get on", "an outage"],
+    ids=[
+        "both stuck",
+        "the sync stuck",
+        "a worker stuck",
+        "both get on",
+        "an outage",
+        "a worker after ten minutes of a proxy's page",
+        "a worker stuck after them",
+    ],
 )
 async def test_both_have_to_get_on_and_an_outage_counts_against_neither(
     manager: socket.socket, parts: Parts, signs: int

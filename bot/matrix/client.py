@@ -11,16 +11,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bot.config import Homeserver
-from bot.errors import HomeserverError, HomeserverUnavailableError
+from bot.errors import HomeserverError
 from bot.matrix.backing_up import BackingUp
 from bot.matrix.cross_signing import ensure_cross_signed, own_identity
 from bot.matrix.device import OpenDevice, open_device
 from bot.matrix.events import room_message
 from bot.matrix.healing import taken_over
-from bot.matrix.http import Http, RequestError, TokenRevokedError, backoff, path
+from bot.matrix.http import Http, TokenRevokedError, backoff, path
 from bot.matrix.identity import PublicIdentity
 from bot.matrix.keys import StaleStoreError
 from bot.matrix.reading import Reader, Watch
+from bot.matrix.recalling import fetched
 from bot.matrix.replays import KnownReadings
 from bot.matrix.sender import Sender
 from bot.matrix.sharing import RoomKeys
@@ -71,20 +72,16 @@ class MatrixClient:
         self.withheld = withheld
         self._tally = Tally(device.guard.drops, asyncio.get_running_loop().time)
         self._came_round_at = time.monotonic()
-        reader.got_on = self._came_round
 
     @property
     def alive_at(self) -> float:
-        """When the sync last came round, or a try ended because the homeserver is away."""
-        return max(self._came_round_at, self.away_at)
+        """When the sync last came round or got on, or a try ended with the homeserver away."""
+        return max(self._came_round_at, self._reader.got_on_at, self.away_at)
 
     @property
     def away_at(self) -> float:
         """When the homeserver was last found to be away (time.monotonic)."""
         return self._http.away_at
-
-    def _came_round(self) -> None:
-        self._came_round_at = time.monotonic()
 
     async def identity(self) -> OwnIdentity:
         """Who the bot is to others, and whether the homeserver shows it so at this moment."""
@@ -122,13 +119,12 @@ class MatrixClient:
             self._tally.tell(at_once=True)
 
     async def fetch(self, room_id: str, event_id: str) -> RoomMessage | None:
-        """A message again, by its id, decrypted with the stored key; None if it can't be had."""
-        try:
-            event = await self._http.call("GET", path("rooms", room_id, "event", event_id))
-        except HomeserverUnavailableError:
-            raise
-        except RequestError:
-            return None
+        """A message again, by its id, decrypted with the stored key; None where either is gone.
+
+        Raises HomeserverError where the homeserver does not say that it is gone, and fails all the
+        same for as long as a request is repeated.
+        """
+        event = await fetched(self._http, room_id, event_id)
         clear = await self._reader.open(room_id, event)
         return room_message(clear, bot=self.user_id, recovered=True) if clear else None
 
@@ -145,7 +141,7 @@ class MatrixClient:
         """Sync without end; a failure is waited out and the same token asked for again."""
         first, failures = True, 0
         while True:
-            self._came_round()
+            self._came_round_at = time.monotonic()
             try:
                 batch = await self._sync(since, watch, first=first)
             except (TokenRevokedError, StaleStoreError):

@@ -16,9 +16,8 @@ def departures(
 
     A room in which nobody has been yet is not one that they left.
     """
-    replacements = [text(event, "content", "replacement_room") for event in events if _ends(event)]
-    if replacements and replacements[-1]:
-        yield Upgraded(room_id, replacements[-1])
+    if any(_ends(event) for event in events):
+        yield Upgraded(room_id)
     if any(_leaves(event, bot) for event in events) and set(members) == {bot}:
         yield Alone(room_id)
 

@@ -4,14 +4,16 @@ import asyncio
 import json
 import math
 import random
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
 
-from bot.errors import HomeserverError, HomeserverUnavailableError
+from bot.errors import HomeserverError, HomeserverHiddenError, HomeserverUnavailableError
 from bot.matrix import untrusted
+from bot.matrix.answers import is_away, is_page, is_passing
 
 PATIENCE = 60.0  # seconds in which a request is tried again before its failure is reported
 PAGES = 600.0  # the same for a web page instead of an answer, once the bot runs
@@ -36,8 +38,20 @@ class UnavailableError(RequestError, HomeserverUnavailableError):
     """The same request may succeed later: no answer, too many requests, or a failing server."""
 
 
+class PageError(RequestError, HomeserverHiddenError):
+    """What refused was a proxy, with a page of its own: it says nothing about what was asked."""
+
+
 class TokenRevokedError(UnavailableError):
     """The homeserver no longer knows our access token: nothing works until the next log-in."""
+
+
+def is_gone(error: RequestError) -> bool:
+    """Whether the homeserver itself says that there is no such thing, or none that we may see.
+
+    Whatever else was answered, a failing server's 500 or a proxy's 404, says "not now".
+    """
+    return error.errcode in ("M_NOT_FOUND", "M_FORBIDDEN")
 
 
 def path(*parts: str) -> str:
@@ -52,11 +66,12 @@ class Http:
     configured address and nowhere else.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.url = url.rstrip("/")
         self.patience = PATIENCE  # seconds; once the bot runs, an outage is waited out
         self.access_token = ""
-        self.away_at = -math.inf  # the loop's time when a try last found the homeserver away
+        self.away_at = -math.inf  # when a try last found the homeserver away, or hidden
+        self._clock = clock
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -70,7 +85,7 @@ class Http:
     ) -> Answer:
         """Status and object of the answer, be it a refusal; UnavailableError where none came."""
         status, answer = await self._patiently(method, path, _encoded(body))
-        if _is_passing(status):
+        if is_passing(status):
             raise self._failure(method, status, answer)
         return status, answer
 
@@ -139,16 +154,18 @@ class Http:
     ) -> Answer:
         """Repeat what is rate-limited or fails in passing, until patience ends."""
         patience = self.patience if patience is None else patience
-        begun, tries = asyncio.get_running_loop().time(), 0
+        begun, tries = self._clock(), 0
         while True:
             status, answer = await self._json(method, target, data, kind, seconds)
-            page = patience > PATIENCE and _is_page(status, answer)
-            again = status == 429 or (repeatable and (page or _is_passing(status)))
+            page = patience > PATIENCE and is_page(status, answer)
+            again = status == 429 or (repeatable and (page or is_passing(status)))
             wait = asked_wait(answer) if status == 429 else backoff(tries)
-            most = min(patience, PAGES if page else PATIENCE)
-            if _is_away(status, answer):
-                most, self.away_at = patience, asyncio.get_running_loop().time()
-            if not again or asyncio.get_running_loop().time() + wait > begun + most:
+            away, most = is_away(status, answer), min(patience, PAGES if page else PATIENCE)
+            if away:
+                most = patience
+            if away or page:
+                self.away_at = self._clock()
+            if not again or self._clock() + wait > begun + most:
                 return status, answer
             await asyncio.sleep(wait)
             tries += 1
@@ -210,31 +227,17 @@ class Http:
                 status=status,
             )
         if not errcode and status in (404, 405):
-            return RequestError(
+            return PageError(
                 f"What answers at {self.url} is no Matrix homeserver: see homeserver.url.",
                 status=status,
             )
-        kind = UnavailableError if _is_away(status, answer) else RequestError
+        kind = RequestError
+        if is_away(status, answer):
+            kind = UnavailableError
+        elif is_page(status, answer):
+            kind = PageError
         refused = f"The homeserver refused a request ({what}: {status} {errcode})."
         return kind(refused.replace(" )", ")"), status=status, errcode=errcode)
-
-
-_AWAY = frozenset({0, 429, 502, 503, 504})
-
-
-def _is_away(status: int, answer: Mapping[str, Any]) -> bool:
-    """Whether it is the homeserver that is away: what it passes on of others carries an errcode."""
-    others = status in (502, 504) and "errcode" in answer
-    return status in _AWAY and not others
-
-
-def _is_page(status: int, answer: Mapping[str, Any]) -> bool:
-    """Whether a proxy refuses, and not the homeserver: that one says why, with an errcode."""
-    return status in (401, 403, 404, 405) and "errcode" not in answer
-
-
-def _is_passing(status: int) -> bool:
-    return status in _AWAY or status >= 500
 
 
 def _in_words(error: Exception) -> str:

@@ -5,24 +5,29 @@ session. nio takes them from the bot's own devices only, of which there is one. 
 from the device that owns the session, which could have sent it as a room key as well.
 """
 
+import logging
 import secrets
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Awaitable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.matrix.guard import MEGOLM, Guard
 from bot.matrix.http import Http, path
 from bot.matrix.trust import Trust
 from bot.matrix.untrusted import mapping, text
 
 PER_SENDER = 20  # sessions; a stranger can name any number that never were
+AT_ONCE = 20  # requests between two syncs, half of them at most to take others back
 LONGEST_ID = 255
 
 Json = Mapping[str, Any]
 Session = tuple[str, str, str]
 """Room id, session id and user id."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +61,23 @@ class KeyRequests:
         self._asked_before |= self._missing(waiting).keys() - self._asked.keys()
 
     async def follow(self, waiting: Iterable[tuple[str, Json]]) -> None:
-        """Ask for each session that is missing, once; cancel what came or nobody waits for."""
+        """Ask for each session that is missing, once; cancel what came or nobody waits for.
+
+        That is a few requests, and the rest when it is called again. One that is refused counts as
+        made: a stranger chose what stands in it, and the others must not wait for it.
+        """
         missing = self._missing(waiting)
         self._asked_before &= missing.keys()
-        for key in [key for key in self._asked if key not in missing]:
-            await self._send("request_cancellation", self._asked[key])
+        over = [key for key in self._asked if key not in missing][: AT_ONCE // 2]
+        for key in over:
+            await _tried(self._send("request_cancellation", self._asked[key]))
             del self._asked[key]
-        asked = Counter(one.user_id for one in self._asked.values())
-        for key, wanted in missing.items():
-            if key not in self._asked and asked[wanted.user_id] < PER_SENDER:
-                asked[wanted.user_id] += 1
-                await self._ask(key, wanted)
+        chosen = self._in_turns(missing)[: AT_ONCE - len(over)]
+        # Without the senders' devices their answers could not be told from somebody else's.
+        await _tried(self._trust.prepare({wanted.user_id for _, wanted in chosen}))
+        for key, wanted in chosen:
+            await _tried(self._ask(wanted))
+            self._asked[key] = wanted
 
     def ask_again(self, devices: Collection[tuple[str, str]]) -> None:
         """Ask these devices once more: the channel by which their answers were lost is new."""
@@ -102,16 +113,23 @@ class KeyRequests:
             if not self._guard.has_key(room_id, event) and (one := _wanted(room_id, event))
         }
 
-    async def _ask(self, key: Session, wanted: Wanted) -> None:
-        # Without the sender's devices their answer could not be told from somebody else's.
-        await self._trust.prepare([wanted.user_id])
+    def _in_turns(self, missing: Mapping[Session, Wanted]) -> list[tuple[Session, Wanted]]:
+        """What to ask for: one of each person's, then a second; first of whom least was asked."""
+        asked = Counter(one.user_id for one in self._asked.values())
+        turns: list[tuple[int, Session, Wanted]] = []
+        for key, wanted in missing.items():
+            if key not in self._asked and asked[wanted.user_id] < PER_SENDER:
+                turns.append((asked[wanted.user_id], key, wanted))
+                asked[wanted.user_id] += 1
+        return [(key, wanted) for _, key, wanted in sorted(turns, key=lambda one: one[0])]
+
+    async def _ask(self, wanted: Wanted) -> None:
         body = {
             "algorithm": MEGOLM,
             "room_id": wanted.room_id,
             "session_id": wanted.session_id,
         }
         await self._send("request", wanted, body=body)
-        self._asked[key] = wanted
 
     async def _send(self, action: str, wanted: Wanted, **more: Json) -> None:
         request = {
@@ -123,6 +141,16 @@ class KeyRequests:
         messages = {"messages": {wanted.user_id: {wanted.device_id: request}}}
         target = path("sendToDevice", "m.room_key_request", secrets.token_hex(16))
         await self._http.call("PUT", target, messages, patience=0.0)
+
+
+async def _tried(request: Awaitable[None]) -> None:
+    """Make a request whose refusal is nobody's concern; raises where the homeserver is away."""
+    try:
+        await request
+    except HomeserverUnavailableError:
+        raise
+    except HomeserverError:
+        _log.warning("a request about missing room keys was refused and dropped")
 
 
 def _wanted(room_id: str, event: Json) -> Wanted | None:

@@ -1,6 +1,7 @@
 """A sync response becomes a Batch: keys first, then rooms, then every event in its order."""
 
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -44,6 +45,7 @@ class Reader:
         remembered: Rooms,
         readings: KnownReadings,
         expect: Callable[[str], None] = lambda room_id: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._http = http
         self._guard = guard
@@ -60,7 +62,8 @@ class Reader:
         self._key_requests = KeyRequests(guard, http, trust)
         self.waiting = waiting
         self.recalling = Recalling(http, guard, waiting)
-        self.got_on: Callable[[], None] = lambda: None  # after each room: gaps can be long
+        self._clock = clock
+        self.got_on_at = clock()  # the last room, or page of a gap: a response can take long
 
     async def read(self, sync: Json, *, since: str | None, watch: Watch) -> Batch:
         """What is new in this response; without `since` everything in it is old."""
@@ -115,10 +118,13 @@ class Reader:
 
     async def open(self, room_id: str, event: Json) -> ClearEvent | None:
         """One event, decrypted if its key is there; raises where nobody tells whose devices are."""
-        await self._trust.prepare([text(event, "sender")])  # "not now" is not "never" here
+        sender = text(event, "sender")
+        await self._trust.prepare([sender])  # "not now" is not "never" here
         try:
             return await self._readable(room_id, event)
         except KeyMissing:
+            if sender in self._trust.unreachable and self._guard.has_key(room_id, event):
+                raise HomeserverError("The sender's homeserver does not answer.") from None
             return None
 
     def _is_busy(self, room_id: str, room: object) -> bool:
@@ -157,7 +163,7 @@ class Reader:
         """The events of one room since the last sync, the gap filled, none from before joining."""
         if since is None:
             return [], []
-        self.got_on()
+        self._got_on()
         events, whole = _timeline(room), True
         if member(room, "timeline", "limited") is True:
             before, whole = await self._gap(room_id, room, since)
@@ -173,11 +179,14 @@ class Reader:
     async def _gap(self, room_id: str, room: object, since: str) -> tuple[list[Any], bool]:
         until = text(room, "timeline", "prev_batch")
         try:
-            return await missed(self._http, room_id, since=since, until=until)
+            return await missed(self._http, room_id, since=since, until=until, got_on=self._got_on)
         except HomeserverUnavailableError:
             raise
         except RequestError:
             return [], False  # we may not read it any more
+
+    def _got_on(self) -> None:
+        self.got_on_at = self._clock()
 
     async def _opened(self, room_id: str, event: Any) -> ClearEvent | None:
         try:

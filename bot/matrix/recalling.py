@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bot.matrix.guard import Guard
-from bot.matrix.http import Http, RequestError, TokenRevokedError, UnavailableError, path
+from bot.matrix.http import Http, RequestError, TokenRevokedError, is_gone, path
 from bot.matrix.undecryptable import Waiting
 from bot.matrix.untrusted import text
 from storage import StillWaiting
@@ -35,16 +35,16 @@ class Recalling:
     async def go_on(self) -> bool:
         """Fetch some of them; whether any came.
 
-        What the homeserver gives no more has ceased to wait. One that it fails at goes behind the
-        others, and must not hold up the sync.
+        What the homeserver says is gone has ceased to wait. One that it fails at, in whatever way,
+        goes behind the others, and must not hold up the sync.
         """
         came = False
         for one in list(self._left)[:AT_ONCE]:
             try:
-                event = await self._fetched(one)
+                event = await fetched(self._http, one.room_id, one.event_id, patience=0.0)
             except TokenRevokedError:
                 raise
-            except UnavailableError:
+            except RequestError:
                 self._left.rotate(-1)
                 self._answered = False
                 return came
@@ -61,11 +61,16 @@ class Recalling:
         self._waiting.remove(one.event_id)
         return False
 
-    async def _fetched(self, one: StillWaiting) -> Any:
-        target = path("rooms", one.room_id, "event", one.event_id)
-        try:
-            return await self._http.call("GET", target, patience=0.0)
-        except UnavailableError:
-            raise
-        except RequestError:
+
+async def fetched(http: Http, room_id: str, event_id: str, *, patience: float | None = None) -> Any:
+    """An event by its id; None where the homeserver says that it is gone.
+
+    RequestError where it doesn't say so after as much patience as any request gets, or after what
+    is given here, in seconds.
+    """
+    try:
+        return await http.call("GET", path("rooms", room_id, "event", event_id), patience=patience)
+    except RequestError as error:
+        if is_gone(error):
             return None
+        raise

@@ -1,7 +1,7 @@
 """Which events of a room's timeline are new to the bot, none of them missing."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from bot.matrix.http import Http, path
@@ -11,16 +11,20 @@ PAGE = 100
 LONGEST_GAP = 5_000  # events of one room fetched after an absence; what is older is counted
 
 
-async def missed(http: Http, room_id: str, *, since: str, until: str) -> tuple[list[Any], bool]:
+async def missed(
+    http: Http, room_id: str, *, since: str, until: str, got_on: Callable[[], None]
+) -> tuple[list[Any], bool]:
     """What happened between two sync tokens, oldest first, and whether that is all of it.
 
-    A sync carries only the newest events of a room and calls the rest a gap ("limited").
+    A sync carries only the newest events of a room and calls the rest a gap ("limited"). `got_on`
+    hears of each page that came: there may be many.
     """
     found: deque[Any] = deque()
     target, position = path("rooms", room_id, "messages"), until
     while len(found) < LONGEST_GAP:
         query = {"dir": "b", "from": position, "to": since, "limit": str(PAGE)}
         answer = await http.call("GET", target, query=query)
+        got_on()
         found.extendleft(items(answer, "chunk"))
         position, before = text(answer, "end"), position
         if position in ("", before):

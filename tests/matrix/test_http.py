@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,13 +13,16 @@ from aiohttp import web
 from bot.matrix.http import (
     LONGEST_WAIT,
     Http,
+    PageError,
     RequestError,
     TokenRevokedError,
     UnavailableError,
     asked_wait,
     backoff,
+    is_gone,
 )
 from bot.matrix.http import path as path_of
+from bot.matrix.recalling import fetched
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -128,6 +132,48 @@ async def test_a_proxys_page_is_waited_out_once_the_bot_runs_and_final_before(st
     assert len(seen) == 2
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "gone"),
+    [
+        (404, {"errcode": "M_NOT_FOUND"}, True),
+        (403, {"errcode": "M_FORBIDDEN"}, True),
+        (404, {}, False),
+        (403, {}, False),
+        (404, {"errcode": "M_UNRECOGNIZED"}, False),
+        (500, {"errcode": "M_UNKNOWN"}, False),
+        (500, {}, False),
+        (502, {"errcode": "M_UNKNOWN"}, False),
+        (503, {}, False),
+    ],
+)
+async def test_only_the_homeservers_own_word_means_that_something_is_gone(
+    status: int, body: dict[str, str], gone: bool
+) -> None:
+    async with serving(answering(status, body)) as (http, _):
+        with pytest.raises(RequestError) as raised:
+            await http.call("GET", "/x", patience=0.0)
+
+    assert is_gone(raised.value) is gone
+    assert isinstance(raised.value, PageError) is (body == {} and status in (403, 404))
+
+
+@pytest.mark.parametrize(
+    "failing", [answering(500, {"errcode": "M_UNKNOWN"}), answering(404, {}), answering(502, {})]
+)
+async def test_an_event_that_can_not_be_had_now_is_not_called_gone(failing: Handler) -> None:
+    async with serving(failing, failing, answering(403, {"errcode": "M_FORBIDDEN"}), OK) as (
+        http,
+        _,
+    ):
+        for _ in range(2):
+            with pytest.raises(RequestError):
+                await fetched(http, "!r", "$1", patience=0.0)
+        gone = await fetched(http, "!r", "$1", patience=0.0)
+        event = await fetched(http, "!r", "$1")
+
+    assert (gone, event) == (None, {"event_id": "$1"})
+
+
 async def test_what_the_homeserver_refuses_itself_is_final_also_once_the_bot_runs() -> None:
     async with serving(answering(404, {"errcode": "M_NOT_FOUND"}), OK) as (http, seen):
         http.patience = math.inf
@@ -234,10 +280,13 @@ def test_attempts_come_ever_more_slowly_and_never_stop() -> None:
     assert min(waits[10:]) > 10
 
 
-@pytest.mark.parametrize("away", [LIMITED, answering(502, {})])
-async def test_it_is_known_when_the_homeserver_was_last_away(away: Handler) -> None:
-    clock = asyncio.get_running_loop().time
+@pytest.mark.parametrize(
+    "away", [LIMITED, answering(502, {}), *(answering(page, {}) for page in (401, 403, 404, 405))]
+)
+async def test_it_is_known_when_the_homeserver_was_last_away_or_hidden(away: Handler) -> None:
+    clock = time.monotonic  # as the workers have it: the watchdog compares them
     async with serving(OK, away, OK) as (http, _):
+        http.patience = math.inf
         await http.call("GET", "/x")
         before = http.away_at
         begun = clock()

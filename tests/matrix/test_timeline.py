@@ -68,9 +68,13 @@ async def test_a_gap_is_fetched_backwards_in_order_and_as_far_as_its_limit(
         chunk = [said(f"${number}") for number in range(newest, oldest, -1)]
         return web.json_response({"chunk": chunk, **({"end": str(oldest)} if oldest else {})})
 
-    async with serving(page) as (http, _):
-        events, whole = await missed(http, "!r", since="0", until=str(happened))
+    pages: list[int] = []
+    async with serving(page) as (http, seen):
+        events, whole = await missed(
+            http, "!r", since="0", until=str(happened), got_on=lambda: pages.append(len(seen))
+        )
 
     newest = range(happened - fetched + 1, happened + 1)
     assert [event["event_id"] for event in events] == [f"${number}" for number in newest]
     assert whole is (fetched == happened)
+    assert pages == list(range(1, len(seen) + 1)), "each page is a sign of life"

@@ -1,9 +1,11 @@
 """What can't be read yet waits, also across restarts; what was read once is read nowhere else."""
 
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +13,9 @@ import pytest
 
 from bot.matrix.crypto_store import close_crypto_store, open_crypto_store
 from bot.matrix.guard import Guard
-from bot.matrix.http import Http, RequestError, UnavailableError
+from bot.matrix.http import Http, PageError, RequestError, UnavailableError
+from bot.matrix.key_requests import AT_ONCE as REQUESTS
+from bot.matrix.key_requests import PER_SENDER
 from bot.matrix.keys import DeviceKeyring
 from bot.matrix.reading import Reader
 from bot.matrix.recalling import AT_ONCE
@@ -39,20 +43,21 @@ class Homeserver(Http):
         self.fetched: list[str] = []
         self.requests: list[tuple[str, str, Json]] = []  # for whom, which device, what
         self.failing = ""
+        self.failure: RequestError = UnavailableError("away")
 
     async def request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> tuple[int, Json]:
         assert path.endswith("/keys/query")
         if self.failing and self.failing in path:
-            raise UnavailableError("away")
+            raise self.failure
         return 200, together(*self.people)
 
     async def call(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, **options: Any
     ) -> Json:
-        if self.failing and self.failing in path:
-            raise UnavailableError("away")
+        if self.failing and self.failing in f"{path} {body}":
+            raise self.failure
         if "/sendToDevice/m.room_key_request/" in path:
             assert body is not None
             for user_id, devices in body["messages"].items():
@@ -61,7 +66,7 @@ class Homeserver(Http):
         self.fetched.append(path)
         event_id = path.rpartition("/")[2].replace("%24", "$")
         if event_id not in self.events:
-            raise RequestError("not found", status=404)
+            raise RequestError("not found", status=404, errcode="M_NOT_FOUND")
         return self.events[event_id]
 
     def said(self, event: Json) -> Json:
@@ -284,6 +289,52 @@ async def test_what_the_homeserver_gives_no_more_waits_no_longer(
 
     assert await bot.storage.inbox.waiting() == []
     assert bot.guard.drops == {"waiting event that is gone": 2}
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        RequestError("its disk is slow", status=500, errcode="M_UNKNOWN"),
+        RequestError("it asked another in vain", status=504, errcode="M_UNKNOWN"),
+        PageError("a proxy's page", status=403),
+        PageError("a proxy's page", status=404),
+        UnavailableError("away"),
+    ],
+    ids=lambda failure: f"{failure.status} {failure.errcode}",
+)
+async def test_what_the_homeserver_fails_to_give_now_goes_on_waiting(
+    world: World, ann: Somebody, failure: RequestError
+) -> None:
+    bot = await world.start()
+    phone = Phone(bot.guard, ann, room_id=ROOM)
+    await bot.hears(world.homeserver.said(phone.event("hello", "$1")))
+
+    bot = await world.start()
+    world.homeserver.failing, world.homeserver.failure = "/event/", failure
+    meanwhile = await bot.hears(keys=(phone.room_key(),))
+    kept, eager = await bot.storage.inbox.waiting(), bot.reader.recalling.is_eager
+    world.homeserver.failing = ""
+
+    assert (meanwhile, [one.event_id for one in kept], eager) == ([], ["$1"], False)
+    assert await bot.hears() == ["hello"]
+
+
+async def test_each_page_of_a_long_gap_is_a_sign_of_life(world: World, ann: Somebody) -> None:
+    bot = await world.start()
+    clock = count(100)
+    bot.reader._clock = lambda: float(next(clock))
+    signs: list[float] = []
+
+    async def call(method: str, path: str, body: object = None, **options: Any) -> Json:
+        signs.append(bot.reader.got_on_at)
+        return {"chunk": [], "end": "" if len(signs) == 4 else f"page {len(signs)}"}
+
+    world.homeserver.call = call  # type: ignore[method-assign]
+    timeline = {"events": [], "limited": True, "prev_batch": "newest"}
+    sync = {"next_batch": "s2", "rooms": {"join": {ROOM: {"timeline": timeline}}}}
+    await bot.reader.read(sync, since="s1", watch=lambda event: None)
+
+    assert [*signs, bot.reader.got_on_at] == [100.0, 101.0, 102.0, 103.0, 104.0]
 
 
 async def test_a_message_of_a_device_not_yet_known_is_heard_once_its_keys_are_there(
@@ -529,9 +580,110 @@ async def test_a_stranger_who_names_sessions_that_never_were_has_few_requests_ma
     await bot.hears(*flood, phone.event("hello", "$ann"))
 
     await bot.hears()
+    at_once = Counter(user for user, _, _ in world.homeserver.asked)
+    for _ in range(3):
+        await bot.hears()
 
-    asked = [user for user, _, _ in world.homeserver.asked]
-    assert (asked.count(EVE), asked.count(ANN)) == (20, 1)
+    assert at_once == {EVE: REQUESTS - 1, ANN: 1}
+    assert Counter(user for user, _, _ in world.homeserver.asked) == {EVE: PER_SENDER, ANN: 1}
+
+
+async def test_few_requests_are_made_between_two_syncs_and_all_of_them_in_the_end(
+    world: World, ann: Somebody
+) -> None:
+    bot = await world.start()
+    crowd = [Phone(bot.guard, Somebody(f"@{n}:b"), room_id=ROOM) for n in range(3)]
+    world.homeserver.people = tuple(phone.owner for phone in crowd)
+    flood = [
+        phone.event("", f"${phone.owner.user_id} {n}", session_id=f"session {n}")
+        for phone in crowd
+        for n in range(PER_SENDER)
+    ]
+    await bot.hears(*flood)
+
+    made: list[Counter[str]] = []
+    for _ in range(4):
+        before = len(world.homeserver.requests)
+        await bot.hears()
+        made.append(Counter(user for user, _, _ in world.homeserver.requests[before:]))
+
+    assert [each.total() for each in made] == [REQUESTS, REQUESTS, REQUESTS, 0]
+    assert all(max(each.values()) - min(each.values()) <= 1 for each in made[:3]), "in turns"
+
+
+async def test_requests_are_taken_back_a_few_at_a_time_while_others_are_made(
+    world: World, ann: Somebody, eve: Somebody
+) -> None:
+    bot = await world.start()
+    hers, phone = (Phone(bot.guard, one, room_id=ROOM) for one in (eve, ann))
+    for n in range(PER_SENDER):
+        await bot.hears(hers.event("", f"$eve{n}", session_id=f"session {n}"))
+    await bot.hears()
+    before = len(world.homeserver.requests)
+
+    for n in range(PER_SENDER):
+        bot.reader.waiting.remove(f"$eve{n}")
+    bot.reader.waiting.add(ROOM, phone.event("hello", "$ann"))
+    made = []
+    for _ in range(3):
+        await bot.hears()
+        made.append(world.homeserver.asked[before:])
+        before = len(world.homeserver.asked)
+
+    taken_back = (EVE, hers.device.keys.device_id, "request_cancellation")
+    half = [taken_back] * (REQUESTS // 2)
+    assert made == [[*half, (ANN, "PHONE", "request")], half, []]
+
+
+@pytest.mark.parametrize("action", ["request", "request_cancellation"])
+async def test_a_request_that_is_refused_holds_up_no_other_one(
+    world: World, ann: Somebody, eve: Somebody, action: str
+) -> None:
+    bot = await world.start()
+    hers, phone = (Phone(bot.guard, one, room_id=ROOM) for one in (eve, ann))
+    await bot.hears(hers.event("", "$eve", device_id="no device"), phone.event("hello", "$ann"))
+    if action == "request_cancellation":
+        await bot.hears()
+        bot.reader.waiting.remove("$eve")
+        bot.reader.waiting.remove("$ann")
+        world.homeserver.requests.clear()
+
+    world.homeserver.failing = "no device"
+    world.homeserver.failure = RequestError("no such device", status=400, errcode="M_INVALID_PARAM")
+    await bot.hears()
+    world.homeserver.failing = ""
+    await bot.hears()
+
+    assert world.homeserver.asked == [(ANN, "PHONE", action)]
+
+
+async def test_a_request_that_the_homeserver_was_away_for_is_made_later(
+    world: World, ann: Somebody
+) -> None:
+    bot = await world.start()
+    phone = Phone(bot.guard, ann, room_id=ROOM)
+    await bot.hears(phone.event("hello", "$1"))
+
+    world.homeserver.failing = "/sendToDevice/"
+    await bot.hears()
+    world.homeserver.failing = ""
+    await bot.hears()
+
+    assert world.homeserver.asked == [(ANN, "PHONE", "request")]
+
+
+async def test_requests_are_made_though_nobody_tells_whose_devices_are_whose(
+    world: World, ann: Somebody
+) -> None:
+    bot = await world.start()
+    phone = Phone(bot.guard, ann, room_id=ROOM)
+    world.homeserver.failing = "/keys/query"
+    world.homeserver.failure = RequestError("no such user", status=400, errcode="M_INVALID_PARAM")
+    await bot.hears(phone.event("hello", "$1"))
+
+    await bot.hears()
+
+    assert world.homeserver.asked == [(ANN, "PHONE", "request")]
 
 
 @pytest.mark.parametrize(
