@@ -29,7 +29,7 @@ from bot.matrix.sharing_ahead import SharingAhead
 from bot.matrix.tally import Tally
 from bot.matrix.trust import ShareKeysWith, Trust
 from bot.matrix.undecryptable import Waiting
-from bot.matrix.untrusted import items, text
+from bot.matrix.untrusted import items, name, text
 from bot.matrix.verification import Comparing, Verifications
 from bot.matrix.withheld import Withheld
 from bot.messages import OwnIdentity, RoomMessage
@@ -278,4 +278,4 @@ async def reach(url: str) -> str:
     versions = [one for one in items(answer, "versions") if isinstance(one, str)]
     if not versions:
         raise HomeserverError(f"Something answers at {url}, but it is no Matrix homeserver.")
-    return f"The homeserver at {url} answers (Matrix {versions[-1]})."
+    return f"The homeserver at {url} answers (Matrix {name(versions[-1])})."

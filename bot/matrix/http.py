@@ -18,6 +18,8 @@ from bot.matrix.answers import is_away, is_page, is_passing
 PATIENCE = 60.0  # seconds in which a request is tried again before its failure is reported
 PAGES = 600.0  # the same for a web page instead of an answer, once the bot runs
 LONGEST_WAIT = 30.0  # seconds, whatever the server's retry_after says
+LARGEST = 64 * 2**20  # bytes of one answer: the members of a room of 100,000, with room to spare
+LARGEST_SYNC = 256 * 2**20  # the first sync has the state of every room
 JSON = "application/json"
 BYTES = "application/octet-stream"
 
@@ -57,6 +59,9 @@ def is_gone(error: RequestError) -> bool:
 def path(*parts: str) -> str:
     """A path of the client-server API, each part escaped: ids come from others."""
     return "/_matrix/client/v3/" + "/".join(quote(part, safe="") for part in parts)
+
+
+SYNC = path("sync")
 
 
 class Http:
@@ -174,9 +179,12 @@ class Http:
         self, method: str, target: str, data: bytes | None, kind: str, seconds: float
     ) -> Answer:
         try:
-            status, content = await self._once(method, target, data, kind, seconds)
+            limit = LARGEST_SYNC if target.startswith(SYNC) else LARGEST
+            status, content = await self._once(method, target, data, kind, seconds, limit=limit)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             return 0, {"error": _in_words(error)}
+        if len(content) > limit:  # nothing would come of asking again
+            raise RequestError(f"The homeserver's answer is larger than {limit} bytes.", status=500)
         answer = _object(content)
         if answer is None:  # a proxy's page, or a body that was cut off: as good as no answer
             return (0, {"error": "its answer is not JSON"}) if status == 200 else (status, {})
@@ -190,7 +198,7 @@ class Http:
         kind: str,
         seconds: float,
         *,
-        limit: int | None = None,
+        limit: int,
     ) -> tuple[int, bytes]:
         if self._session is None:
             self._session = aiohttp.ClientSession(trust_env=False)
@@ -205,12 +213,13 @@ class Http:
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=10.0),
         ) as response:
-            content = await (response.read() if limit is None else _start(response, limit + 1))
-            return response.status, content
+            if response.status < 100:
+                raise aiohttp.ClientPayloadError  # 0 is ours, for "no answer"
+            return response.status, await _start(response, limit + 1)
 
     def _failure(self, what: str, status: int, answer: Mapping[str, Any]) -> RequestError:
         """The sentence for a person; the server's own words may repeat what was sent."""
-        errcode = untrusted.text(answer, "errcode")
+        errcode = untrusted.errcode(answer)
         if errcode == "M_UNKNOWN_TOKEN":
             return TokenRevokedError(
                 "The homeserver no longer accepts the bot's access token: it was logged out "

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from bot.errors import HomeserverError
+from bot.matrix.untrusted import errcode
 
 QUERY = "/_matrix/client/v3/keys/query"
 QUERY_TIMEOUT_MS = 10_000  # how long our server may wait for the servers of other people
@@ -30,6 +31,6 @@ async def query_keys(server: KeyServer, user_ids: Collection[str]) -> dict[str, 
 
 def refused(what: str, status: int, answer: Mapping[str, Any]) -> HomeserverError:
     """The error for an answer that is not 200, with what an operator needs to look it up."""
-    errcode = answer.get("errcode")
-    reason = f", {errcode}" if isinstance(errcode, str) and errcode.isidentifier() else ""
+    code = errcode(answer)
+    reason = f", {code}" if code else ""
     return HomeserverError(f"The homeserver {what} (status {status}{reason}).")

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bot.errors import HomeserverError, HomeserverUnavailableError
+from bot.errors import HomeserverError
 from bot.matrix.departures import departures
 from bot.matrix.events import ClearEvent, clear_event, invite, room_message
 from bot.matrix.guard import DeviceUnknown, Guard, KeyMissing, Rejected
-from bot.matrix.http import Http, RequestError, TokenRevokedError
+from bot.matrix.http import Http, TokenRevokedError
+from bot.matrix.inquiring import Inquiry
 from bot.matrix.key_requests import KeyRequests
 from bot.matrix.keys import DeviceKeyring, StaleStoreError
 from bot.matrix.recalling import Recalling
@@ -50,6 +51,7 @@ class Reader:
         self._http = http
         self._guard = guard
         self._trust = trust
+        self._inquiry = Inquiry(trust, clock)
         self._device_keys = device_keys
         self._room_keys = room_keys
         self._remembered = remembered
@@ -83,6 +85,7 @@ class Reader:
         self._begun = True
         # All that may fail comes before anything is taken from those that wait.
         new = {room_id: await self._new(room_id, joined[room_id], since) for room_id in joined}
+        self._inquiry.begin()
         events: list[RoomEvent] = [one for one in self._invites(sync) if one not in self._told]
         self._told = frozenset()
         for room_id, room in joined.items():
@@ -120,6 +123,7 @@ class Reader:
         """One event, decrypted if its key is there; raises where nobody tells whose devices are."""
         sender = text(event, "sender")
         await self._trust.prepare([sender])  # "not now" is not "never" here
+        self._inquiry.renew([sender])
         try:
             return await self._readable(room_id, event)
         except KeyMissing:
@@ -136,7 +140,9 @@ class Reader:
         """First of all: what follows in this response is encrypted with them."""
         self._guard.receive_to_device(items(sync, "to_device", "events"))
         changed = [*items(sync, "device_lists", "changed"), *items(sync, "device_lists", "left")]
-        self._trust.invalidate(user_id for user_id in changed if isinstance(user_id, str))
+        names = [user_id for user_id in changed if isinstance(user_id, str)]
+        self._trust.invalidate(names)
+        self._inquiry.renew(names)
         self._device_keys.learn(sync)
 
     async def _maintain(self) -> None:
@@ -178,12 +184,7 @@ class Reader:
 
     async def _gap(self, room_id: str, room: object, since: str) -> tuple[list[Any], bool]:
         until = text(room, "timeline", "prev_batch")
-        try:
-            return await missed(self._http, room_id, since=since, until=until, got_on=self._got_on)
-        except HomeserverUnavailableError:
-            raise
-        except RequestError:
-            return [], False  # we may not read it any more
+        return await missed(self._http, room_id, since=since, until=until, got_on=self._got_on)
 
     def _got_on(self) -> None:
         self.got_on_at = self._clock()
@@ -230,10 +231,7 @@ class Reader:
         try:
             return await self._judged(self._guard.decrypt(room_id, event))
         except DeviceUnknown:
-            self._trust.invalidate([sender])
-            await self._ask_about(sender)
-        if sender in self._trust.unreachable:
-            raise KeyMissing
+            await self._inquiry.anew(sender)
         try:
             return await self._judged(self._guard.decrypt(room_id, event))
         except DeviceUnknown:
@@ -241,20 +239,11 @@ class Reader:
 
     async def _judged(self, clear: ClearEvent) -> ClearEvent:
         """With what its device is worth now; KeyMissing while nobody can tell."""
-        await self._ask_about(clear.sender)
+        await self._inquiry.know(clear.sender)
         standing = self._trust.standing(clear.sender, clear.device_id)
         if standing is None:
             raise KeyMissing
         return replace(clear, standing=standing)
-
-    async def _ask_about(self, sender: str) -> None:
-        """Learn the sender's devices, if they aren't known; KeyMissing where we can't ask now."""
-        try:
-            await self._trust.prepare([sender])
-        except TokenRevokedError:
-            raise
-        except HomeserverError:
-            raise KeyMissing from None
 
     def _messages(self, clear: ClearEvent | None, watch: Watch) -> list[RoomEvent]:
         if clear is None:

@@ -1,6 +1,6 @@
 """What the homeserver says about a room at the moment of asking, and the ways in and out."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from bot.matrix.http import Http, RequestError, TokenRevokedError, UnavailableError, path
@@ -11,9 +11,8 @@ DEAD = 30.0  # seconds without an answer about one room, twice: its servers are 
 
 async def members(http: Http, room_id: str) -> frozenset[str]:
     """Everybody joined or invited."""
-    answer = await http.call(
-        "GET", path("rooms", room_id, "members"), query={"not_membership": "leave"}
-    )
+    target = path("rooms", room_id, "members")
+    answer = await ask(http, target, query={"not_membership": "leave"})
     return frozenset(
         text(event, "state_key")
         for event in items(answer, "chunk")
@@ -30,7 +29,7 @@ async def joined(http: Http) -> list[str]:
 async def is_encrypted(http: Http, room_id: str) -> bool:
     """Whether encryption was ever turned on here: it can't be turned off."""
     try:
-        await http.call("GET", path("rooms", room_id, "state", "m.room.encryption", ""))
+        await ask(http, path("rooms", room_id, "state", "m.room.encryption", ""))
     except RequestError as error:
         if error.status == 404 and error.errcode == "M_NOT_FOUND":
             return False
@@ -50,20 +49,39 @@ async def leave(http: Http, room_id: str, *, reason: str = "") -> None:
     await _change(http, path("rooms", room_id, "leave"), body)
 
 
+async def ask(http: Http, target: str, *, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What the homeserver says about one room, of which it may first have to ask others.
+
+    RequestError where it refuses, or answers everything but this.
+    """
+    patience = min(DEAD, http.patience)
+    return await _while_there(
+        http, lambda: http.call("GET", target, query=query, seconds=DEAD, patience=patience)
+    )
+
+
 async def _change(
     http: Http, target: str, body: Mapping[str, Any], *, query: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Two tries, each while the homeserver is there: a dead room must not hold up others.
+    return await _while_there(
+        http,
+        lambda: http.call("POST", target, body, query=query, seconds=DEAD, repeatable=False),
+    )
 
-    RequestError where the homeserver answers everything but this.
-    """
-    for _ in range(2):
+
+async def _while_there(
+    http: Http, attempt: Callable[[], Awaitable[dict[str, Any]]]
+) -> dict[str, Any]:
+    """Two tries, each while the homeserver is there: a dead room must not hold up others."""
+    left = 2
+    while left:
         try:
-            return await http.call(
-                "POST", target, body, query=query, seconds=DEAD, repeatable=False
-            )
+            return await attempt()
         except TokenRevokedError:
             raise
-        except UnavailableError:
+        except RequestError as error:
+            if error.errcode and not isinstance(error, UnavailableError):
+                raise  # without an errcode, it may not be the homeserver that speaks
             await joined(http)  # waits here while it is the homeserver that is away
+            left -= error.status != 429
     raise RequestError("The homeserver gave no answer about a room.")

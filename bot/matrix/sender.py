@@ -125,7 +125,7 @@ class Sender:
     async def sent_by_me(self, room_id: str, event_id: str) -> bool:
         """Whether an event is the bot's own."""
         try:
-            event = await self._http.call("GET", path("rooms", room_id, "event", event_id))
+            event = await rooms.ask(self._http, path("rooms", room_id, "event", event_id))
         except HomeserverUnavailableError:
             raise
         except RequestError:

@@ -108,14 +108,15 @@ async def _by_token(http: Http, user_id: str, token: str, known: Session | None)
     who, device_id = untrusted.text(answer, "user_id"), untrusted.text(answer, "device_id")
     if who != user_id:
         raise HomeserverError(
-            f"The access token belongs to {who}, not to {user_id} (homeserver.user_id)."
+            f"The access token belongs to {untrusted.name(who)}, not to {user_id} "
+            "(homeserver.user_id)."
         )
     if not device_id:
         raise HomeserverError("The access token belongs to no device, so nothing can be encrypted.")
     if known and known.device_id != device_id:
         raise HomeserverError(
-            f"The access token belongs to device {device_id}, but the data directory to "
-            f"{known.device_id}: use that device's token, or an empty storage.path."
+            f"The access token belongs to device {untrusted.name(device_id)}, but the data "
+            f"directory to {known.device_id}: use that device's token, or an empty storage.path."
         )
     return replace(known or Session(user_id, device_id), access_token=token)
 
@@ -144,7 +145,8 @@ async def _by_password(
     who, token = untrusted.text(answer, "user_id"), untrusted.text(answer, "access_token")
     if who != account.user_id or untrusted.text(answer, "device_id") != known.device_id:
         raise HomeserverError(
-            f"The homeserver logged us in as {who}, not as {account.user_id} with our device."
+            f"The homeserver logged us in as {untrusted.name(who)}, not as {account.user_id} with "
+            "our device."
         )
     http.access_token = token
     return replace(known, access_token=token)

@@ -4,11 +4,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from bot.matrix.http import Http, path
+from bot.matrix import rooms
+from bot.matrix.http import Http, RequestError, UnavailableError, path
 from bot.matrix.untrusted import items, member, text
 
 PAGE = 100
 LONGEST_GAP = 5_000  # events of one room fetched after an absence; what is older is counted
+MOST_PAGES = LONGEST_GAP // PAGE + 10  # a page may be short or empty, but not each of them
 
 
 async def missed(
@@ -17,18 +19,26 @@ async def missed(
     """What happened between two sync tokens, oldest first, and whether that is all of it.
 
     A sync carries only the newest events of a room and calls the rest a gap ("limited"). `got_on`
-    hears of each page that came: there may be many.
+    hears of each page that came: there may be many. What the homeserver refuses or fails to show
+    ends it early, so that no room holds up the others.
     """
     found: deque[Any] = deque()
     target, position = path("rooms", room_id, "messages"), until
-    while len(found) < LONGEST_GAP:
+    for _ in range(MOST_PAGES):
         query = {"dir": "b", "from": position, "to": since, "limit": str(PAGE)}
-        answer = await http.call("GET", target, query=query)
+        try:
+            answer = await rooms.ask(http, target, query=query)
+        except UnavailableError:
+            raise
+        except RequestError:
+            break
         got_on()
         found.extendleft(items(answer, "chunk"))
         position, before = text(answer, "end"), position
         if position in ("", before):
             return list(found), True
+        if len(found) >= LONGEST_GAP:
+            break
     return list(found), False
 
 

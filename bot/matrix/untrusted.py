@@ -82,6 +82,17 @@ def text(value: object, *keys: str) -> str:
     return found.encode(errors="replace").decode() if isinstance(found, str) else ""
 
 
+def errcode(answer: object) -> str:
+    """The code of a refusal; empty where what is there could be words meant for a person."""
+    found = text(answer, "errcode")
+    return found if re.fullmatch(r"[A-Z0-9_.]{1,64}", found) else ""
+
+
+def name(found: str) -> str:
+    """An id as it may stand in a sentence: one word, of what ids are made of."""
+    return found if re.fullmatch(r"[\w@:.=/+-]{1,255}", found, re.ASCII) else "another"
+
+
 def number(value: object, *keys: str) -> int:
     """The integer under these keys; 0 where anything on the way is none."""
     found = member(value, *keys)

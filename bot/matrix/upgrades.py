@@ -4,6 +4,7 @@ import math
 import re
 from typing import Any
 
+from bot.matrix import rooms
 from bot.matrix.http import Http, RequestError, path
 from bot.matrix.untrusted import items, mapping, member, number, text
 from bot.messages import Successor
@@ -63,7 +64,7 @@ async def _state_event(http: Http, room_id: str, kind: str) -> Event:
     """
     target = path("rooms", room_id, "state", kind, "")
     try:
-        event = await http.call("GET", target, query={"format": "event"})
+        event = await rooms.ask(http, target, query={"format": "event"})
     except RequestError as error:
         if error.status == 404 and error.errcode == "M_NOT_FOUND":
             return {}

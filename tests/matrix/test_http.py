@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from bot.matrix import http as connection
 from bot.matrix.http import (
     LONGEST_WAIT,
     Http,
@@ -22,7 +23,9 @@ from bot.matrix.http import (
     is_gone,
 )
 from bot.matrix.http import path as path_of
+from bot.matrix.keyserver import refused
 from bot.matrix.recalling import fetched
+from bot.matrix.untrusted import name
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -295,3 +298,63 @@ async def test_it_is_known_when_the_homeserver_was_last_away_or_hidden(away: Han
         await http.call("GET", "/x")
 
     assert before < begun <= known == http.away_at <= clock()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "**[Sign in here](https://evil.example)**",
+        "m_forbidden",
+        "M_" + "X" * 63,
+        "M_FORBIDDEN\n",
+        "M_FORBIDDEN evil.example",
+        "\u0410",
+        ["M_FORBIDDEN"],
+    ],
+)
+async def test_no_word_of_the_homeservers_comes_into_a_sentence(words: object) -> None:
+    answer = {"errcode": words, "error": "evil"}
+    async with serving(answering(403, answer)) as (http, _):
+        with pytest.raises(RequestError) as raised:
+            await http.call("PUT", "/x", {})
+
+    assert str(raised.value) == "The homeserver refused a request (PUT: 403)."
+    assert str(refused("failed", 403, answer)) == "The homeserver failed (status 403)."
+
+
+def test_a_name_in_a_sentence_is_one_word() -> None:
+    assert name("@ann:example.org") == "@ann:example.org"
+    assert [name(one) for one in ("", "a b", "[x](y)", "\x1b[2J", "*x*", "a" * 256)] == [
+        "another"
+    ] * 6
+
+
+async def test_an_answer_without_a_status_is_none() -> None:
+    async def nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = b'{"error": "evil"}'
+        writer.write(b"HTTP/1.1 000 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(nothing, "127.0.0.1", 0) as server:
+        http = Http(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        with pytest.raises(UnavailableError, match="the connection broke"):
+            await http.call("GET", "/x", patience=0.0)
+        await http.close()
+
+
+async def test_an_answer_ends_at_its_limit_and_is_not_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "LARGEST", 1_000)
+    monkeypatch.setattr(connection, "LARGEST_SYNC", 2_000)
+    async with serving(answering(200, {"x": "x" * 1_000})) as (http, seen):
+        http.patience = math.inf
+        with pytest.raises(RequestError, match="larger than 1000 bytes") as raised:
+            await http.call("GET", "/x")
+        assert len(seen) == 1
+        assert len(await http.call("GET", path_of("sync"), query={"since": "x"})) == 1
+
+    assert not isinstance(raised.value, UnavailableError)

@@ -14,6 +14,7 @@ import pytest
 from bot.matrix.crypto_store import close_crypto_store, open_crypto_store
 from bot.matrix.guard import Guard
 from bot.matrix.http import Http, PageError, RequestError, UnavailableError
+from bot.matrix.inquiring import ASK_AGAIN
 from bot.matrix.key_requests import AT_ONCE as REQUESTS
 from bot.matrix.key_requests import PER_SENDER
 from bot.matrix.keys import DeviceKeyring
@@ -44,14 +45,17 @@ class Homeserver(Http):
         self.requests: list[tuple[str, str, Json]] = []  # for whom, which device, what
         self.failing = ""
         self.failure: RequestError = UnavailableError("away")
+        self.silent = False  # the homeserver of these people
+        self.queries = 0
 
     async def request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> tuple[int, Json]:
         assert path.endswith("/keys/query")
+        self.queries += 1
         if self.failing and self.failing in path:
             raise self.failure
-        return 200, together(*self.people)
+        return 200, {} if self.silent else together(*self.people)
 
     async def call(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, **options: Any
@@ -97,6 +101,7 @@ class Bot:
     reader: Reader
     now: float = 0.0
     tokens: int = 0
+    changed: tuple[str, ...] = ()  # whose devices the next sync says have changed
 
     async def hears(self, *events: Json, keys: tuple[Json, ...] = ()) -> list[str]:
         """One sync: the words of the messages that it brings, accepted as the dispatcher does."""
@@ -119,6 +124,7 @@ class Bot:
             "next_batch": f"s{self.tokens}",
             "rooms": {"join": {ROOM: {"timeline": {"events": list(events)}}}},
             "to_device": {"events": list(keys)},
+            "device_lists": {"changed": list(self.changed)},
         }
         return await self.reader.read(
             json.loads(json.dumps(sync)), since="s", watch=lambda event: None
@@ -157,6 +163,7 @@ async def running(folder: Path, homeserver: Homeserver) -> AsyncIterator[Bot]:
                 waiting=waiting,
                 remembered=rooms,
                 readings=storage.readings,
+                clock=lambda: bot.now,
             )
             bot = Bot(storage, guard, reader)
             yield bot
@@ -723,3 +730,93 @@ async def test_a_homeserver_that_refuses_requests_keeps_nobody_waiting(
     heard = await bot.hears(keys=(phone.room_key(),))
 
     assert heard == ["hello"]
+
+
+async def test_events_of_an_unlisted_device_cost_one_question_and_are_dropped(
+    world: World, ann: Somebody
+) -> None:
+    bot = await world.start()
+    await bot.reader._trust.prepare([ANN])
+    before = world.homeserver.queries
+    hidden = Phone(bot.guard, Somebody(ANN, "HIDDEN"), room_id=ROOM)
+
+    await bot.hears(*(hidden.event("", f"${n}") for n in range(50)), keys=(hidden.room_key(),))
+
+    assert world.homeserver.queries == before + 1
+    assert bot.guard.drops == {"event under another sender's name": 50}
+    assert not bot.reader.waiting
+
+
+async def test_who_is_on_a_silent_homeserver_is_asked_about_once_a_minute(
+    world: World, ann: Somebody
+) -> None:
+    bot = await world.start()
+    world.homeserver.silent = True
+    phone = Phone(bot.guard, ann, room_id=ROOM)
+    await bot.hears(*(phone.event(str(n), f"${n}") for n in range(9)), keys=(phone.room_key(),))
+    at_first = world.homeserver.queries
+
+    bot.now = 1.0
+    for n in range(3):
+        await bot.hears(phone.event("more", f"$more{n}"))
+    within_a_minute = world.homeserver.queries
+    world.homeserver.silent = False
+    bot.now = ASK_AGAIN + 1.0
+    heard = await bot.hears()
+
+    assert at_first <= 2  # as one never heard of, and as the owner of an unknown device
+    assert (within_a_minute, world.homeserver.queries) == (at_first, at_first + 1)
+    assert heard == [*map(str, range(9)), "more", "more", "more"]
+
+
+async def test_a_device_added_within_a_minute_of_the_last_question_is_heard(
+    world: World, ann: Somebody
+) -> None:
+    bot = await world.start()
+    hidden = Phone(bot.guard, Somebody(ANN, "HIDDEN"), room_id=ROOM)
+    await bot.hears(hidden.event("", "$0"), keys=(hidden.room_key(),))
+    new = Somebody(ANN, "NEW")
+    phone = Phone(bot.guard, new, room_id=ROOM)
+    world.homeserver.people = (new,)
+
+    bot.now = 1.0
+    not_yet = await bot.hears(phone.event("hello", "$1"), keys=(phone.room_key(),))
+    asked = world.homeserver.queries
+    bot.now = ASK_AGAIN + 1.0
+    heard = await bot.hears()
+
+    assert (not_yet, heard) == ([], ["hello"])
+    assert world.homeserver.queries == asked + 1
+
+
+async def test_a_change_of_devices_that_is_announced_is_asked_about_at_once(
+    world: World, ann: Somebody
+) -> None:
+    bot = await world.start()
+    hidden = Phone(bot.guard, Somebody(ANN, "HIDDEN"), room_id=ROOM)
+    await bot.hears(hidden.event("", "$0"), keys=(hidden.room_key(),))
+    new = Somebody(ANN, "NEW")
+    phone = Phone(bot.guard, new, room_id=ROOM)
+    world.homeserver.people = (new,)
+
+    bot.now = 1.0
+    not_yet = await bot.hears(phone.event("hello", "$1"), keys=(phone.room_key(),))
+    bot.now = 2.0
+    bot.changed = (ANN,)
+    heard = await bot.hears()
+
+    assert (not_yet, heard) == ([], ["hello"])
+
+
+async def test_a_homeserver_that_fails_at_somebodys_keys_is_asked_once_a_sync(
+    world: World, ann: Somebody
+) -> None:
+    bot = await world.start()
+    phone = Phone(bot.guard, ann, room_id=ROOM)
+    await bot.hears(keys=(phone.room_key(),))
+    world.homeserver.failing = "/keys/query"
+    before = world.homeserver.queries
+
+    await bot.hears(*(phone.event("", f"${n}") for n in range(9)))
+
+    assert world.homeserver.queries == before + 1
