@@ -95,8 +95,11 @@ class Verifying:
         """What an operator wrote in the audit room about a comparison: its number, and whether.
 
         Not with a device or an identity that may be somebody else's: it would vouch for itself.
+        Nor under the bot's own name, whomever access.operators covers: a device that somebody adds
+        to its account knows no number, but may guess.
         """
-        if room_id != self._audit_room or not operates(sender, self._config):
+        own = sender == self._config.homeserver.user_id
+        if room_id != self._audit_room or own or not operates(sender, self._config):
             return None
         if not encrypted or standing is not Standing.OWNED:
             return None

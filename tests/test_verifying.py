@@ -7,7 +7,7 @@ import pytest
 from bot.messages import Comparison, Outgoing, Standing
 from bot.room_events import Accepted
 from bot.verifying import Verifying
-from tests.spine import ANN, AUDIT_ROOM, BOB, EVE, Clock, configured
+from tests.spine import ANN, AUDIT_ROOM, BOB, BOT, EVE, Clock, configured
 
 EMOJI = ("🐶 Dog", "🍕 Pizza", "🔧 Wrench", "🚂 Train", "🎂 Cake", "📌 Pin", "🦋 Butterfly")
 ASKED = Comparison(123456, ANN, "!ann", EMOJI, (1234, 5678, 9012))
@@ -156,3 +156,10 @@ def test_nobody_elses_word_counts_and_none_that_a_homeserver_could_write(
 @pytest.mark.parametrize("standing", [Standing.UNSIGNED, Standing.CHANGED])
 def test_an_operators_own_new_device_or_identity_vouches_for_nobody(standing: Standing) -> None:
     assert Bot().told("!verified 123456", standing=standing) is None
+
+
+def test_the_bots_own_account_vouches_for_nobody_though_operators_cover_it() -> None:
+    everybody = Bot('["@*:x.org"]')
+
+    assert everybody.told("!verified 123456", sender=BOB) == (123456, True)
+    assert everybody.told("!verified 123456", sender=BOT) is None

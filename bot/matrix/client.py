@@ -147,10 +147,12 @@ class MatrixClient:
             except (TokenRevokedError, StaleStoreError):
                 raise
             except HomeserverError as error:
-                _log.warning("sync failed, trying again: %s", error)
+                _log.warning("sync failed, trying again: %s", str(error))  # a sentence of ours
                 await asyncio.sleep(backoff(failures))
                 failures += 1
                 continue
+            if failures:
+                _log.info("the homeserver answers again")
             yield batch
             since, first, failures = batch.token, False, 0
 

@@ -63,14 +63,17 @@ class Recalling:
 
 
 async def fetched(http: Http, room_id: str, event_id: str, *, patience: float | None = None) -> Any:
-    """An event by its id; None where the homeserver says that it is gone.
+    """An event by its id; None where the homeserver says that it is gone, or shows another.
 
+    In the place of the one that is asked for it could show an old command, to have it done again.
     RequestError where it doesn't say so after as much patience as any request gets, or after what
     is given here, in seconds.
     """
     try:
-        return await http.call("GET", path("rooms", room_id, "event", event_id), patience=patience)
+        target = path("rooms", room_id, "event", event_id)
+        event = await http.call("GET", target, patience=patience)
     except RequestError as error:
         if is_gone(error):
             return None
         raise
+    return event if text(event, "event_id") == event_id else None

@@ -177,6 +177,11 @@ async def test_an_event_that_can_not_be_had_now_is_not_called_gone(failing: Hand
     assert (gone, event) == (None, {"event_id": "$1"})
 
 
+async def test_another_event_than_the_one_that_is_asked_for_is_none() -> None:
+    async with serving(answering(200, {"event_id": "$an-old-command"})) as (http, _):
+        assert await fetched(http, "!r", "$asked-for") is None
+
+
 async def test_what_the_homeserver_refuses_itself_is_final_also_once_the_bot_runs() -> None:
     async with serving(answering(404, {"errcode": "M_NOT_FOUND"}), OK) as (http, seen):
         http.patience = math.inf
