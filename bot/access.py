@@ -14,6 +14,7 @@ from bot.messages import Room, RoomKind, RoomMessage, Standing
 
 INPUT_LIMIT = 16 * 1024  # bytes of one message (SEC-02)
 CATCHING_UP = timedelta(minutes=10)  # after a start
+PRUNED_FROM = 1_000  # things that were said once
 
 
 class Refusal(StrEnum):
@@ -146,11 +147,32 @@ class Once:
 
     def __init__(self) -> None:
         self._until: dict[tuple[str, ...], datetime] = {}
+        self._enough = PRUNED_FROM
 
     def may(self, *key: str, now: datetime, every: timedelta = timedelta(days=1)) -> bool:
         """Whether this may be said now; asking counts as having said it."""
-        self._until = {one: until for one, until in self._until.items() if now < until}
-        if key in self._until:
+        if now < self._until.get(key, now):
             return False
         self._until[key] = now + every
+        if len(self._until) > self._enough:
+            self._until = {one: until for one, until in self._until.items() if now < until}
+            self._enough = max(PRUNED_FROM, 2 * len(self._until))
+        return True
+
+
+class Few:
+    """Things of somebody's making: each once a day, and only so many of one person's in an hour."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._said: dict[str, dict[tuple[str, ...], datetime]] = {}
+
+    def may(self, who: str, *key: str, now: datetime) -> bool:
+        """Whether this one may be now; asking counts, if it may."""
+        said = self._said.get(who, {})
+        said = {one: at for one, at in said.items() if now - at < timedelta(days=1)}
+        recent = sum(now - at < timedelta(hours=1) for at in said.values())
+        if key in said or recent >= self._most:
+            return False
+        self._said[who] = {**said, key: now}
         return True

@@ -44,7 +44,9 @@ from bot.room_events import (
     Undecryptable,
     Unfinished,
     Upgraded,
+    inbox_row,
 )
+from bot.unreadable import LONGEST_ID, Unreadable
 from storage import Storage, VaultGone
 
 log = logging.getLogger(__name__)
@@ -125,6 +127,7 @@ class Handler:
         self._now = now
         self._pace = Pace(config.limits.messages_per_minute, since=now())
         self._once = once
+        self._unreadable = Unreadable()
 
     async def handle(self, event: RoomEvent) -> None:
         """Handle one event to its end; raises only what means that the bot must stop."""
@@ -148,7 +151,7 @@ class Handler:
             raise
         except VaultGone:
             gone = Effect(Action.MESSAGE_ANSWERED, Outcome.INTERRUPTED)
-            await self._journal.of_somebody([gone], finishes=_finished_by(event))
+            await self._journal.of_somebody([gone], finishes=inbox_row(event))
         except Exception as error:  # the one place that catches bugs
             await self._failed(event, error)
 
@@ -233,7 +236,7 @@ class Handler:
         if isinstance(event, Unfinished) and not await self._told_of(event, error):
             return log.warning("a message could not be fetched: it is left to the next start")
         if not isinstance(event, RoomMessage):
-            return await self._journal.of_somebody([failed], finishes=_finished_by(event))
+            return await self._journal.of_somebody([failed], finishes=inbox_row(event))
         if not isinstance(error, HomeserverHiddenError):  # an apology would be hidden as well
             await self._apologise(event, text)
         return await self._exchanges.record(event, failed, finishes=event.event_id)
@@ -283,16 +286,13 @@ class Handler:
         return listed and readable and room.room_id != self._audit_room
 
     async def _undecryptable(self, event: Undecryptable) -> None:
-        if not allowed(event.sender, self._config):
+        if not allowed(event.sender, self._config) or len(event.session_id) > LONGEST_ID:
             return
-        effect = Effect(Action.MESSAGE_UNDECRYPTABLE, Outcome.FAILED, event.event_id)
-        await self._exchanges.record(event, effect)
-        if self._once.may(event.room_id, event.session_id, now=self._now()):
-            to = Address(event.room_id, event.event_id).about("undecryptable")
-            await self._delivery.send(Reply(replies.UNDECRYPTABLE), to)
+        if (effect := self._unreadable.effect(event, self._now())) is not None:
+            await self._exchanges.record(event, effect)
+        if self._unreadable.may_be_told(event, self._now()):
+            room = await self._messenger.room(event.room_id)
+            if event.sender in room.members and self._may_speak_in(room):
+                to = Address(event.room_id, event.event_id).about("undecryptable")
+                await self._delivery.send(Reply(replies.UNDECRYPTABLE), to)
         await self._storage.inbox.tell(event.event_id)
-
-
-def _finished_by(event: RoomEvent) -> str | None:
-    """The id of the inbox row that an event has, if it has one."""
-    return event.event_id if isinstance(event, RoomMessage | Unfinished | Gap) else None

@@ -108,3 +108,8 @@ class Batch:
     token: str
     waiting: tuple[tuple[str, str], ...] = ()
     settled: tuple[str, ...] = ()
+
+
+def inbox_row(event: RoomEvent) -> str | None:
+    """The id of the inbox row that an event has, if it has one."""
+    return event.event_id if isinstance(event, RoomMessage | Unfinished | Gap) else None

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from storage.clock import to_text, utc_now
 from storage.database import Database, Transaction
+from storage.sealing import digest
 
 SYNC_TOKEN = "sync token"  # noqa: S105 - the name of a row
 
@@ -29,11 +30,17 @@ class StillWaiting:
 
 
 class Inbox:
-    """The inbox of the bot: event ids only, never a text."""
+    """The inbox of the bot: event ids only, never a text.
 
-    def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
+    Of what was swept, digests under the key remain, so that no old event ever counts as new.
+    """
+
+    def __init__(
+        self, database: Database, now: Callable[[], datetime] = utc_now, *, key: bytes
+    ) -> None:
         self._database = database
         self._now = now
+        self._key = key
 
     async def accept(
         self,
@@ -52,7 +59,7 @@ class Inbox:
         accepted = []
         async with self._database.transaction() as transaction:
             for event_id, room_id in event_ids:
-                if await transaction.execute(
+                if not await self._was_swept(transaction, event_id) and await transaction.execute(
                     "INSERT INTO inbox (event_id, room_id, accepted_at) VALUES (?, ?, ?) "
                     "ON CONFLICT (event_id) DO NOTHING",
                     event_id,
@@ -113,9 +120,9 @@ class Inbox:
         return [(row["event_id"], row["room_id"]) for row in rows]
 
     async def seen(self, event_id: str) -> bool:
-        """Whether the event was ever accepted, as far back as finished ones are kept."""
+        """Whether the event was ever accepted."""
         row = await self._database.row("SELECT 1 FROM inbox WHERE event_id = ?", event_id)
-        return row is not None
+        return row is not None or await self._was_swept(self._database, event_id)
 
     async def token(self) -> str | None:
         """The sync token after everything that was accepted."""
@@ -123,11 +130,20 @@ class Inbox:
         return None if value is None else str(value)
 
     async def sweep(self, before: datetime) -> int:
-        """Drop events finished before a moment (a redelivered event is known by its row)."""
+        """Drop events finished before a moment; their digests remain and tell what comes again."""
         async with self._database.transaction() as transaction:
+            rows = await transaction.rows(
+                "SELECT event_id FROM inbox WHERE finished_at < ?", to_text(before)
+            )
+            await self._never_again(transaction, [row["event_id"] for row in rows])
             return await transaction.execute(
                 "DELETE FROM inbox WHERE finished_at < ?", to_text(before)
             )
+
+    async def never_again(self, event_ids: Iterable[str]) -> None:
+        """Let these events never be accepted, though this inbox has not handled them itself."""
+        async with self._database.transaction() as transaction:
+            await self._never_again(transaction, event_ids)
 
     async def give_up(self, before: datetime) -> int:
         """Let nothing wait that came before a moment; how many were given up."""
@@ -135,6 +151,17 @@ class Inbox:
             return await transaction.execute(
                 "DELETE FROM waiting WHERE arrived_at < ?", to_text(before)
             )
+
+    async def _never_again(self, transaction: Transaction, event_ids: Iterable[str]) -> None:
+        for event_id in event_ids:
+            await transaction.execute(
+                "INSERT INTO handled (event) VALUES (?) ON CONFLICT (event) DO NOTHING",
+                digest(event_id, key=self._key),
+            )
+
+    async def _was_swept(self, where: Database | Transaction, event_id: str) -> bool:
+        known = "SELECT 1 FROM handled WHERE event = ?"
+        return await where.row(known, digest(event_id, key=self._key)) is not None
 
 
 async def _wait(transaction: Transaction, waiting: Iterable[tuple[str, str]], now: str) -> None:

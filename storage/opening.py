@@ -98,7 +98,7 @@ async def opened(
             await vaults.recover()
             try:
                 yield Storage(
-                    inbox=Inbox(shared, now),
+                    inbox=Inbox(shared, now, key=master_key.derive("handled events")),
                     rooms=Rooms(shared, now),
                     readings=Readings(shared, master_key.derive("replay index")),
                     audit_log=AuditLog(shared, now),

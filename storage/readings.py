@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from hashlib import blake2b
 
 from storage.database import Database
-
-DIGEST_BYTES = 16
+from storage.sealing import digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +49,4 @@ class Readings:
         return self._digest(f"{reading.sender_key} {reading.session_id}")
 
     def _digest(self, what: str) -> bytes:
-        return blake2b(what.encode(), key=self._key, digest_size=DIGEST_BYTES).digest()
+        return digest(what, key=self._key)

@@ -26,7 +26,7 @@ from storage.sealing import MasterKey
 from storage.tenants import Tenants
 
 # What the living data knows must not be unlearned, and its log, which people have seen, goes on.
-KNOWLEDGE = ("encrypted_room", "identity")
+KNOWLEDGE = ("encrypted_room", "identity", "reading", "handled")
 LOG = ("audit_entry", "audit_detail", "audit_feed")
 
 
@@ -101,7 +101,7 @@ async def _adapt(
     draft: Path, path: Path, master_key: MasterKey, now: Callable[[], datetime]
 ) -> tuple[int, bool]:
     """Make the restored data fit to go on from now; what Restored says of the forgotten."""
-    destroyed_again, known = 0, False
+    destroyed_again, known, handled = 0, False, list[str]()
     async with await Database.open(draft / "shared.db", migrations="shared") as restored:
         async with restored.transaction() as transaction:
             await transaction.execute("DELETE FROM state WHERE name = ?", SYNC_TOKEN)
@@ -109,9 +109,10 @@ async def _adapt(
             await transaction.execute("DELETE FROM audit_feed")
         if (path / "shared.db").exists():
             tenants = Tenants(restored, master_key, now)
-            known = await _learn(restored, tenants, path)
+            known, handled = await _learn(restored, tenants, path)
             destroyed_again = await _erase(tenants, draft / "keyring", master_key)
     async with opened(draft, master_key, now=now) as storage:  # finishes the destructions
+        await storage.inbox.never_again(handled)
         for event_id, _ in await storage.inbox.unfinished():
             lost = AuditEntry(now(), SYSTEM, "message.answered", "interrupted", event_id)
             await storage.audit_log.append(lost)
@@ -119,8 +120,11 @@ async def _adapt(
     return destroyed_again, known
 
 
-async def _learn(restored: Database, tenants: Tenants, path: Path) -> bool:
-    """Take over what the living data knows; whether it had gone on from this backup."""
+async def _learn(restored: Database, tenants: Tenants, path: Path) -> tuple[bool, list[str]]:
+    """Take over what the living data knows.
+
+    Returns whether it had gone on from this backup, and the ids of the events that it handled.
+    """
     try:
         async with await Database.open(path / "shared.db", migrations="shared") as living:
             await tenants.bury(await _forgotten(living, _slots(path / "keyring")))
@@ -130,7 +134,8 @@ async def _learn(restored: Database, tenants: Tenants, path: Path) -> bool:
             for table in LOG if goes_on else ():
                 newest = await restored.value(f"SELECT max(rowid) FROM {table}")  # noqa: S608
                 await _copy_rows(table, living, restored, after=newest or 0)
-            return goes_on
+            handled = await living.rows("SELECT event_id FROM inbox")
+            return goes_on, [row["event_id"] for row in handled]
     except StorageFailure as failure:
         raise StorageFailure(
             f"{failure} So nobody can know who was forgotten since the backup: move what is in "
@@ -161,7 +166,10 @@ async def _goes_on(living: Database, restored: Database) -> bool:
 
 
 async def _copy_rows(table: str, living: Database, restored: Database, *, after: int = 0) -> None:
-    found = await living.rows(f"SELECT * FROM {table} WHERE rowid > ?", after)  # noqa: S608
+    if after:
+        found = await living.rows(f"SELECT * FROM {table} WHERE rowid > ?", after)  # noqa: S608
+    else:  # some have no rowid
+        found = await living.rows(f"SELECT * FROM {table}")  # noqa: S608
     async with restored.transaction() as transaction:
         for row in found:
             values = [row[name] for name in row.keys()]  # noqa: SIM118

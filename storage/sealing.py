@@ -19,6 +19,7 @@ NONCE_BYTES = 12
 TAG_BYTES = 16
 SALT_BYTES = 16
 OVERHEAD = NONCE_BYTES + TAG_BYTES
+DIGEST_BYTES = 16
 
 
 class MasterKey:
@@ -80,6 +81,11 @@ def unseal(key: bytes, sealed: bytes, associated: bytes = b"") -> bytes:
         raise StorageFailure(
             "A sealed value can't be opened: it was changed, or the master key is another one."
         ) from None
+
+
+def digest(what: str, *, key: bytes) -> bytes:
+    """By which a text is known again, and can't be guessed without the key."""
+    return hashlib.blake2b(what.encode(), key=key, digest_size=DIGEST_BYTES).digest()
 
 
 def _raw_key(secret: str) -> bytes | None:

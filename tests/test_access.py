@@ -5,7 +5,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.access import Chat, Ignore, Once, Order, Pace, Refusal, Refuse, allowed, intent
+from bot.access import (
+    PRUNED_FROM,
+    Chat,
+    Few,
+    Ignore,
+    Once,
+    Order,
+    Pace,
+    Refusal,
+    Refuse,
+    allowed,
+    intent,
+)
 from bot.commands import COMMANDS
 from bot.config import Config, load_config
 from bot.messages import Room, RoomMessage, Standing
@@ -170,3 +182,37 @@ def test_a_notice_is_repeated_only_after_its_time() -> None:
     assert not once.may("a", now=NOW + timedelta(hours=23))
     assert once.may("b", now=NOW)
     assert once.may("a", now=NOW + timedelta(hours=24))
+
+
+def test_what_was_said_long_ago_is_let_go_of_now_and_then_and_nothing_else_is() -> None:
+    once = Once()
+    for number in range(PRUNED_FROM):
+        once.may(f"{number}", now=NOW, every=timedelta(hours=1))
+    kept = once._until
+
+    once.may("a", now=NOW)
+    looked_through_at_once = once._until is not kept
+    kept = once._until
+    for number in range(PRUNED_FROM // 2):
+        once.may(f"more {number}", now=NOW)
+    looked_through_each_time = once._until is not kept
+    for number in range(PRUNED_FROM):
+        once.may(f"later {number}", now=NOW + timedelta(hours=2))
+
+    assert (looked_through_at_once, looked_through_each_time) == (True, False)
+    assert len(once._until) == 1 + PRUNED_FROM // 2 + PRUNED_FROM
+    assert not once.may("a", now=NOW + timedelta(hours=2))
+
+
+def test_a_few_of_one_persons_are_admitted_in_an_hour_and_each_once_a_day() -> None:
+    few = Few(2)
+
+    first = [few.may("ann", one, now=NOW) for one in "aabc"]
+    bobs = few.may("bob", "a", now=NOW)
+    later = [few.may("ann", one, now=NOW + timedelta(hours=1)) for one in "acd"]
+    next_day = few.may("ann", "a", now=NOW + timedelta(days=1))
+
+    assert first == [True, False, True, False]
+    assert bobs
+    assert later == [False, True, True]
+    assert next_day

@@ -221,6 +221,48 @@ async def test_an_undecryptable_message_is_told_once_for_its_session(bot: Spine)
     assert again == stranger == []
 
 
+async def test_made_up_sessions_bring_few_notices_and_few_entries(bot: Spine) -> None:
+    await bot.say("hello")
+    before = len(bot.homeserver.sent)
+    for number in range(200):
+        await bot.give(Undecryptable(f"$u{number}", "!ann", ANN, f"session {number}"))
+    told, recorded = len(bot.homeserver.sent) - before, (await bot.audited()).count(UNREADABLE)
+
+    bot.clock.forward(hours=1)
+    again = await bot.give(Undecryptable("$later", "!ann", ANN, "another session"))
+    others = await bot.give(Undecryptable("$bobs", "!all", BOB, "session of bob"))
+
+    assert (told, recorded) == (3, 20)
+    assert [one.text for one in (*again, *others)] == [replies.UNDECRYPTABLE] * 2
+    feed = await bot.storage.audit_log.feed(limit=1000)
+    assert [one.facts["unrecorded"] for one in feed if "unrecorded" in one.facts] == [180]
+
+
+UNREADABLE = ("message.undecryptable", "failed")
+
+
+@pytest.mark.parametrize("room_id", [AUDIT_ROOM, "!open", "!bob"])
+async def test_nothing_is_said_of_the_undecryptable_where_the_bot_must_not_speak(
+    bot: Spine, room_id: str
+) -> None:
+    await bot.say("hello")
+    bot.homeserver.rooms[AUDIT_ROOM] = Room(AUDIT_ROOM, frozenset({BOT, ANN}), encrypted=True)
+
+    said = await bot.give(Undecryptable("$1", room_id, ANN, "session"))
+
+    assert said == []
+    assert UNREADABLE in await bot.audited()
+
+
+async def test_a_session_with_a_name_longer_than_any_client_gives_is_ignored(bot: Spine) -> None:
+    await bot.say("hello")
+
+    said = await bot.give(Undecryptable("$1", "!ann", ANN, "s" * 256))
+
+    assert said == []
+    assert UNREADABLE not in await bot.audited()
+
+
 async def test_what_was_skipped_is_told_where_somebody_listed_may_have_asked(bot: Spine) -> None:
     gaps = [
         Gap(f"gap 5000 {room_id} s1", room_id, 5_000)

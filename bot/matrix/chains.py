@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.matrix.signed_json import is_ed25519, is_signed
+from bot.matrix.signed_json import has_canonical_form, is_ed25519, is_signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +92,11 @@ def _self_signing_key(answer: object, user_id: str, master: str | None) -> str |
 
 
 def _cross_signing_key(payload: object, user_id: str, usage: str) -> str | None:
-    """The public key of a cross-signing key object: exactly one, named by itself."""
+    """The public key of a cross-signing key object that can be signed: one, named by itself."""
     keys = _get(payload, "keys")
     if _get(payload, "user_id") != user_id or _get(payload, "usage") != [usage]:
         return None
-    if not isinstance(keys, dict) or len(keys) != 1:
+    if not isinstance(keys, dict) or len(keys) != 1 or not has_canonical_form(payload):
         return None
     ((key_id, public),) = keys.items()
     return public if is_ed25519(public) and key_id == f"ed25519:{public}" else None

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import nio
 import peewee
 from nio.crypto import GroupSessionStore, InboundGroupSession, OlmAccount, OlmDevice
+from nio.crypto import Session as OlmSession
 from nio.store import SqliteStore
 from nio.store.models import (
     Accounts,
@@ -17,6 +18,7 @@ from nio.store.models import (
     DeviceTrustState,
     Keys,
     MegolmInboundSessions,
+    OlmSessions,
 )
 
 from bot.errors import StorageError
@@ -74,14 +76,24 @@ class _RoomKeys(GroupSessionStore):  # type: ignore[misc]  # nio has no types
         best = self.best(session)
         return best is session and bool(super().add(session))
 
+    def forget(self, session: InboundGroupSession) -> None:
+        """Have this one no longer, nor an entry for it."""
+        of_room = self._entries[session.room_id]
+        of_room[session.sender_key].pop(session.id, None)
+        if not of_room[session.sender_key]:
+            del of_room[session.sender_key]
+        if not of_room:
+            del self._entries[session.room_id]
+
 
 class _Store(SqliteStore):  # type: ignore[misc]  # nio has no types
     """nio's store, made quick: a key for 200 devices takes 0.05 s, not 1 s of every room's time.
 
-    `on_room_key` hears of each room key that is saved.
+    `on_room_key` hears of each room key that is saved and not held back.
     """
 
     on_room_key: Callable[[InboundGroupSession], None] = staticmethod(lambda session: None)
+    is_held_back: Callable[[InboundGroupSession], bool] = staticmethod(lambda session: False)
     _row: Any = None
     _room_keys: _RoomKeys
 
@@ -110,8 +122,52 @@ class _Store(SqliteStore):  # type: ignore[misc]  # nio has no types
 
     def save_inbound_group_session(self, session: InboundGroupSession) -> None:
         best = self._room_keys.best(session)
-        super().save_inbound_group_session(best)
-        self.on_room_key(best)
+        if self._is_anothers(best):
+            self._save_beside(best)
+        else:
+            super().save_inbound_group_session(best)
+        if not self.is_held_back(best):
+            self.on_room_key(best)
+
+    def forget_room_key(self, session: InboundGroupSession) -> None:
+        """Have it no longer, neither here nor in memory."""
+        self._room_keys.forget(session)
+        ids = (session.id, _longer_id(session))
+        with self.database.bind_ctx(self.models):
+            MegolmInboundSessions.delete().where(
+                MegolmInboundSessions.session_id.in_(ids),
+                MegolmInboundSessions.sender_key == session.sender_key,
+                MegolmInboundSessions.room_id == session.room_id,
+            ).execute()
+
+    def forget_channels(self, sessions: Sequence[OlmSession]) -> None:
+        """Delete Olm sessions from the file."""
+        if sessions:
+            ids = [one.id for one in sessions]
+            with self.database.bind_ctx(self.models):
+                OlmSessions.delete().where(OlmSessions.session_id.in_(ids)).execute()
+
+    def _is_anothers(self, session: InboundGroupSession) -> bool:
+        """Whether the row of this session's id has it as of another device or room.
+
+        nio's rows are found by that id alone, so the second one would be lost at the next start.
+        """
+        with self.database.bind_ctx(self.models):
+            row = MegolmInboundSessions.get_or_none(MegolmInboundSessions.session_id == session.id)
+        whose = (session.sender_key, session.room_id)
+        return row is not None and (row.sender_key, row.room_id) != whose
+
+    def _save_beside(self, session: InboundGroupSession) -> None:
+        """Save it under a longer id; the right one is in the session itself."""
+        with self.database.bind_ctx(self.models):
+            MegolmInboundSessions.replace(
+                account=self._get_account(),
+                sender_key=session.sender_key,
+                fp_key=session.ed25519,
+                room_id=session.room_id,
+                session=session.pickle(self.pickle_key),
+                session_id=_longer_id(session),
+            ).execute()
 
     def _create_database(self) -> Any:
         # In WAL mode a change is one fsync instead of four.
@@ -136,6 +192,10 @@ class _Store(SqliteStore):  # type: ignore[misc]  # nio has no types
 
     def is_device_ignored(self, device: OlmDevice) -> bool:
         return bool(device.ignored)
+
+
+def _longer_id(session: InboundGroupSession) -> str:
+    return f"{session.id} {session.sender_key} {session.room_id}"
 
 
 def kept_device_keys(session: Session, folder: Path, master_key: MasterKey) -> PublicKeys:

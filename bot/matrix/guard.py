@@ -19,6 +19,7 @@ from nio.events import OlmEvent
 from nio.rooms import MatrixRoom
 
 from bot.errors import UnencryptedRoomError
+from bot.matrix.bounds import Bounds
 from bot.matrix.events import ClearEvent, decrypted_event
 from bot.matrix.signed_json import is_ed25519
 from bot.matrix.untrusted import MAX_DEPTH, mapping, member, text, too_deep
@@ -53,6 +54,7 @@ class Guard:
         self.on_verification: Callable[[Any], None] = lambda event: None
         self.on_forwarded_key: Callable[[str, str, Json], bool] = lambda *_: False
         self.drops: Counter[str] = Counter()
+        self._bounds = Bounds(client)
         if client.olm is not None:  # what nio would do there is for several devices of one person
             client.olm._handle_forwarded_room_key_event = self._receive_forwarded_key
 
@@ -95,14 +97,16 @@ class Guard:
         room = self.client.rooms.get(room_id)
         return frozenset(room.users) if room else frozenset()
 
-    def receive_to_device(self, events: Iterable[object]) -> None:
+    def receive_to_device(self, events: Iterable[object], *, rooms_known: bool = True) -> None:
         """Take Olm messages one by one: a hostile one must not keep the others from us.
 
         Requests for keys are ignored, we forward none; verification is `on_verification`'s.
         An Olm message can be read once only, so what reading it changes is stored together with
         the room key that it brings. nio stores one after the other: a kill in between would leave
-        no key, and a message that can't be read when it comes again.
+        no key, and a message that can't be read when it comes again. Until our
+        rooms are known, no key is too many.
         """
+        self._bounds.settle(rooms_known=rooms_known)
         with self.client.store.database.atomic():
             for event in events:
                 self._receive(event)
@@ -116,7 +120,8 @@ class Guard:
         if too_deep(event) or not is_ed25519(sender_key):  # nio panics on a key of 33 bytes
             self.drops["malformed to-device message"] += 1
             return
-        with self.contained("malformed to-device message"):
+        whose = self._bounds.receiving(text(event, "sender"), text(event, "content", "sender_key"))
+        with whose, self.contained("malformed to-device message"):
             parsed = nio.events.ToDeviceEvent.parse_event(event)
             if isinstance(parsed, OlmEvent):
                 self.olm.handle_to_device_event(parsed)
@@ -126,7 +131,7 @@ class Guard:
         content = mapping(event, "content")
         if content.get("algorithm") != MEGOLM or not text(content, "ciphertext"):
             raise self._rejected("malformed encrypted event")
-        session = self._session(room_id, content)
+        session = self._session(room_id, event)
         if session is None:
             raise KeyMissing
         plaintext, index = self._plaintext(session, text(content, "ciphertext"))
@@ -151,7 +156,7 @@ class Guard:
 
     def has_key(self, room_id: str, event: Json) -> bool:
         """Whether the room key that an event names is here, of whatever index."""
-        return self._session(room_id, mapping(event, "content")) is not None
+        return self._session(room_id, event) is not None
 
     def import_session(
         self,
@@ -185,13 +190,19 @@ class Guard:
         if not self.on_forwarded_key(sender, sender_key, payload):
             self.drops["forwarded room key"] += 1
 
-    def _session(self, room_id: str, content: Json) -> InboundGroupSession | None:
-        """The room key, looked up without making entries for what a stranger made up."""
+    def _session(self, room_id: str, event: Json) -> InboundGroupSession | None:
+        """The room key, looked up without making entries for what a stranger made up.
+
+        Whoever got somebody's room key can send it on as their own: the sender's comes first.
+        """
         by_sender = self.olm.inbound_group_store[room_id]
-        sender_key, session_id = text(content, "sender_key"), text(content, "session_id")
+        sender_key = text(event, "content", "sender_key")
+        session_id = text(event, "content", "session_id")
         # The sender's key is no longer required in events (Matrix 1.3): the session id suffices.
         stores = [by_sender.get(sender_key, {})] if sender_key else list(by_sender.values())
-        return next((found for store in stores if (found := store.get(session_id))), None)
+        found = [one for store in stores if (one := store.get(session_id))]
+        senders = (one for one in found if self._senders_device(one, text(event, "sender")))
+        return next(senders, found[0] if found else None)
 
     def _plaintext(self, session: InboundGroupSession, ciphertext: str) -> tuple[str, int]:
         try:

@@ -1,5 +1,6 @@
 """A sync response becomes a Batch: keys first, then rooms, then every event in its order."""
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -27,6 +28,8 @@ from storage import Rooms
 Json = Mapping[str, Any]
 Watch = Callable[[ClearEvent], None]
 _New = tuple[list[Gap], list[Any]]
+
+STEP = 25  # to-device messages at a time: about 15 ms
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +75,7 @@ class Reader:
         joined = mapping(sync, "rooms", "join")
         if await self.recalling.go_on():
             self._key_requests.recall(self.waiting)
-        self._take_keys(sync)
+        await self._take_keys(sync)
         busy = [room_id for room_id, room in joined.items() if self._is_busy(room_id, room)]
         for room_id, room in joined.items():
             self._guard.follow(room_id, [*_state(room), *_timeline(room)])
@@ -136,9 +139,12 @@ class Reader:
         entered = self._begun and room_id not in self._guard.client.rooms
         return entered or bool(_typing(room) - {self._user_id})
 
-    def _take_keys(self, sync: Json) -> None:
+    async def _take_keys(self, sync: Json) -> None:
         """First of all: what follows in this response is encrypted with them."""
-        self._guard.receive_to_device(items(sync, "to_device", "events"))
+        messages = items(sync, "to_device", "events")
+        for some in (messages[at : at + STEP] for at in range(0, len(messages) or 1, STEP)):
+            self._guard.receive_to_device(some, rooms_known=self._begun)
+            await asyncio.sleep(0)  # a flood of them must not hold up anybody
         changed = [*items(sync, "device_lists", "changed"), *items(sync, "device_lists", "left")]
         names = [user_id for user_id in changed if isinstance(user_id, str)]
         self._trust.invalidate(names)

@@ -27,6 +27,14 @@ def canonical(signed: Json) -> bytes:
     return text.encode()
 
 
+def has_canonical_form(value: object) -> bool:
+    """Whether this object can be signed at all."""
+    try:
+        return isinstance(value, dict) and bool(canonical(value))
+    except ValueError:
+        return False
+
+
 def _refuse_floats(value: object) -> None:
     """Numbers of canonical JSON are integers: 1.0 and 1 would be different bytes."""
     if isinstance(value, float):

@@ -23,8 +23,9 @@ class Phone:
         self.first_key = self.session.session_key
         self._bot = (guard.client.user_id, dict(guard.olm.account.identity_keys))
         own = guard.olm.account
+        before = set(own.one_time_keys["curve25519"].values())
         own.generate_one_time_keys(1)
-        one_time_key = list(own.one_time_keys["curve25519"].values())[-1]
+        [one_time_key] = set(own.one_time_keys["curve25519"].values()) - before
         guard.olm.save_account()
         self._channel = self.device.account.create_outbound_session(
             vodozemac.Curve25519PublicKey.from_base64(self._bot[1]["curve25519"]),

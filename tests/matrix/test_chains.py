@@ -47,6 +47,16 @@ def test_a_ghost_device_is_unsigned_beside_a_signed_one() -> None:
     assert person.unsigned == {"GHOST": ghost.keys}
 
 
+@pytest.mark.parametrize("value", [1.5, "\ud800", {"x": [1.0]}])
+def test_an_identity_that_nobody_can_sign_is_none(value: object) -> None:
+    answer = Somebody(ALICE).answer()
+    answer["master_keys"][ALICE]["more"] = value
+
+    person = read_person(ALICE, answer)
+
+    assert (person.master_key, person.self_signing_key, person.signed) == (None, None, {})
+
+
 def _signed_by_a_stranger(answer: Json, alice: Somebody) -> None:
     phone = answer["device_keys"][ALICE]["PHONE"]
     del phone["signatures"][ALICE][f"ed25519:{alice.identity.self_signing.public}"]

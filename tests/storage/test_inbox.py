@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +14,13 @@ from storage import Inbox, StillWaiting
 from storage.database import Database
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+KEY = bytes(32)
 EVENTS = st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("xy")), max_size=6)
+
+
+def back(days: int) -> Callable[[], datetime]:
+    """A clock that is so many days behind."""
+    return lambda: NOON - timedelta(days=days)
 
 
 @pytest.fixture
@@ -25,7 +31,7 @@ async def shared(tmp_path: Path) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def inbox(shared: Database) -> Inbox:
-    return Inbox(shared, lambda: NOON)
+    return Inbox(shared, lambda: NOON, key=KEY)
 
 
 async def test_a_redelivered_event_is_accepted_once(inbox: Inbox) -> None:
@@ -68,7 +74,7 @@ def test_any_redelivery_accepts_each_event_once_and_keeps_the_order(
             for number, (events, done) in enumerate(syncs):
                 # A restart between any two syncs.
                 async with await Database.open(path, migrations="shared") as database:
-                    inbox = Inbox(database)
+                    inbox = Inbox(database, key=KEY)
                     accepted += await inbox.accept(events, str(number))
                     assert await inbox.accept(events, str(number)) == []
                     for event in done:
@@ -95,19 +101,46 @@ async def test_a_cancelled_acceptance_is_all_or_nothing(inbox: Inbox) -> None:
         assert seen == {await inbox.token() == str(number)}
 
 
+async def test_what_was_swept_is_never_accepted_again(shared: Database, inbox: Inbox) -> None:
+    await inbox.accept([("$done", "!a"), ("$open", "!a")], "t")
+    await inbox.finish("$done")
+
+    await inbox.sweep(NOON + timedelta(days=30))
+
+    assert await shared.rows("SELECT 1 FROM inbox WHERE event_id = '$done'") == []
+    restarted = Inbox(shared, back(-9999), key=KEY)
+    for after in (inbox, restarted):
+        assert await after.accept([("$done", "!a"), ("$done", "!b"), ("$open", "!a")], "t") == []
+    assert await restarted.accept([("$done", "!a"), ("$new", "!a")], "t") == ["$new"]
+
+
+async def test_of_what_was_swept_only_a_digest_under_the_key_remains(
+    shared: Database, inbox: Inbox
+) -> None:
+    await inbox.accept([("$done", "!a")], "t")
+    await inbox.finish("$done")
+    await inbox.sweep(NOON + timedelta(days=30))
+
+    [row] = await shared.rows("SELECT event FROM handled")
+    known = [await Inbox(shared, key=key).seen("$done") for key in (KEY, bytes([1]) * 32)]
+
+    assert len(row["event"]) == 16
+    assert known == [True, False]
+
+
 async def test_sweeping_drops_what_was_finished_long_ago_and_nothing_else(
     shared: Database,
 ) -> None:
     for days, event in ((40, "$old"), (10, "$new")):
-        inbox = Inbox(shared, lambda days=days: NOON - timedelta(days=days))  # type: ignore[misc]
+        inbox = Inbox(shared, back(days), key=KEY)
         await inbox.accept([(event, "!a"), (f"{event} open", "!a")], "t")
         await inbox.finish(event)
 
     swept = await inbox.sweep(NOON - timedelta(days=30))
 
     assert swept == 1
-    assert not await inbox.seen("$old")
-    assert await inbox.seen("$new")
+    rows = await shared.rows("SELECT event_id FROM inbox WHERE finished_at IS NOT NULL")
+    assert [row["event_id"] for row in rows] == ["$new"]
     assert await inbox.unfinished() == [("$old open", "!a"), ("$new open", "!a")]
 
 
@@ -151,7 +184,7 @@ async def test_a_cancelled_acceptance_lets_nothing_wait_or_settle_without_its_to
 
 async def test_what_waited_too_long_is_given_up_and_counted(shared: Database) -> None:
     for days, event in ((40, "$old"), (10, "$new")):
-        inbox = Inbox(shared, lambda days=days: NOON - timedelta(days=days))  # type: ignore[misc]
+        inbox = Inbox(shared, back(days), key=KEY)
         await inbox.accept([], "t", waiting=[(event, "!a")])
 
     given_up = await inbox.give_up(NOON - timedelta(days=30))

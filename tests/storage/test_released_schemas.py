@@ -53,7 +53,10 @@ async def test_the_first_released_shared_schema_is_brought_up_to_date_with_its_r
 
     async with await Database.open(path, migrations="shared") as database:
         after = await everything(database)
-        inbox, readings = Inbox(database, lambda: NOON), Readings(database, bytes(32))
+        inbox, readings = (
+            Inbox(database, lambda: NOON, key=bytes(32)),
+            Readings(database, bytes(32)),
+        )
         unfinished, token = await inbox.unfinished(), await inbox.token()
         await inbox.accept([("$3", "!a")], "s2", waiting=[("$4", "!a")])
         await readings.keep([Reading("key", "session", 0, "$3")])

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from storage import (
     AuditEntry,
     MasterKey,
+    Reading,
     Restored,
     Storage,
     StorageFailure,
@@ -18,6 +20,7 @@ from storage import (
     open_storage,
     restore,
 )
+from storage.clock import utc_now
 from storage.keyring import SLOT_BYTES
 from tests.storage.conftest import MASTER_SECRET, everything_under, holding
 from tests.storage.test_backup import ALICE, BOB, NOON, make, tell, told
@@ -291,3 +294,22 @@ async def test_killed_at_any_step_it_is_all_or_nothing_and_the_next_start_finish
     begun = found.index(new)
     assert 0 < begun < len(found) - 10
     assert found == [old] * begun + [new] * (len(found) - begun)
+
+
+async def test_what_was_handled_since_the_backup_is_not_new_to_what_was_restored(
+    data: Path, backup: Path, key: MasterKey
+) -> None:
+    await make(data, backup)
+    async with open_storage(data, key) as storage:
+        await storage.readings.keep([Reading("key", "session", 0, "$kept")])
+        await storage.inbox.accept([("$swept", "!a"), ("$kept", "!a")], "t")
+        await storage.inbox.finish("$swept")
+        await storage.inbox.sweep(utc_now() + timedelta(days=30))
+        await storage.inbox.finish("$kept")
+
+    await restore(data, MASTER_SECRET, backup, replace=True)
+
+    async with open_storage(data, key) as storage:
+        events = [("$swept", "!a"), ("$kept", "!a"), ("$new", "!a")]
+        assert await storage.inbox.accept(events, "t") == ["$new"]
+        assert await storage.readings.belongs_elsewhere(Reading("key", "session", 0, "$again"))

@@ -9,6 +9,12 @@ CREATE TABLE reading (
     PRIMARY KEY (session, message_index)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE handled (
+    -- Events that were finished and whose inbox rows are gone: redelivered, they are not new, ever.
+    -- Digests like those above.
+    event BLOB PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE waiting (
     -- Encrypted events that can't be read yet; ids only. Each leaves when it is accepted into the
     -- inbox, or given up.
