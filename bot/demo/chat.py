@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bot.demo.script import play
-from bot.demo.stage import Stage, stage
+from bot.demo.stage import OPERATOR, USER, Stage, stage
 from bot.demo.terminal import Terminal
 from bot.errors import BotError, ConfigError
 from bot.log import describe
@@ -99,8 +99,9 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _logins(running: Stage, folder: Path) -> str:
+    # Not the bot's own: whoever logs in with it is a second device of its account.
     accounts = "\n".join(
-        f"  @{name}:localhost  {password}" for name, password in running.passwords.items()
+        f"  @{name}:localhost  {running.passwords[name]}" for name in (USER, OPERATOR)
     )
     return (
         f"\nThe homeserver is at {running.url}. Any Matrix client on this machine can log in:\n"

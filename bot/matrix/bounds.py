@@ -52,6 +52,8 @@ class Bounds:
                     self._client.store.on_room_key(session)
             if not keys:
                 del self._unexpected[sender_key]
+        for sender_key in list(self._unexpected) if rooms_known else ():
+            self._limit_unexpected(sender_key)
 
     def _add_kept(self) -> None:
         """What was unexpected before the start, or is of rooms that we left."""

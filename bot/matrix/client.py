@@ -125,7 +125,7 @@ class MatrixClient:
         same for as long as a request is repeated.
         """
         event = await fetched(self._http, room_id, event_id)
-        clear = await self._reader.open(room_id, event)
+        clear = await self._reader.open(room_id, event) if event else None
         return room_message(clear, bot=self.user_id, recovered=True) if clear else None
 
     async def pending_invites(self) -> list[Invite]:

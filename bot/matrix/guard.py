@@ -103,11 +103,11 @@ class Guard:
         Requests for keys are ignored, we forward none; verification is `on_verification`'s.
         An Olm message can be read once only, so what reading it changes is stored together with
         the room key that it brings. nio stores one after the other: a kill in between would leave
-        no key, and a message that can't be read when it comes again. Until our
-        rooms are known, no key is too many.
+        no key, and a message that can't be read when it comes again. Until our rooms are known,
+        no key is too many.
         """
-        self._bounds.settle(rooms_known=rooms_known)
         with self.client.store.database.atomic():
+            self._bounds.settle(rooms_known=rooms_known)
             for event in events:
                 self._receive(event)
 

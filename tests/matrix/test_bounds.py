@@ -108,15 +108,15 @@ async def test_all_keys_that_come_with_the_first_sync_are_kept_for_the_rooms_in_
     world: World, ann: Somebody
 ) -> None:
     bot = await world.start()
-    phone = Phone(bot.guard, ann, room_id=ROOM)
-    keys = new_keys(phone, 5)
+    phone, elsewhere = (Phone(bot.guard, ann, room_id=one) for one in (ROOM, ELSEWHERE))
+    keys = (*new_keys(phone, 5), *new_keys(elsewhere, 5))
 
     heard = await bot.hears(member(ANN), phone.event("hello", "$1"), keys=keys)
-    stranger = Phone(bot.guard, ann, room_id=ELSEWHERE)
-    await bot.hears(keys=new_keys(stranger, 1))
+    at_first = len(kept(bot.guard))
+    await bot.hears()
 
     assert heard == ["hello"]
-    assert len(kept(bot.guard)) == 6
+    assert (at_first, len(kept(bot.guard))) == (10, 5 + 3)
 
 
 async def test_a_member_has_so_many_keys_in_a_room_and_the_newest_count(

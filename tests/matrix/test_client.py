@@ -73,10 +73,13 @@ async def test_a_message_that_can_not_be_fetched_now_is_not_gone(
     with pytest.raises(HomeserverError):
         await client.fetch(ROOM, "$1")
     world.homeserver.failing = ""
-    again, deleted = await client.fetch(ROOM, "$1"), await client.fetch(ROOM, "$deleted")
+    again = await client.fetch(ROOM, "$1")
+    asked = world.homeserver.queries
+    deleted = await client.fetch(ROOM, "$deleted")
 
     assert again is not None
     assert (again.body, deleted) == ("hello", None)
+    assert world.homeserver.queries == asked, "of a message that is gone nobody is the sender"
 
 
 async def test_a_message_of_whom_nothing_is_known_now_is_not_gone(

@@ -93,13 +93,23 @@ class NoKeyring:
 
 
 @dataclass
+class Clock:
+    """The time that waiting is measured by."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
 class Bot:
-    """What reads, with all that it keeps on disk; `now` is the time that waiting is measured by."""
+    """What reads, with all that it keeps on disk."""
 
     storage: Storage
     guard: Guard
     reader: Reader
-    now: float = 0.0
+    clock: Clock
     tokens: int = 0
     changed: tuple[str, ...] = ()  # whose devices the next sync says have changed
 
@@ -153,20 +163,19 @@ async def running(folder: Path, homeserver: Homeserver) -> AsyncIterator[Bot]:
         async with open_storage(folder / "data", KEY) as storage:
             guard, rooms = Guard(client), storage.rooms
             trust = Trust(client, homeserver, rooms, share_keys_with="cross-signed", own={})
-            waiting = Waiting(lambda: bot.now)
+            clock = Clock()
             reader = Reader(
                 homeserver,
                 guard,
                 trust,
                 device_keys=cast(DeviceKeyring, NoKeyring()),
                 room_keys=RoomKeys(guard, homeserver, trust),
-                waiting=waiting,
+                waiting=Waiting(clock),
                 remembered=rooms,
                 readings=storage.readings,
-                clock=lambda: bot.now,
+                clock=clock,
             )
-            bot = Bot(storage, guard, reader)
-            yield bot
+            yield Bot(storage, guard, reader, clock)
     finally:
         close_crypto_store(client)
 
@@ -394,7 +403,7 @@ async def test_who_was_told_before_a_restart_is_not_told_again(world: World, ann
 
     bot = await world.start()
     await bot.hears()
-    bot.now = GRACE
+    bot.clock.now = GRACE
     batch = await bot.reads()
 
     session = phone.session.session_id
@@ -756,12 +765,12 @@ async def test_who_is_on_a_silent_homeserver_is_asked_about_once_a_minute(
     await bot.hears(*(phone.event(str(n), f"${n}") for n in range(9)), keys=(phone.room_key(),))
     at_first = world.homeserver.queries
 
-    bot.now = 1.0
+    bot.clock.now = 1.0
     for n in range(3):
         await bot.hears(phone.event("more", f"$more{n}"))
     within_a_minute = world.homeserver.queries
     world.homeserver.silent = False
-    bot.now = ASK_AGAIN + 1.0
+    bot.clock.now = ASK_AGAIN + 1.0
     heard = await bot.hears()
 
     assert at_first <= 2  # as one never heard of, and as the owner of an unknown device
@@ -779,10 +788,10 @@ async def test_a_device_added_within_a_minute_of_the_last_question_is_heard(
     phone = Phone(bot.guard, new, room_id=ROOM)
     world.homeserver.people = (new,)
 
-    bot.now = 1.0
+    bot.clock.now = 1.0
     not_yet = await bot.hears(phone.event("hello", "$1"), keys=(phone.room_key(),))
     asked = world.homeserver.queries
-    bot.now = ASK_AGAIN + 1.0
+    bot.clock.now = ASK_AGAIN + 1.0
     heard = await bot.hears()
 
     assert (not_yet, heard) == ([], ["hello"])
@@ -799,9 +808,9 @@ async def test_a_change_of_devices_that_is_announced_is_asked_about_at_once(
     phone = Phone(bot.guard, new, room_id=ROOM)
     world.homeserver.people = (new,)
 
-    bot.now = 1.0
+    bot.clock.now = 1.0
     not_yet = await bot.hears(phone.event("hello", "$1"), keys=(phone.room_key(),))
-    bot.now = 2.0
+    bot.clock.now = 2.0
     bot.changed = (ANN,)
     heard = await bot.hears()
 
