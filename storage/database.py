@@ -147,8 +147,9 @@ class Database:
                     self._check()
                     await _fetch(self._writer, "COMMIT")
                 except BaseException:
-                    # ValueError: closed underneath, which has rolled it back.
-                    with suppress(ValueError):
+                    # Closed underneath, which has rolled it back: aiosqlite says ValueError, and
+                    # the driver ProgrammingError where that came while this was on its way.
+                    with suppress(ValueError, dbapi2.ProgrammingError):
                         await self._writer.rollback()
                     raise
 

@@ -123,7 +123,7 @@ async def test_work_in_flight_during_a_destruction_leaves_nothing(storage: Stora
                 text = f"{number} {part}"
                 await vault.memories.add(text, origin="person", room_kind="direct")
 
-    for ticks in (0, 5, 20, 50, 100):
+    for ticks in (0, 5, 10, 20, 30, 50, 100, 150, 200):
         workers = [asyncio.create_task(busy(number)) for number in range(4)]
         for _ in range(ticks):
             await asyncio.sleep(0)
