@@ -3,15 +3,13 @@
 import asyncio
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 from bot.config import Config
-from bot.errors import StorageError
+from bot.explaining import explained
 from storage import (
     Restored,
-    StorageFailure,
     back_up,
     read_audit_log,
     restore,
@@ -21,14 +19,14 @@ from storage import (
 
 def verified(config: Config) -> str:
     """Check every entry of the audit log; StorageError names the first that was changed."""
-    with _explained():
+    with explained():
         count = verify_audit_log(config.storage.path)
     return f"The audit log is intact: {count} {'entry' if count == 1 else 'entries'}."
 
 
 def exported(config: Config) -> Iterator[str]:
     """The public entries, each as a line of JSON."""
-    with _explained():
+    with explained():
         for entry in read_audit_log(config.storage.path):
             yield json.dumps(asdict(entry))
 
@@ -36,7 +34,7 @@ def exported(config: Config) -> Iterator[str]:
 def backed_up(config: Config, destination: Path) -> str:
     """Back the data up, and say what else has to be kept."""
     path, secret = config.storage.path, config.storage.master_key.get_secret_value()
-    with _explained():
+    with explained():
         made = asyncio.run(back_up(path, secret, destination))
     where = "storage.master_key" if secret.strip() else path / "master.key"
     return (
@@ -48,7 +46,7 @@ def backed_up(config: Config, destination: Path) -> str:
 def restored(config: Config, source: Path, *, replace: bool) -> str:
     """Put a backup in the data's place, and say what that means."""
     path, secret = config.storage.path, config.storage.master_key.get_secret_value()
-    with _explained():
+    with explained():
         back = asyncio.run(restore(path, secret, source, replace=replace))
     lines = [
         f"Restored {_vaults(back.vaults)} as of {back.made_at:%Y-%m-%d %H:%M} UTC.",
@@ -61,14 +59,6 @@ def restored(config: Config, source: Path, *, replace: bool) -> str:
             "homeserver.access_token belongs to the old device: put in that of a new log-in."
         )
     return "\n".join(lines)
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except StorageFailure as failure:
-        raise StorageError(str(failure)) from failure
 
 
 def _about_the_forgotten(back: Restored) -> str:

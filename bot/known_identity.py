@@ -9,10 +9,11 @@ from bot.changes import noted
 from bot.config import Config
 from bot.errors import AuditUnavailableError, StorageError
 from bot.exchange import record
+from bot.explaining import explained
 from bot.journal import Journal
 from bot.messages import Action, Effect
 from bot.room_events import Forgotten
-from storage import MasterKey, Storage, StorageFailure, open_storage
+from storage import MasterKey, Storage, open_storage
 
 WHAT_FORGETTING_MEANS = """\
 The bot forgets the cross-signing identity that it knows {user_id} by. The one that their
@@ -36,11 +37,10 @@ async def forgotten(config: Config, user_id: str) -> str:
     if not path.exists():
         raise StorageError(f"The bot has not run with the data directory {path} yet.")
     try:
-        master_key = MasterKey.load(config.storage.master_key.get_secret_value(), path)
-        async with open_storage(path, master_key) as storage:
-            await _forget(storage, user_id)
-    except StorageFailure as failure:
-        raise StorageError(str(failure)) from failure
+        with explained():
+            master_key = MasterKey.load(config.storage.master_key.get_secret_value(), path)
+            async with open_storage(path, master_key) as storage:
+                await _forget(storage, user_id)
     except AuditUnavailableError as error:
         why = f"It can't be recorded, so nothing was changed. {error.__cause__}"
         raise StorageError(why) from error

@@ -1,13 +1,14 @@
 """What `confidant identity` does and says: who the bot is, how it comes back or starts anew."""
 
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from getpass import getpass
 from pathlib import Path
 
 from bot.config import Config
 from bot.errors import StorageError
+from bot.explaining import explained
 from bot.matrix.identity_verbs import (
     Recovered,
     Shown,
@@ -18,7 +19,7 @@ from bot.matrix.identity_verbs import (
 )
 from bot.matrix.secret_storage import RecoveryKey
 from bot.messages import OwnIdentity, in_groups
-from storage import MasterKey, StorageFailure, open_storage
+from storage import MasterKey, open_storage
 
 WHAT_A_RESET_MEANS = """\
 This gives {user_id} a new identity. Everybody who talks with the bot is told that its identity
@@ -30,14 +31,14 @@ the old identity back and none of this happens."""
 
 async def shown(config: Config) -> str:
     """Who the bot is, for an operator to publish; also while it runs."""
-    with _explained():
+    with explained():
         found = await show(config.homeserver, config.storage.path, _master_key(config))
     return "\n".join(_about(found))
 
 
 def recovery_key(config: Config) -> str:
     """The recovery key as it is written down."""
-    with _explained():
+    with explained():
         key = kept_recovery_key(config.homeserver, config.storage.path, _master_key(config))
     return key.written
 
@@ -79,18 +80,10 @@ async def started_anew(config: Config) -> str:
     return "\n".join((*_who(identity), "", now_do))
 
 
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except StorageFailure as failure:
-        raise StorageError(str(failure)) from failure
-
-
 @asynccontextmanager
 async def _alone(config: Config) -> AsyncIterator[MasterKey]:
     """The master key, while no bot uses the data directory."""
-    with _explained():
+    with explained():
         master_key = _master_key(config)
         async with open_storage(config.storage.path, master_key):
             yield master_key
