@@ -38,6 +38,10 @@ class Changes:
                 await self._storage.clear_state(noted(self._storage, user_id))
             return paused
 
+    async def paused(self, user_id: str) -> bool:
+        """Whether somebody came with another identity, and with the known one not since."""
+        return await self._noted(user_id)
+
     async def _noted(self, user_id: str) -> bool:
         return await self._storage.state(noted(self._storage, user_id)) is not None
 

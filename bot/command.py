@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.config import Config
 from bot.messages import OwnIdentity, Reply, Room, RoomMessage, Where
 from bot.processing import Processing
 from storage import AuditEntry, Destroyed, Vault
@@ -31,6 +32,7 @@ class CommandContext:
     room: Room
     personal: Vault | None
     prefix: str
+    config: Config
     processing: Processing
     entries: Entries
     erase: Callable[[], Awaitable[Destroyed]]
@@ -95,6 +97,12 @@ def split(body: str, *, prefix: str = "!") -> Line | None:
 def named(name: str, commands: Sequence[Command]) -> Command | None:
     """The command of exactly this name."""
     return next((one for one in commands if one.name == name), None)
+
+
+def first_word(text: str) -> tuple[str, str]:
+    """The first word and what follows it."""
+    word, *rest = text.split(maxsplit=1) or [""]
+    return word, rest[0] if rest else ""
 
 
 def number(text: str) -> int | None:

@@ -4,8 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
 
-from bot.messages import RoomMessage
-from bot.room_events import Alone, Batch, Gap, Invite, RoomEvent, Unfinished, Upgraded
+from bot.room_events import Alone, Batch, Gap, Invite, Kept, RoomEvent, Unfinished, Upgraded
 from bot.room_queue import Held, RoomQueue
 from storage import Inbox
 
@@ -46,7 +45,7 @@ class Dispatcher:
 
     async def receive(self, batch: Batch) -> None:
         """Accept one sync: its new events and its token in one transaction, then to the workers."""
-        kept = [event for event in batch.events if isinstance(event, RoomMessage | Gap)]
+        kept = [event for event in batch.events if isinstance(event, Kept | Gap)]
         ids = [(event.event_id, event.room_id) for event in kept]
         accepted = await self._inbox.accept(
             ids, batch.token, waiting=batch.waiting, settled=batch.settled
@@ -55,7 +54,7 @@ class Dispatcher:
         self.enqueue(
             event
             for event in batch.events
-            if not isinstance(event, RoomMessage | Gap) or event.event_id in new
+            if not isinstance(event, Kept | Gap) or event.event_id in new
         )
 
     def enqueue(self, events: Iterable[RoomEvent]) -> None:

@@ -1,25 +1,24 @@
 """A message that is obeyed: its command or its answer, carried out, sent and recorded once."""
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from bot import replies
 from bot.access import Chat, Order
-from bot.assistant import Answer, Assistant, cost, hear, kept
+from bot.assistant import Assistant
 from bot.changes import Changes
+from bot.chatting import Chats, Exchange
 from bot.command import Command, CommandContext, Confirmation, Line, Run
-from bot.config import Config
 from bot.confirmations import Confirmations
 from bot.delivery import Address, Delivery, address
-from bot.errors import QuotaError, UsageError
+from bot.errors import UsageError
 from bot.journal import Journal
 from bot.messages import (
     Action,
     Effect,
+    Fact,
     Facts,
     Outcome,
     Reply,
@@ -29,6 +28,7 @@ from bot.messages import (
     Standing,
     Where,
 )
+from bot.own_vault import known_vault, own_vault
 from bot.pausing import ANSWERING, INTERRUPTED, RESUMED, Pausing
 from bot.repertoire import Repertoire
 from bot.room_events import Accepted, Forgotten, Invite, Undecryptable
@@ -48,16 +48,6 @@ class DirectRooms(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Exchange:
-    """One message and the vault of its sender, until that vault is erased."""
-
-    message: RoomMessage
-    room: Room
-    vault: Vault | None
-    begun: datetime
-
-
 class Exchanges:
     """Carries out what people ask; keeps the questions that wait for a yes.
 
@@ -70,10 +60,11 @@ class Exchanges:
     def __init__(
         self,
         *,
-        config: Config,
+        me: str,
         rooms: DirectRooms,
         storage: Storage,
         assistant: Assistant,
+        chats: Chats,
         repertoire: Repertoire,
         delivery: Delivery,
         journal: Journal,
@@ -81,17 +72,17 @@ class Exchanges:
         audit_room: str,
         now: Callable[[], datetime],
     ) -> None:
-        self._config = config
+        self._me = me
         self._rooms = rooms
         self._storage = storage
         self._assistant = assistant
+        self._chats = chats
         self._repertoire = repertoire
         self._delivery = delivery
         self._journal = journal
         self._pausing = pausing
         self._audit_room = audit_room
         self._now = now
-        self._me = config.homeserver.user_id
         self._confirmations = Confirmations(now)
         self._changes = Changes(storage)
 
@@ -107,7 +98,7 @@ class Exchanges:
         if message.standing is Standing.CHANGED:
             return await self._without_memory(message, room, wanted)
         await self._resumed(message, {"identity": "known"})
-        async with self._storage.vaults.open(message.sender) as vault:
+        async with own_vault(message, self._storage) as vault:
             exchange = Exchange(message, room, vault, self._now())
             if vault.is_new:
                 made = Effect(Action.VAULT_CREATED)
@@ -225,37 +216,11 @@ class Exchanges:
         )
 
     async def _chat(self, exchange: Exchange, vault: Vault) -> None:
-        message, to = exchange.message, address(exchange.message, exchange.room)
-        shown = None
-        if message.recovered:
-            shown = await vault.answers.shown_to(message.event_id, room_kind=exchange.room.kind)
-        if shown is not None:
-            [event_id, *_] = await self._delivery.repeat(shown, to)
-            await vault.answers.sent(message.event_id, event_id)
-            return await self._done(exchange, {"recovered": True})
-        await hear(message, exchange.room, vault)
-        await self._check_quota(vault)
-        async with aclosing(self._assistant.answer(message, exchange.room, vault)) as answers:
-            answer, event_ids = await self._delivery.stream(
-                answers, to, keep=self._keeper(exchange, vault), recovered=message.recovered
-            )
-        await vault.answers.sent(message.event_id, event_ids[0])
-        self.overhear(message, exchange.room)
-        return await self._done(exchange, cost(answer, self._repertoire.processing))
+        to = address(exchange.message, exchange.room)
+        facts = await self._chats.answer(exchange, vault, to, record=self._record)
+        await self._done(exchange, facts)
 
-    async def _check_quota(self, vault: Vault) -> None:
-        limit = self._config.limits.tokens_per_day
-        if limit and await vault.usage(self._now().date()) >= limit:
-            raise QuotaError(replies.quota_spent(limit))
-
-    def _keeper(self, exchange: Exchange, vault: Vault) -> Callable[[Answer], Awaitable[None]]:
-        async def keep(answer: Answer) -> None:
-            await vault.answers.keep(kept(answer, exchange.message, exchange.room, self._now()))
-            await self._record(exchange, answer.reply.effects)
-
-        return keep
-
-    async def _done(self, exchange: Exchange, facts: dict[str, str | int | bool]) -> None:
+    async def _done(self, exchange: Exchange, facts: dict[str, Fact]) -> None:
         """Record that the message was answered and finish it, in one transaction."""
         message, took = exchange.message, self._now() - exchange.begun
         facts |= {"room": str(exchange.room.kind), "ms": round(took.total_seconds() * 1000)}
@@ -282,8 +247,8 @@ async def record(
 ) -> None:
     """The same as `Exchanges.record`, also while no bot runs."""
     try:
-        if await storage.vaults.exists(message.sender):
-            async with storage.vaults.open(message.sender) as vault:
+        async with known_vault(message, storage) as vault:
+            if vault is not None:
                 return await journal.of_person(message.sender, vault, [effect], finishes=finishes)
     except StorageFailure:  # one damaged vault must not stop the bot for everybody
         log.exception("a vault could not be opened")

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot import replies
-from bot.access import Chat, Ignore, Intent, Once, Order, Pace, Refusal, Refuse, allowed, intent
+from bot.access import Chat, Ignore, Intent, Once, Order, Pace, Refusal, Refuse, intent
+from bot.amending import Amendments
 from bot.command import Command
 from bot.config import Config
-from bot.delivery import Address, Delivery, address
+from bot.delivery import Delivery, address
 from bot.errors import (
     AuditUnavailableError,
     BotError,
@@ -26,7 +27,6 @@ from bot.membership import Membership
 from bot.messages import (
     Action,
     Effect,
-    Facts,
     Outcome,
     Outgoing,
     Reply,
@@ -38,15 +38,19 @@ from bot.room_events import (
     Accepted,
     Alone,
     Backlog,
+    Edit,
     Gap,
     Invite,
+    Kept,
+    Reaction,
+    Redaction,
     RoomEvent,
     Undecryptable,
     Unfinished,
     Upgraded,
     inbox_row,
 )
-from bot.unreadable import LONGEST_ID, Unreadable
+from bot.unheard import Unheard
 from storage import Storage, VaultGone
 
 log = logging.getLogger(__name__)
@@ -63,8 +67,8 @@ _NOTICE = {
 }
 _AGAIN = {Refusal.TOO_LONG: timedelta(0), Refusal.TOO_FAST: timedelta(minutes=1)}
 
-Fetch = Callable[[str, str], Awaitable[RoomMessage | None]]
-"""Room id and event id to the message, decrypted again; None where it is gone.
+Fetch = Callable[[str, str], Awaitable[Kept | None]]
+"""Room id and event id to what was said or done there, decrypted again; None where it is gone.
 
 HomeserverError where it is not said to be gone, and could not be had for a minute, or for ten.
 """
@@ -108,6 +112,7 @@ class Handler:
         delivery: Delivery,
         journal: Journal,
         membership: Membership,
+        amendments: Amendments,
         once: Once,
         commands: Sequence[Command],
         audit_room: str,
@@ -121,13 +126,23 @@ class Handler:
         self._delivery = delivery
         self._journal = journal
         self._membership = membership
+        self._amendments = amendments
         self._commands = tuple(commands)
         self._audit_room = audit_room
         self._me = config.homeserver.user_id
         self._now = now
         self._pace = Pace(config.limits.messages_per_minute, since=now())
         self._once = once
-        self._unreadable = Unreadable()
+        self._unheard = Unheard(
+            config=config,
+            rooms=messenger,
+            delivery=delivery,
+            storage=storage,
+            journal=journal,
+            record=exchanges.record,
+            audit_room=audit_room,
+            now=now,
+        )
 
     async def handle(self, event: RoomEvent) -> None:
         """Handle one event to its end; raises only what means that the bot must stop."""
@@ -138,11 +153,13 @@ class Handler:
                 case Unfinished():
                     await self._resume(event)
                 case Gap():
-                    await self._gap(event)
+                    await self._unheard.skipped(event)
                 case Undecryptable():
-                    await self._undecryptable(event)
+                    await self._unheard.undecryptable(event)
                 case Invite() | Upgraded() | Alone():
                     await self._membership.handle(event)
+                case Edit() | Redaction() | Reaction():
+                    await self._amendments.handle(event)
                 case Backlog():
                     await self._backlog(event)
                 case Accepted():
@@ -161,9 +178,11 @@ class Handler:
         What can't be fetched, though it isn't gone, fails once its room is told, or waits for the
         next start.
         """
-        message = await self._fetch(event.room_id, event.event_id)
-        if message is not None:
-            await self.handle(replace(message, recovered=event.recovered))
+        found = await self._fetch(event.room_id, event.event_id)
+        if isinstance(found, RoomMessage):
+            await self.handle(replace(found, recovered=event.recovered))
+        elif found is not None:
+            await self.handle(found)
         else:
             lost = Effect(Action.MESSAGE_ANSWERED, Outcome.INTERRUPTED)
             await self._journal.of_somebody([lost], finishes=event.event_id)
@@ -233,7 +252,7 @@ class Handler:
         if isinstance(event, Backlog):
             return None  # a courtesy; those who wait come next, and their answers say what is wrong
         failed = Effect(action, Outcome.FAILED, "", {"error": kind})
-        if isinstance(event, Unfinished) and not await self._told_of(event, error):
+        if isinstance(event, Unfinished) and not await self._unheard.told_of(event, error):
             return log.warning("a message could not be fetched: it is left to the next start")
         if not isinstance(event, RoomMessage):
             return await self._journal.of_somebody([failed], finishes=inbox_row(event))
@@ -249,50 +268,5 @@ class Handler:
         except HomeserverError:
             log.warning("an apology could not be sent")
 
-    async def _told_of(self, event: Unfinished, error: Exception) -> bool:
-        """Say which message can't be fetched; False where that is hidden or refused as well."""
-        if not isinstance(error, HomeserverError):
-            return True  # a bug, and the same after the next start
-        if isinstance(error, HomeserverHiddenError):
-            return False
-        to = Address(event.room_id, event.event_id, reply_to=event.event_id).about("notice")
-        try:
-            if self._may_speak_in(await self._messenger.room(event.room_id)):
-                await self._delivery.send(Reply(replies.NOT_FETCHED), to)
-        except HomeserverUnavailableError:
-            raise
-        except HomeserverError:
-            return False
-        return True
-
     async def _say(self, message: RoomMessage, room: Room, text: str) -> None:
         await self._delivery.send(Reply(text), address(message, room).about("notice"))
-
-    async def _gap(self, gap: Gap) -> None:
-        """Say what was skipped where somebody may have asked something; record it."""
-        room = await self._messenger.room(gap.room_id)
-        if self._may_speak_in(room):
-            to = Address(gap.room_id, gap.event_id)
-            await self._delivery.send(Reply(replies.skipped(gap.read)), to)
-        facts: Facts = {"reason": "gap", "read": gap.read, "room": str(room.kind)}
-        skipped = Effect(Action.MESSAGE_DENIED, Outcome.DENIED, facts=facts)
-        await self._journal.of_somebody([skipped], finishes=gap.event_id)
-
-    def _may_speak_in(self, room: Room) -> bool:
-        """Whether somebody is there whom the bot answers, in a room that it reads."""
-        readable = room.encrypted or not self._config.privacy.encrypted_rooms_only
-        others = room.members - {self._config.homeserver.user_id}
-        listed = any(allowed(one, self._config) for one in others)
-        return listed and readable and room.room_id != self._audit_room
-
-    async def _undecryptable(self, event: Undecryptable) -> None:
-        if not allowed(event.sender, self._config) or len(event.session_id) > LONGEST_ID:
-            return
-        if (effect := self._unreadable.effect(event, self._now())) is not None:
-            await self._exchanges.record(event, effect)
-        if self._unreadable.may_be_told(event, self._now()):
-            room = await self._messenger.room(event.room_id)
-            if event.sender in room.members and self._may_speak_in(room):
-                to = Address(event.room_id, event.event_id).about("undecryptable")
-                await self._delivery.send(Reply(replies.UNDECRYPTABLE), to)
-        await self._storage.inbox.tell(event.event_id)

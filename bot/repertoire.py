@@ -7,6 +7,7 @@ from datetime import datetime
 from bot import replies
 from bot.command import Command, CommandContext, Entries, Identify, Line
 from bot.commands import nearest
+from bot.config import Config
 from bot.messages import Reply, Room, RoomMessage
 from bot.processing import Processing
 from storage import AuditEntry, Destroyed, Vault
@@ -14,13 +15,18 @@ from storage import AuditEntry, Destroyed, Vault
 
 @dataclass(frozen=True, slots=True)
 class Repertoire:
-    """The commands, where the model runs, who the bot is, and how a command begins."""
+    """The commands, where the model runs, who the bot is, and what its operator chose."""
 
     commands: tuple[Command, ...]
+    config: Config
     processing: Processing
     identity: Identify
-    prefix: str
     now: Callable[[], datetime]
+
+    @property
+    def prefix(self) -> str:
+        """How a command begins."""
+        return self.config.service.command_prefix
 
     def unknown(self, line: Line) -> Reply:
         """The answer to a command that there is not."""
@@ -50,6 +56,7 @@ class Repertoire:
             room=room,
             personal=personal,
             prefix=self.prefix,
+            config=self.config,
             processing=self.processing,
             entries=entries,
             erase=erase,

@@ -198,6 +198,11 @@ def link(room_id: str, event_id: str) -> str:
     return f"https://matrix.to/#/{room_id}/{event_id}"
 
 
+def room_link(room_id: str) -> str:
+    """A matrix.to link to a room."""
+    return f"https://matrix.to/#/{room_id}"
+
+
 def count(number: int, one: str, many: str) -> str:
     """`1 memory`, `2 memories`."""
     return f"{number} {one if number == 1 else many}"

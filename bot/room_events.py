@@ -91,9 +91,52 @@ class Forgotten:
     sender: str
 
 
-RoomEvent = (
-    RoomMessage | Undecryptable | Invite | Unfinished | Gap | Upgraded | Alone | Backlog | Accepted
-)
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Somebody put other words in the place of what they said: `message` is what stands there now.
+
+    Its event id is the edit's own; `replaces` is the event that it edits (Matrix spec, m.replace).
+    """
+
+    message: RoomMessage
+    replaces: str
+
+    @property
+    def event_id(self) -> str:
+        """The edit itself."""
+        return self.message.event_id
+
+    @property
+    def room_id(self) -> str:
+        """The room of both."""
+        return self.message.room_id
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """Somebody, perhaps a moderator, took a message back (Matrix spec, m.room.redaction)."""
+
+    event_id: str
+    room_id: str
+    sender: str
+    redacts: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """A yes or a no to an event, never encrypted and so worth what the homeserver is worth."""
+
+    event_id: str
+    room_id: str
+    sender: str
+    to: str
+    yes: bool
+
+
+Kept = RoomMessage | Edit | Redaction | Reaction
+"""What is read from an event that the homeserver has, and can be read there again."""
+
+RoomEvent = Kept | Undecryptable | Invite | Unfinished | Gap | Upgraded | Alone | Backlog | Accepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,4 +155,4 @@ class Batch:
 
 def inbox_row(event: RoomEvent) -> str | None:
     """The id of the inbox row that an event has, if it has one."""
-    return event.event_id if isinstance(event, RoomMessage | Unfinished | Gap) else None
+    return event.event_id if isinstance(event, Kept | Unfinished | Gap) else None

@@ -1,11 +1,14 @@
 """The way of a message, wired: all that stands between the dispatcher and the homeserver."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from bot.access import Once
+from bot.amending import Amendments
 from bot.assistant import Assistant, ChatModel
+from bot.chatting import Chats
 from bot.command import Identify
 from bot.commands import COMMANDS
 from bot.config import Config
@@ -25,6 +28,20 @@ class Homeserver(Messenger, DirectRooms, Outlet, Rooms, Protocol):
     """All that the parts between the dispatcher and the homeserver need of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What most parts need."""
+
+    config: Config
+    storage: Storage
+    homeserver: Homeserver
+    delivery: Delivery
+    journal: Journal
+    once: Once
+    audit_room: str
+    now: Callable[[], datetime]
+
+
 def spine(
     config: Config,
     storage: Storage,
@@ -40,35 +57,13 @@ def spine(
 ) -> Handler:
     """The handler, on parts that are open already, and everything behind it."""
     stated = processing(config, gateway_host=gateway_host)
-    delivery, journal, once = Delivery(homeserver), Journal(storage.audit_log, now=now), Once()
+    delivery, journal = Delivery(homeserver), Journal(storage.audit_log, now=now)
     assistant = Assistant(model, config, stated, now=now)
-    repertoire = Repertoire(COMMANDS, stated, identity, config.service.command_prefix, now)
-    pausing = Pausing(
-        storage=storage, assistant=assistant, delivery=delivery, repertoire=repertoire, now=now
+    repertoire = Repertoire(COMMANDS, config, stated, identity, now)
+    common = _Common(
+        config, storage, homeserver, delivery, journal, Once(), audit_room=audit_room, now=now
     )
-    exchanges = Exchanges(
-        config=config,
-        rooms=homeserver,
-        storage=storage,
-        assistant=assistant,
-        repertoire=repertoire,
-        delivery=delivery,
-        journal=journal,
-        pausing=pausing,
-        audit_room=audit_room,
-        now=now,
-    )
-    membership = Membership(
-        config=config,
-        rooms=homeserver,
-        record=exchanges.record,
-        journal=journal,
-        delivery=delivery,
-        once=once,
-        pacing=pacing,
-        audit_room=audit_room,
-        now=now,
-    )
+    exchanges = _exchanges(common, assistant, repertoire)
     return Handler(
         config=config,
         messenger=homeserver,
@@ -77,9 +72,51 @@ def spine(
         exchanges=exchanges,
         delivery=delivery,
         journal=journal,
-        membership=membership,
-        once=once,
+        membership=_membership(common, exchanges, pacing),
+        amendments=Amendments(storage=storage),
+        once=common.once,
         commands=COMMANDS,
         audit_room=audit_room,
         now=now,
+    )
+
+
+def _exchanges(common: _Common, assistant: Assistant, repertoire: Repertoire) -> Exchanges:
+    storage, delivery, now = common.storage, common.delivery, common.now
+    chats = Chats(
+        config=common.config,
+        assistant=assistant,
+        delivery=delivery,
+        processing=repertoire.processing,
+        now=now,
+    )
+    pausing = Pausing(
+        storage=storage, assistant=assistant, delivery=delivery, repertoire=repertoire, now=now
+    )
+    return Exchanges(
+        me=common.config.homeserver.user_id,
+        rooms=common.homeserver,
+        storage=storage,
+        assistant=assistant,
+        chats=chats,
+        repertoire=repertoire,
+        delivery=delivery,
+        journal=common.journal,
+        pausing=pausing,
+        audit_room=common.audit_room,
+        now=now,
+    )
+
+
+def _membership(common: _Common, exchanges: Exchanges, pacing: Pacing) -> Membership:
+    return Membership(
+        config=common.config,
+        rooms=common.homeserver,
+        record=exchanges.record,
+        journal=common.journal,
+        delivery=common.delivery,
+        once=common.once,
+        pacing=pacing,
+        audit_room=common.audit_room,
+        now=common.now,
     )

@@ -12,45 +12,54 @@ from storage.errors import AuditTampered, MasterKeyError, StorageFailure, VaultG
 from storage.inbox import Inbox, StillWaiting
 from storage.memories import Memories, Memory, Revision
 from storage.opening import Storage, open_storage
+from storage.pending import WAITS, Pending, Unanswered
 from storage.readings import Reading, Readings
 from storage.restore import Restored, restore
 from storage.rooms import Rooms
 from storage.sealing import MasterKey
 from storage.search import MemoryHit, Search, TurnHit
+from storage.tracing import Basis, Lately, Said, Traces
 from storage.turns import Turn, Turns
 from storage.vault import Counts, Vault
 from storage.vaults import Destroyed, Vaults
 
 __all__ = [
     "SYSTEM",
+    "WAITS",
     "Answers",
     "AuditEntry",
     "AuditLog",
     "AuditTampered",
+    "Basis",
     "Counts",
     "Destroyed",
     "FeedItem",
     "Inbox",
     "KeptAnswer",
+    "Lately",
     "Manifest",
     "MasterKey",
     "MasterKeyError",
     "Memories",
     "Memory",
     "MemoryHit",
+    "Pending",
     "PublicEntry",
     "Reading",
     "Readings",
     "Restored",
     "Revision",
     "Rooms",
+    "Said",
     "Search",
     "StillWaiting",
     "Storage",
     "StorageFailure",
+    "Traces",
     "Turn",
     "TurnHit",
     "Turns",
+    "Unanswered",
     "Vault",
     "VaultGone",
     "Vaults",

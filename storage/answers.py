@@ -57,6 +57,13 @@ _SENT = (
     "UPDATE memory_use SET answer_event_id = ? WHERE answer_event_id = ?",
     "UPDATE turn_use SET answer_event_id = ? WHERE answer_event_id = ?",
 )
+_NO_PARTS = """
+    DELETE FROM turn_part WHERE turn_id IN (SELECT turn_id FROM turn WHERE event_id = ?)
+"""
+_PARTS = """
+    INSERT OR REPLACE INTO turn_part (event_id, turn_id)
+    SELECT value, turn_id FROM json_each(?) JOIN turn ON turn.event_id = ?
+"""
 
 
 class Answers:
@@ -94,11 +101,14 @@ class Answers:
         )
         return None if row is None else row["text"] + row["note"]
 
-    async def sent(self, question: str, event_id: str) -> None:
-        """The answer to a message stands in the room now, as this event."""
+    async def sent(self, question: str, event_ids: Sequence[str]) -> None:
+        """The answer to a message stands in the room now: the first event, and those after it."""
+        first, *further = event_ids
         async with self._database.transaction() as transaction:
             for statement in _SENT:
-                await transaction.execute(statement, event_id, _unsent(question))
+                await transaction.execute(statement, first, _unsent(question))
+            await transaction.execute(_NO_PARTS, first)
+            await transaction.execute(_PARTS, json.dumps(further), first)
 
 
 async def _add(transaction: Transaction, answer: KeptAnswer, event_id: str) -> None:

@@ -67,6 +67,11 @@ class Tenants:
         """Every tenant."""
         return [_tenant(row) for row in await self._database.rows("SELECT * FROM tenant")]
 
+    async def people(self) -> list[tuple[str, Tenant]]:
+        """Every tenant with the user id, which is unsealed for it."""
+        rows = await self._database.rows("SELECT * FROM tenant ORDER BY created_at")
+        return [(self._user_id(row["user_id"]), _tenant(row)) for row in rows]
+
     async def add(self, user_id: str, *, vault_id: str, slot: int) -> Tenant:
         """Write the row that makes a vault somebody's, under a pseudonym that is free."""
         async with self._database.transaction() as transaction:
@@ -109,8 +114,9 @@ class Tenants:
         sealed = await self._database.value(
             "SELECT user_id FROM tenant WHERE pseudonym = ?", pseudonym
         )
-        if sealed is None:
-            return None
+        return None if sealed is None else self._user_id(sealed)
+
+    def _user_id(self, sealed: bytes) -> str:
         return self._master_key.unseal("tenant", sealed).decode("utf-8", "surrogatepass")
 
 

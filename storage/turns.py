@@ -40,12 +40,24 @@ ADD = """
     RETURNING turn_id
 """
 
+# The turn of an event, which may be a later part of it.
+OF_EVENT = """(
+    SELECT turn_id FROM turn WHERE event_id = ?1
+    UNION ALL SELECT turn_id FROM turn_part WHERE event_id = ?1 LIMIT 1
+)"""
+
 # What hangs on an event besides its turn: what an answer used, and what was learned from it.
 DERIVED = (
     "DELETE FROM memory_use WHERE answer_event_id IN (SELECT value FROM json_each(?))",
     "DELETE FROM turn_use WHERE answer_event_id IN (SELECT value FROM json_each(?))",
     "DELETE FROM memory WHERE source_event_id IN (SELECT value FROM json_each(?))",
 )
+
+# The events of turns of which these events are later parts.
+OF_PARTS = """
+    SELECT turn.event_id FROM turn JOIN turn_part USING (turn_id)
+    WHERE turn_part.event_id IN (SELECT value FROM json_each(?))
+"""
 
 
 def turn_from(row: Row) -> Turn:
@@ -97,8 +109,11 @@ class Turns:
         return int(row["turn_id"])
 
     async def get(self, event_id: str) -> Turn | None:
-        """The turn of an event."""
-        row = await self._database.row("SELECT * FROM turn WHERE event_id = ?", event_id)
+        """The turn of an event, also where that holds a later part of a long answer."""
+        row = await self._database.row(
+            f"SELECT * FROM turn WHERE turn_id = {OF_EVENT}",  # noqa: S608 - a constant
+            event_id,
+        )
         return None if row is None else turn_from(row)
 
     async def recent(self, room_id: str, *, limit: int, thread_id: str | None = None) -> list[Turn]:
@@ -115,10 +130,20 @@ class Turns:
     async def about(self, event_id: str) -> list[str]:
         """The event ids of a message and of the answers to it, those that are kept."""
         rows = await self._database.rows(
-            "SELECT event_id FROM turn WHERE ?1 IN (event_id, answers_event_id) ORDER BY turn_id",
+            f"SELECT event_id FROM turn WHERE turn_id = {OF_EVENT} "  # noqa: S608 - a constant
+            "OR answers_event_id = ?1 ORDER BY turn_id",
             event_id,
         )
         return [row["event_id"] for row in rows]
+
+    async def parts(self, event_id: str) -> list[str]:
+        """The events that hold an answer, in order; the first is that of its turn."""
+        rows = await self._database.rows(
+            "SELECT turn_part.event_id FROM turn_part JOIN turn USING (turn_id) "
+            "WHERE turn.event_id = ? ORDER BY turn_part.rowid",
+            event_id,
+        )
+        return [event_id, *(row["event_id"] for row in rows)]
 
     async def replace(self, event_id: str, text: str) -> bool:
         """Put the edited text in the place of the stored one, of which nothing stays on disk."""
@@ -136,8 +161,9 @@ class Turns:
         What answers used is erased with the answer. Repeating it wipes the disk again, so a
         deletion that was cut short is finished by asking for it once more.
         """
-        chosen = json.dumps(list(event_ids))
         async with self._database.transaction() as transaction:
+            rows = await transaction.rows(OF_PARTS, json.dumps(list(event_ids)))
+            chosen = json.dumps([*event_ids, *(row["event_id"] for row in rows)])
             for statement in DERIVED:
                 await transaction.execute(statement, chosen)
             deleted = await transaction.execute(

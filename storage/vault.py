@@ -10,7 +10,9 @@ from storage.audit_entry import AuditDetail, detail_from, keep
 from storage.database import Database, Transaction
 from storage.files import size_on_disk
 from storage.memories import Memories
+from storage.pending import Pending
 from storage.search import Search
+from storage.tracing import Traces
 from storage.turns import Turns
 
 
@@ -35,9 +37,11 @@ class Vault:
     pseudonym: str
     is_new: bool
     memories: Memories
+    pending: Pending
     turns: Turns
     answers: Answers
     search: Search
+    traces: Traces
     _database: Database = field(repr=False)
 
     @classmethod
@@ -49,9 +53,11 @@ class Vault:
             pseudonym=pseudonym,
             is_new=is_new,
             memories=Memories(database, now),
+            pending=Pending(database, now),
             turns=Turns(database),
             answers=Answers(database),
             search=Search(database, now),
+            traces=Traces(database),
             _database=database,
         )
 

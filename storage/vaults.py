@@ -78,6 +78,11 @@ class Vaults:
         tenant = await self._tenants.find(user_id)
         return tenant is not None and not self._keyring.blank(tenant.slot)
 
+    async def people(self) -> list[str]:
+        """Everybody who has a vault, for what is done to each of them in turn."""
+        people = await self._tenants.people()
+        return [user_id for user_id, tenant in people if not self._keyring.blank(tenant.slot)]
+
     async def who(self, pseudonym: str) -> str | None:
         """The user id behind a pseudonym. Looking that up is an audited action."""
         return await self._tenants.user_id(pseudonym)

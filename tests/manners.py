@@ -27,6 +27,8 @@ def vaults_open_from_the_sender_and_in_one_file(house: House) -> Iterator[str]:
             yield f"{module.path} passes a method of the vaults on"
         for call in calls:
             owner = [dotted(one) for one in call.args]
+            if dotted(call.func).endswith(".people") and not owner:
+                continue  # who there is, and no way into anything of theirs
             if call.keywords or not re.fullmatch(r"(\w+\.)?message\.sender", ",".join(owner)):
                 yield f"{module.path}:{call.lineno} takes a vault not from message.sender"
     if len(openers) > 1 or ("bot.handler" in house.modules and not openers):

@@ -13,7 +13,7 @@ from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.handler import Handler
 from bot.messages import Outgoing, OwnIdentity, Room, RoomMessage, Standing, Successor
 from bot.pacing import Pacing
-from bot.room_events import RoomEvent
+from bot.room_events import Kept, RoomEvent
 from bot.spine import spine as wired
 from storage import MasterKey, Storage, open_storage
 
@@ -27,7 +27,7 @@ class FakeHomeserver:
     def __init__(self) -> None:
         self.rooms: dict[str, Room] = {}
         self.sent: list[Outgoing] = []
-        self.kept: dict[str, RoomMessage] = {}  # what can be fetched again, by event id
+        self.kept: dict[str, Kept] = {}  # what can be fetched again, by event id
         self.events: dict[str, str] = {}  # by transaction id: what is sent twice is there once
         self.inside: set[str] = set()  # the rooms that the bot is in, as far as a test cares
         self.entered: list[str] = []
@@ -248,7 +248,7 @@ async def spine(path: Path, config: Config | None = None) -> AsyncIterator[Spine
     key = MasterKey.load("ab" * 32, path)
     async with open_storage(path, key, now=clock) as storage:
 
-        async def fetch(room_id: str, event_id: str) -> RoomMessage | None:
+        async def fetch(room_id: str, event_id: str) -> Kept | None:
             return homeserver.kept.get(event_id)
 
         stopwatch = Stopwatch()

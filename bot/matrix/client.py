@@ -15,7 +15,7 @@ from bot.errors import HomeserverError
 from bot.matrix.backing_up import BackingUp
 from bot.matrix.cross_signing import ensure_cross_signed, own_identity
 from bot.matrix.device import OpenDevice, open_device
-from bot.matrix.events import room_message
+from bot.matrix.events import kept
 from bot.matrix.healing import taken_over
 from bot.matrix.http import Http, TokenRevokedError, backoff, path
 from bot.matrix.identity import PublicIdentity
@@ -32,8 +32,8 @@ from bot.matrix.undecryptable import Waiting
 from bot.matrix.untrusted import items, name, text
 from bot.matrix.verification import Comparing, Verifications
 from bot.matrix.withheld import Withheld
-from bot.messages import OwnIdentity, RoomMessage
-from bot.room_events import Batch, Invite
+from bot.messages import OwnIdentity
+from bot.room_events import Batch, Invite, Kept
 from storage import MasterKey, Rooms, StillWaiting
 
 POLL_MS = 30_000  # how long a sync waits for something to happen
@@ -118,15 +118,17 @@ class MatrixClient:
         finally:
             self._tally.tell(at_once=True)
 
-    async def fetch(self, room_id: str, event_id: str) -> RoomMessage | None:
-        """A message again, by its id, decrypted with the stored key; None where either is gone.
+    async def fetch(self, room_id: str, event_id: str) -> Kept | None:
+        """A message, or what was done to one, by its id, decrypted again with the stored key.
+
+        None where either is gone.
 
         Raises HomeserverError where the homeserver does not say that it is gone, and fails all the
         same for as long as a request is repeated.
         """
         event = await fetched(self._http, room_id, event_id)
         clear = await self._reader.open(room_id, event) if event else None
-        return room_message(clear, bot=self.user_id, recovered=True) if clear else None
+        return kept(clear, bot=self.user_id, recovered=True) if clear else None
 
     async def pending_invites(self) -> list[Invite]:
         """Invites that nobody has answered, also those from before the last sync."""

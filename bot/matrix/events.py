@@ -2,17 +2,19 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 from bot.matrix.untrusted import items, mapping, number, text
 from bot.messages import RoomMessage, Standing
-from bot.room_events import Invite
+from bot.room_events import Edit, Invite, Kept, Reaction, Redaction
 from storage import Reading
 
 LATEST = 4_102_444_800_000  # milliseconds; a claim to be from after 2099 is no date
+REDACTION = "m.room.redaction"
+DECISIONS = {"✅": True, "✔": True, "☑": True, "❌": False, "✖": False, "❎": False}
 SPOKEN = frozenset({"m.text", "m.emote"})  # never m.notice: bots don't answer bots
 
 Json = Mapping[str, Any]
@@ -52,6 +54,8 @@ def sent_at(event: Json) -> datetime:
 def clear_event(event: Json, room_id: str) -> ClearEvent | None:
     """An event that came without encryption; None if it has no proper id, sender or type."""
     kind, content = text(event, "type"), mapping(event, "content")
+    if kind == REDACTION and not text(content, "redacts"):  # where it stands before room version 11
+        content = {**content, "redacts": text(event, "redacts")}
     return _event(event, room_id, kind, content)
 
 
@@ -86,6 +90,19 @@ def _event(
     )
 
 
+def kept(event: ClearEvent, *, bot: str, recovered: bool = False) -> Kept | None:
+    """What a person said, or did to what was said; None for the bot's own events and all else."""
+    if event.sender == bot:
+        return None
+    if event.type == REDACTION and not event.encrypted:
+        return _redaction(event)
+    if event.type == "m.reaction":
+        return _reaction(event)
+    if event.relation.get("rel_type") == "m.replace":
+        return _edit(event, bot=bot, recovered=recovered)
+    return room_message(event, bot=bot, recovered=recovered)
+
+
 def room_message(event: ClearEvent, *, bot: str, recovered: bool = False) -> RoomMessage | None:
     """The message a person wrote, or None: notices, edits, own events and all else.
 
@@ -118,6 +135,27 @@ def room_message(event: ClearEvent, *, bot: str, recovered: bool = False) -> Roo
         standing=event.standing,
         recovered=recovered,
     )
+
+
+def _edit(event: ClearEvent, *, bot: str, recovered: bool) -> Edit | None:
+    """The words that an edit puts in the place of others; without any it is nothing."""
+    new = {**mapping(event.content, "m.new_content"), "m.relates_to": {}}
+    message = room_message(replace(event, content=new), bot=bot, recovered=recovered)
+    edited = _event_id(event.relation, "event_id")
+    return Edit(message, edited) if message and edited else None
+
+
+def _redaction(event: ClearEvent) -> Redaction | None:
+    redacted = _event_id(event.content, "redacts")
+    return Redaction(event.event_id, event.room_id, event.sender, redacted) if redacted else None
+
+
+def _reaction(event: ClearEvent) -> Reaction | None:
+    """A reaction that can decide something; the variants of a sign are one (U+FE0F)."""
+    key, to = text(event.relation, "key").rstrip("\ufe0f"), _event_id(event.relation, "event_id")
+    if event.relation.get("rel_type") != "m.annotation" or key not in DECISIONS or not to:
+        return None
+    return Reaction(event.event_id, event.room_id, event.sender, to, yes=DECISIONS[key])
 
 
 def _event_id(relation: Json, *keys: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.errors import HomeserverError
 from bot.matrix.departures import departures
-from bot.matrix.events import ClearEvent, clear_event, invite, room_message
+from bot.matrix.events import ClearEvent, clear_event, invite, kept
 from bot.matrix.guard import DeviceUnknown, Guard, KeyMissing, Rejected
 from bot.matrix.http import Http, TokenRevokedError
 from bot.matrix.inquiring import Inquiry
@@ -255,8 +255,8 @@ class Reader:
         if clear is None:
             return []
         watch(clear)
-        message = room_message(clear, bot=self._user_id)
-        return [message] if message else []
+        found = kept(clear, bot=self._user_id)
+        return [found] if found else []
 
 
 def _state(room: object) -> list[Any]:

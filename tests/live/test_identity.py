@@ -16,6 +16,7 @@ from bot.matrix.client import open_client
 from bot.matrix.secret_storage import RecoveryKey, decoded
 from bot.matrix.signed_json import SigningKey
 from bot.messages import RoomMessage
+from bot.room_events import Kept
 from storage import MasterKey, open_storage
 from tests.live.bots import REPOSITORY, Bot, open_chat
 from tests.live.conftest import StartBot, StartPeer
@@ -60,7 +61,7 @@ async def recovery_key(bot: Bot) -> str:
     return said.strip()
 
 
-async def fetched(bot: Bot, room_id: str, event_id: str) -> RoomMessage | None:
+async def fetched(bot: Bot, room_id: str, event_id: str) -> Kept | None:
     """A message as the stopped bot's own device reads it."""
     config = load_config(bot.config, {})
     key = MasterKey.load("", bot.data)
@@ -128,7 +129,7 @@ async def test_a_lost_data_directory_comes_back_with_the_recovery_key(
     assert after["Fingerprint"] != before["Fingerprint"]
     assert (before["Cross-signed"], after["Cross-signed"]) == ("yes", "yes")
     read = await fetched(bot, chat.room_id, old)
-    assert read is not None
+    assert isinstance(read, RoomMessage)
     assert read.body == "My cat is called Miso."
 
 

@@ -206,7 +206,7 @@ async def test_a_restart_keeps_the_device_and_reads_what_was_said_before(world: 
 
     assert client.device_id == bot.client.device_id == device_id
     assert [one["display_name"] for one in devices["devices"]].count("test") == 1
-    assert fetched is not None
+    assert isinstance(fetched, RoomMessage)
     assert (fetched.body, fetched.recovered) == ("before the restart", True)
     assert heard.body == "after the restart"
 

@@ -283,7 +283,7 @@ async def test_a_stale_crypto_store_becomes_a_new_device_of_the_same_identity(
     assert (answer.kind, answer.event.shield) == ("m.text", "none")
     assert devices == {bot.device_id: True}, "the dead one is deleted"
     assert identity == {"known": True, "changed": False}
-    assert read is not None
+    assert isinstance(read, RoomMessage)
     assert read.body == "My cat is called Miso.", "its key came back from the backup"
     assert log.count(f"the crypto store of device {dead} is stale") == 1
 
@@ -317,7 +317,7 @@ async def test_an_older_copy_of_the_crypto_store_keeps_its_room_keys_and_nothing
     with sqlite3.connect(store) as database:
         accounts = database.execute("SELECT device_id FROM accounts").fetchall()
 
-    assert fetched is not None
+    assert isinstance(fetched, RoomMessage)
     assert (fetched.body, heard.body) == ("said before the copy", "said after it")
     assert alive != dead
     assert dead not in [one["device_id"] for one in listed["devices"]]

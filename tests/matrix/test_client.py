@@ -13,6 +13,7 @@ from bot.matrix.device import OpenDevice
 from bot.matrix.guard import Guard
 from bot.matrix.http import Http, PageError, RequestError
 from bot.matrix.session import Session
+from bot.messages import RoomMessage
 from tests.matrix.people import Somebody
 from tests.matrix.phones import Phone
 from tests.matrix.test_waiting import ANN, BOT, ROOM, Bot, Homeserver, World
@@ -77,7 +78,7 @@ async def test_a_message_that_can_not_be_fetched_now_is_not_gone(
     asked = world.homeserver.queries
     deleted = await client.fetch(ROOM, "$deleted")
 
-    assert again is not None
+    assert isinstance(again, RoomMessage)
     assert (again.body, deleted) == ("hello", None)
     assert world.homeserver.queries == asked, "of a message that is gone nobody is the sender"
 

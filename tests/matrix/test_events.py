@@ -11,13 +11,14 @@ from bot.matrix.events import (
     clear_event,
     decrypted_event,
     invite,
+    kept,
     mentions,
     room_message,
     sent_at,
     without_fallback,
 )
 from bot.messages import RoomMessage
-from bot.room_events import Invite
+from bot.room_events import Edit, Invite, Reaction, Redaction
 
 BOT = "@bot:example.org"
 ROOM = "!room"
@@ -258,3 +259,59 @@ def test_an_event_with_an_id_that_is_none_is_no_event(event_id: Any) -> None:
     claimed = event({"msgtype": "m.text", "body": "hello"}) | {"event_id": event_id}
 
     assert clear_event(claimed, ROOM) is None
+
+
+def found(content: dict[str, Any], **more: Any) -> object:
+    clear = clear_event(event(content, **more), ROOM)
+    return kept(clear, bot=BOT) if clear else None
+
+
+def test_an_edit_brings_the_words_that_stand_there_now() -> None:
+    edit = found({"body": "* hallo", "m.new_content": NEW, "m.relates_to": REPLACES})
+
+    assert isinstance(edit, Edit)
+    assert (edit.event_id, edit.replaces, edit.message.body) == (
+        "$1",
+        REPLACES["event_id"],
+        NEW["body"],
+    )
+
+
+@pytest.mark.parametrize("new", [None, {}, {"msgtype": "m.image", "body": "a"}, {"body": ["a"]}])
+def test_an_edit_without_other_words_is_nothing(new: Any) -> None:
+    assert found({"m.new_content": new, "m.relates_to": REPLACES}) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "more"), [({"redacts": "$0"}, {}), ({}, {"redacts": "$0"})], ids=["v11", "v10"]
+)
+def test_a_redaction_names_what_is_taken_back_in_every_room_version(
+    content: dict[str, Any], more: dict[str, Any]
+) -> None:
+    redacted = found(content, type="m.room.redaction", **more)
+
+    assert redacted == Redaction("$1", ROOM, "@ann:example.org", "$0")
+
+
+@pytest.mark.parametrize(
+    ("key", "yes"), [("✅", True), ("✔\ufe0f", True), ("❌", False), ("❎", False)]
+)
+def test_a_sign_for_yes_or_no_is_a_reaction(key: str, yes: bool) -> None:
+    relation = {"rel_type": "m.annotation", "event_id": "$0", "key": key}
+
+    assert found({"m.relates_to": relation}, type="m.reaction") == Reaction(
+        "$1", ROOM, "@ann:example.org", "$0", yes=yes
+    )
+
+
+@pytest.mark.parametrize(
+    "relation",
+    [
+        {"rel_type": "m.annotation", "event_id": "$0", "key": "👀"},
+        {"rel_type": "m.annotation", "event_id": "0", "key": "✅"},
+        {"rel_type": "m.thread", "event_id": "$0", "key": "✅"},
+        {"rel_type": "m.annotation", "event_id": "$0", "key": ["✅"]},
+    ],
+)
+def test_other_reactions_are_nothing(relation: dict[str, Any]) -> None:
+    assert found({"m.relates_to": relation}, type="m.reaction") is None

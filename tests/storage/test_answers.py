@@ -41,7 +41,7 @@ async def use(
     answers = Answers(database)
     kept = answer(f"question of {answer_event_id}", memory_ids=memories, turn_ids=turns)
     await answers.keep(kept)
-    await answers.sent(kept.question, answer_event_id)
+    await answers.sent(kept.question, [answer_event_id])
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ async def test_an_answer_is_known_from_its_question_with_the_note_under_it(
 
     assert await answers.shown_to("$q", room_kind="shared") is None
 
-    await answers.sent("$q", "$a")
+    await answers.sent("$q", ["$a"])
 
     turn = await Turns(database).get("$a")
     assert turn is not None
@@ -78,12 +78,29 @@ async def test_what_it_used_hangs_on_the_event_that_it_became_once_each(
     )
 
     await answers.keep(answer(memory_ids=[1, 2, 77], turn_ids=[1, 99]))
-    await answers.sent("$q", "$a")
+    await answers.sent("$q", ["$a"])
 
     used = await memories.used_by("$a")
     assert [(memory.memory_id, memory.uses) for memory in used] == [(1, 1), (2, 1)]
     assert [turn.text for turn in await turns.used_by("$a")] == ["hey"]
     assert await memories.used_by("$other") == []
+
+
+async def test_every_part_of_a_long_answer_leads_to_its_turn(
+    answers: Answers, database: Database
+) -> None:
+    turns = Turns(database)
+    await answers.keep(answer())
+
+    await answers.sent("$q", ["$a", "$c", "$b"])
+    await answers.sent("$q", ["$a", "$c", "$b"])
+
+    found = [await turns.get(event_id) for event_id in ("$a", "$b", "$c")]
+    assert [one.event_id for one in found if one] == ["$a"] * 3
+    assert await turns.parts("$a") == ["$a", "$c", "$b"]
+    assert await turns.about("$b") == ["$a"]
+    assert await turns.delete(["$b"]) == 1
+    assert await turns.get("$c") is None
 
 
 async def test_usage_adds_up_by_day(storage: Storage) -> None:

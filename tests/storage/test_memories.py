@@ -23,8 +23,22 @@ def memories(database: Database) -> Memories:
     return Memories(database, lambda: NOON)
 
 
-async def add(memories: Memories, text: str, **more: str) -> Memory:
-    return await memories.add(text, **{"origin": "person", "room_kind": "direct", **more})
+async def add(
+    memories: Memories,
+    text: str,
+    *,
+    quote: str = "",
+    source_event_id: str | None = None,
+    status: str = "active",
+) -> Memory:
+    return await memories.add(
+        text,
+        origin="person",
+        room_kind="direct",
+        quote=quote,
+        source_event_id=source_event_id,
+        status=status,
+    )
 
 
 async def test_a_memory_keeps_where_it_came_from(memories: Memories) -> None:

@@ -54,16 +54,20 @@ async def test_an_export_has_every_row_of_every_table_and_nothing_derived(
         "audit_detail",
         "memory",
         "memory_revision",
+        "memory_said",
         "memory_share",
         "memory_use",
         "setting",
         "turn",
+        "turn_part",
         "turn_use",
         "usage",
     }
     assert {table: len(rows) for table, rows in export.items() if len(rows) != 1} == {
+        "memory_said": 0,
         "memory_share": 0,
         "turn": 2,
+        "turn_part": 0,
     }
     assert export["turn"][0]["text"] == "hey"
     assert export["memory_revision"][0]["text"] == "a fact"

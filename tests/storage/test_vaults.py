@@ -95,6 +95,32 @@ async def test_only_the_making_of_a_vault_is_new(storage: Storage) -> None:
         assert await storage.vaults.exists("@a:hs")
 
 
+async def test_everybody_who_has_a_vault_can_be_gone_through(storage: Storage) -> None:
+    for user_id in HOSTILE:
+        async with storage.vaults.open(user_id):
+            pass
+    await storage.vaults.destroy("@a:hs")
+
+    assert set(await storage.vaults.people()) == set(HOSTILE) - {"@a:hs"}
+
+
+async def test_whoever_is_being_erased_is_nobody_any_more(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with storage.vaults.open("@a:hs"):
+        pass
+    monkeypatch.setattr(storage.vaults, "_finish", _crash)
+
+    with pytest.raises(RuntimeError):
+        await storage.vaults.destroy("@a:hs")
+
+    assert await storage.vaults.people() == []
+
+
+async def _crash(vault_id: str, slot: int) -> None:
+    raise RuntimeError
+
+
 async def test_people_who_come_at_once_share_one_vault_of_their_own(storage: Storage) -> None:
     async def come(number: int) -> bool:
         async with storage.vaults.open(f"@{number % 5}:hs") as vault:

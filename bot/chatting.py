@@ -1,0 +1,77 @@
+"""Talk is answered: what is said is kept, the answer kept before it is sent, its cost counted."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot import replies
+from bot.assistant import Answer, Assistant, cost, hear, kept
+from bot.config import Config
+from bot.delivery import Address, Delivery
+from bot.errors import QuotaError
+from bot.messages import Effect, Fact, Room, RoomMessage
+from bot.processing import Processing
+from storage import Vault
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One message and the vault of its sender, until that vault is erased."""
+
+    message: RoomMessage
+    room: Room
+    vault: Vault | None
+    begun: datetime
+
+
+Record = Callable[[Exchange, Sequence[Effect]], Awaitable[None]]
+
+
+class Chats:
+    """Answers talk in the sender's vault."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        assistant: Assistant,
+        delivery: Delivery,
+        processing: Processing,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._config = config
+        self._assistant = assistant
+        self._delivery = delivery
+        self._processing = processing
+        self._now = now
+
+    async def answer(
+        self, exchange: Exchange, vault: Vault, to: Address, *, record: Record
+    ) -> dict[str, Fact]:
+        """Answer a message, or send again what was its answer before a crash; for the audit log."""
+        message, shown = exchange.message, None
+        if message.recovered:
+            shown = await vault.answers.shown_to(message.event_id, room_kind=exchange.room.kind)
+        if shown is not None:
+            await vault.answers.sent(message.event_id, await self._delivery.repeat(shown, to))
+            return {"recovered": True}
+        await hear(message, exchange.room, vault)
+        await self._check_quota(vault)
+
+        async def keep(answer: Answer) -> None:
+            await vault.answers.keep(kept(answer, message, exchange.room, self._now()))
+            await record(exchange, answer.reply.effects)
+
+        async with aclosing(self._assistant.answer(message, exchange.room, vault)) as answers:
+            answer, event_ids = await self._delivery.stream(
+                answers, to, keep=keep, recovered=message.recovered
+            )
+        await vault.answers.sent(message.event_id, event_ids)
+        self._assistant.overhear(message, exchange.room)
+        return {**cost(answer, self._processing)}
+
+    async def _check_quota(self, vault: Vault) -> None:
+        limit = self._config.limits.tokens_per_day
+        if limit and await vault.usage(self._now().date()) >= limit:
+            raise QuotaError(replies.quota_spent(limit))

@@ -1,0 +1,119 @@
+"""The part of `!memory` that changes memories: add, edit, delete, pin, share."""
+
+from collections.abc import Mapping
+
+from bot import memory_words
+from bot.command import CommandContext
+from bot.errors import UsageError
+from bot.memory_input import (
+    Subcommand,
+    existing,
+    in_use,
+    missing,
+    number_and_text,
+    numbers,
+    one_number,
+    sentence,
+)
+from bot.messages import Action, Effect, Reply, RoomKind
+from bot.recall import usable
+from storage import Memory
+
+
+async def _add(context: CommandContext, text: str) -> Reply:
+    memory = await context.vault.memories.add(
+        sentence(context, text, "memory add I prefer short answers"),
+        origin="person",
+        room_kind=context.room.kind,
+        source_event_id=context.message.event_id,
+        source_room_id=context.message.room_id,
+    )
+    target = f"memory {memory.memory_id}"
+    if memory.source_event_id != context.message.event_id:
+        effects = (Effect(Action.MEMORY_UPDATED, target=target, facts={"source": "added"}),)
+        return Reply(memory_words.known_already(memory, context.prefix), effects=effects)
+    effects = (Effect(Action.MEMORY_CREATED, target=target),)
+    return Reply(memory_words.added(memory, context.prefix), effects=effects)
+
+
+async def _edit(context: CommandContext, arguments: str) -> Reply:
+    memory_id, text = number_and_text(context, arguments, "memory edit 3 I prefer long answers")
+    memory = await context.vault.memories.edit(memory_id, text, changed_by="person")
+    if memory is None:
+        raise UsageError(missing(context, memory_id))
+    effect = Effect(Action.MEMORY_UPDATED, target=f"memory {memory_id}")
+    return Reply(memory_words.edited(memory), effects=(effect,))
+
+
+async def _delete(context: CommandContext, arguments: str) -> Reply:
+    wanted = numbers(context, arguments, "memory delete 3")
+    gone = await context.vault.memories.delete(wanted)
+    if not gone and len(wanted) == 1:
+        raise UsageError(missing(context, wanted[0]))
+    effects = tuple(Effect(Action.MEMORY_DELETED, target=f"memory {one}") for one in gone)
+    not_there = [one for one in wanted if one not in gone]
+    return Reply(memory_words.deleted(gone, not_there, context.prefix), effects=effects)
+
+
+async def _pin(context: CommandContext, wanted: str) -> Reply:
+    memory = await in_use(context, one_number(context, wanted, "memory pin 3"))
+    text = memory_words.pinned(memory.memory_id, context.prefix)
+    return await _pinning(context, memory, text, pinned=True)
+
+
+async def _unpin(context: CommandContext, wanted: str) -> Reply:
+    memory = await existing(context, one_number(context, wanted, "memory unpin 3"))
+    text = memory_words.unpinned(memory.memory_id)
+    return await _pinning(context, memory, text, pinned=False)
+
+
+async def _pinning(context: CommandContext, memory: Memory, text: str, *, pinned: bool) -> Reply:
+    number = memory.memory_id
+    await context.vault.memories.pin(number, pinned=pinned)
+    facts = {"pinned": pinned}
+    return Reply(
+        text, effects=(Effect(Action.MEMORY_UPDATED, target=f"memory {number}", facts=facts),)
+    )
+
+
+async def _share(context: CommandContext, wanted: str) -> Reply:
+    """Typed in a shared room, it is about that room; its answer goes to the direct chat."""
+    memory = await in_use(context, one_number(context, wanted, "memory share 3"))
+    number, room = memory.memory_id, context.room
+    if room.kind is RoomKind.DIRECT:
+        return Reply(memory_words.where_shared(memory, context.prefix))
+    if usable(memory, room):
+        return Reply(memory_words.shared_already(number, context.prefix))
+    await context.vault.memories.share(number, room.room_id)
+    effect = Effect(Action.MEMORY_SHARED, target=f"memory {number}", facts={"shared": True})
+    return Reply(memory_words.shared(number, room.room_id, context.prefix), effects=(effect,))
+
+
+async def _unshare(context: CommandContext, wanted: str) -> Reply:
+    """Typed in a shared room, it is about that room; in the direct chat about all of them."""
+    memory = await existing(context, one_number(context, wanted, "memory unshare 3"))
+    number, here = memory.memory_id, context.room.kind is RoomKind.SHARED
+    rooms = [context.room.room_id] if here else _rooms(memory)
+    done = [one for one in rooms if await context.vault.memories.unshare(number, one)]
+    if not done:
+        raise UsageError(memory_words.not_shared(number, context.prefix, here=here))
+    facts = {"shared": False, "rooms": len(done)}
+    effect = Effect(Action.MEMORY_SHARED, target=f"memory {number}", facts=facts)
+    return Reply(memory_words.unshared(number, len(done)), effects=(effect,))
+
+
+def _rooms(memory: Memory) -> list[str]:
+    """The shared rooms where a memory may be used."""
+    learned = [memory.source_room_id] if memory.room_kind == RoomKind.SHARED else []
+    return list(dict.fromkeys([*memory.shared_in, *(one for one in learned if one)]))
+
+
+CHANGING: Mapping[str, Subcommand] = {
+    "add": _add,
+    "edit": _edit,
+    "delete": _delete,
+    "pin": _pin,
+    "unpin": _unpin,
+    "share": _share,
+    "unshare": _unshare,
+}

@@ -1,0 +1,46 @@
+"""The one place where a vault is opened: that of whoever did something, and nobody else's."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from storage import Storage, Vault
+
+
+class Whose(Protocol):
+    """Something that one person did, or that is done for one person."""
+
+    @property
+    def sender(self) -> str:
+        """Who did it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ByTheClock:
+    """Nobody did anything: a job comes round to this person."""
+
+    sender: str
+
+
+@asynccontextmanager
+async def own_vault(message: Whose, storage: Storage) -> AsyncIterator[Vault]:
+    """The vault of the sender, made on first use."""
+    async with storage.vaults.open(message.sender) as vault:
+        yield vault
+
+
+@asynccontextmanager
+async def known_vault(message: Whose, storage: Storage) -> AsyncIterator[Vault | None]:
+    """The vault of the sender if they have one; nobody gets one by this."""
+    if not await storage.vaults.exists(message.sender):
+        yield None
+        return
+    async with own_vault(message, storage) as vault:
+        yield vault
+
+
+async def everybody(storage: Storage) -> list[ByTheClock]:
+    """Whoever has a vault, to go through them one after the other."""
+    return [ByTheClock(user_id) for user_id in await storage.vaults.people()]
