@@ -31,6 +31,7 @@ from bot.demo.homeserver import Homeserver, run_homeserver
 from bot.demo.person import Person, Seen, person
 from bot.tasks import task_group
 from tests.live.bots import Bot, settings_for
+from tests.live.events import is_greeting
 from tests.responder import Exchange, Responder, answer, chunk, event, responder
 
 STARTS = 3  # new bots, each started twice; the last one gets the messages
@@ -81,7 +82,7 @@ class Ears:
         async with asyncio.timeout(PATIENCE):
             while True:
                 at, seen = await self._heard.get()
-                if seen.room_id == room_id and seen.text:
+                if seen.room_id == room_id and seen.text and not is_greeting(seen.text):
                     first = first or at
                     if seen.finished:
                         return first, at

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bot import doctor
@@ -29,7 +29,7 @@ from bot.matrix.events import ClearEvent
 from bot.messages import Action, Effect
 from bot.pacing import Pacing
 from bot.service import notify, watchdog, watchdog_seconds, watched
-from bot.spine import spine
+from bot.spine import daily, spine
 from bot.tasks import given_up, task_group
 from bot.verifying import Verifying
 from storage import MasterKey, Storage, StorageFailure, open_storage
@@ -231,4 +231,12 @@ class _Bot:
         )
 
     def _jobs(self) -> list[Job]:
-        return [inbox_sweep(self._storage.inbox, now=utc_now)]
+        often = daily(
+            self._config,
+            self._storage,
+            self._client.sender,
+            audit_room=self._audit_room,
+            now=utc_now,
+        )
+        by_day = [Job(name, timedelta(days=1), run) for name, run in often.items()]
+        return [inbox_sweep(self._storage.inbox, now=utc_now), *by_day]

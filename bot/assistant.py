@@ -2,33 +2,23 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
 
-from bot import learning, memory_words, replies
-from bot.completions import ChatMessage, Completion, Tool
+from bot import learning_words, preferences, replies
+from bot.completions import ChatMessage, Completion, Tool, ToolCall
 from bot.config import Config
+from bot.conversing import ChatModel, converse, costing
+from bot.extraction import extract, may_teach
 from bot.messages import Action, Effect, Reply, Room, RoomKind, RoomMessage, Standing
+from bot.preferences import Mode
 from bot.processing import Processing
 from bot.prompt import prompt
 from bot.recall import Context, RoomWindows, recall
-from storage import KeptAnswer, Memory, Vault
-
-
-class ChatModel(Protocol):
-    """A chat model behind a gateway."""
-
-    def stream(
-        self,
-        messages: Sequence[ChatMessage],
-        *,
-        model: str | None = None,
-        tools: Sequence[Tool] = (),
-        person: str = "",
-    ) -> AsyncGenerator[str | Completion, None]:
-        """Pieces of text as they come, then exactly one Completion, last; raises GatewayError."""
-        ...
+from bot.saving import Became, Learned, Place
+from bot.toolbox import SEARCH, Toolbox
+from bot.wishes import asks_to_forget, claims_to_forget, claims_to_remember
+from storage import KeptAnswer, Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,82 +50,122 @@ class Assistant:
         self.windows = RoomWindows()
 
     async def answer(
-        self, message: RoomMessage, room: Room, vault: Vault | None
+        self, message: RoomMessage, room: Room, vault: Vault | None, *, private: bool = False
     ) -> AsyncGenerator[str | Answer, None]:
         """Pieces of text as the model writes them, then the one finished Answer.
 
         Without a vault the model sees this message and nothing else: not what was said before,
-        not what others say here. It may learn nothing from it.
+        not what others say here. It may learn nothing from it. Nor from what is `private`.
         """
         remembers = vault is not None and self._processing.memory_allowed
-        context = await self._context(message, room, vault)
+        mode = await preferences.mode(vault, self._config) if vault and remembers else Mode.OFF
+        context = await self._context(message, room, vault, mode)
+        box = self._toolbox(message, room, vault, mode, context, private=private)
+        tools = box.tools() if box and self._model.takes_tools() else ()
         request = prompt(
             context,
             message,
             room,
             overheard=self.windows.of(room.room_id) if remembers else (),
             today=self._now(),
+            tools={one.name for one in tools},
             paused=vault is None,
         )
         person = vault.pseudonym if vault else ""
-        async with aclosing(self._complete(request, person, self._tools(vault))) as pieces:
+        pieces = self._pieces(request, person, tools, box)
+        async with aclosing(pieces):
             async for piece in pieces:
                 if isinstance(piece, Completion):
-                    yield await self._finished(piece, message, room, vault, context)
+                    yield await self._finished(piece, context, box, person, told=vault is not None)
                 else:
                     yield piece
 
-    async def _context(self, message: RoomMessage, room: Room, vault: Vault | None) -> Context:
+    async def _context(
+        self, message: RoomMessage, room: Room, vault: Vault | None, mode: Mode
+    ) -> Context:
         if vault is None or not self._processing.memory_allowed:
             return Context()
-        return await recall(message, room, vault, tokens=self._config.memory.context_tokens)
+        found = await recall(message, room, vault, tokens=self._config.memory.context_tokens)
+        return Context(recent=found.recent) if mode is Mode.OFF else found
 
-    async def _complete(
-        self, request: list[ChatMessage], person: str, tools: Sequence[Tool]
+    def _toolbox(
+        self,
+        message: RoomMessage,
+        room: Room,
+        vault: Vault | None,
+        mode: Mode,
+        context: Context,
+        *,
+        private: bool,
+    ) -> Toolbox | None:
+        if vault is None or not self._processing.memory_allowed:
+            return None
+        return Toolbox(
+            Place(message, room, vault),
+            mode,
+            budget_tokens=self._config.memory.context_tokens,
+            now=self._now,
+            learns=not private,
+            shown={one.turn_id for one in (*context.earlier, *context.recent)},
+        )
+
+    def _pieces(
+        self,
+        request: list[ChatMessage],
+        person: str,
+        tools: Sequence[Tool],
+        box: Toolbox | None,
     ) -> AsyncGenerator[str | Completion, None]:
-        """One request; a second only when the model called tools and said nothing to the person."""
-        done: Completion | None = None
-        async with aclosing(self._stream(request, person, tools)) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Completion):
-                    done = piece
-                else:
-                    yield piece
-        if done is None:
-            return
-        if done.tool_calls and not done.text.strip():
-            async with aclosing(self._stream(_with_results(request, done), person, ())) as pieces:
-                async for piece in pieces:
-                    yield _joined(done, piece) if isinstance(piece, Completion) else piece
-        else:
-            yield done
-
-    def _stream(
-        self, request: list[ChatMessage], person: str, tools: Sequence[Tool]
-    ) -> AsyncGenerator[str | Completion, None]:
-        return self._model.stream(request, tools=tools, person=person)
-
-    def _tools(self, vault: Vault | None) -> tuple[Tool, ...]:
-        learns = self._config.memory.mode == "auto" and self._processing.memory_allowed
-        return (learning.REMEMBER,) if learns and vault is not None else ()
+        use = box.use if box else _no_tools
+        searching = frozenset({SEARCH.name})
+        return converse(
+            self._model, request, person=person, tools=tools, searching=searching, use=use
+        )
 
     async def _finished(
         self,
         completion: Completion,
-        message: RoomMessage,
-        room: Room,
-        vault: Vault | None,
         context: Context,
+        box: Toolbox | None,
+        person: str,
+        *,
+        told: bool,
     ) -> Answer:
-        saved: tuple[Memory, ...] = ()
-        if vault is not None and self._tools(vault):
-            facts = learning.proposed(completion.tool_calls, message)
-            saved = await learning.save(facts, message, room, vault)
         text = completion.text.strip() or replies.SILENT_MODEL
+        learned, note = Learned(), ""
+        if box is not None:
+            completion = await self._extracted(completion, box, person)
+            learned = await box.settle()
+            context = replace(context, earlier=(*context.earlier, *box.found))
+        if told:
+            note = self._note(text, box, learned)
         shown = text + (replies.TRUNCATED if completion.truncated else "")
-        note = memory_words.remembered(saved, self._config.service.command_prefix)
-        reply = Reply(shown + note, generated=True, effects=_effects(context, saved))
+        reply = Reply(shown + note, generated=True, effects=_effects(context, learned))
         return Answer(reply, text, completion, context, self._processing.gateway_host)
+
+    async def _extracted(self, answer: Completion, box: Toolbox, person: str) -> Completion:
+        """Where the model takes no tools, what it finds by a request of its own."""
+        if self._model.takes_tools() or not box.saves() or not may_teach(box.said):
+            return answer
+        facts, cost = await extract(self._model, box.said, person=person, today=self._now())
+        for fact in facts:
+            box.remember(fact)
+        return costing(answer, cost) if cost else answer
+
+    def _note(self, text: str, box: Toolbox | None, learned: Learned) -> str:
+        """What was saved and forgotten, or that it was not where somebody may believe it was."""
+        prefix = self._config.service.command_prefix
+        if box is None:
+            claimed = claims_to_remember(text)
+            return learning_words.without_memory(prefix) if claimed else ""
+        note = learning_words.notes(learned, prefix)
+        if not learned.outcomes and (box.asked or claims_to_remember(text)):
+            note += learning_words.not_saved(
+                learned.refusals, box.mode, prefix, private=not box.learns
+            )
+        if not learned.forgotten and asks_to_forget(box.said) and claims_to_forget(text):
+            note += learning_words.not_forgotten(prefix)
+        return note
 
     def forget(self, user_id: str) -> None:
         """Drop what this person said in shared rooms."""
@@ -151,35 +181,21 @@ class Assistant:
             self.windows.add(message)
 
 
-def _with_results(request: list[ChatMessage], done: Completion) -> list[ChatMessage]:
-    """The request once more, the tool calls answered, so that the model talks to the person."""
-    asked = ChatMessage("assistant", "", tool_calls=done.tool_calls)
-    results = [ChatMessage("tool", "noted", tool_call_id=call.call_id) for call in done.tool_calls]
-    return [*request, asked, *results]
+async def _no_tools(_: ToolCall) -> str:
+    return learning_words.NO_SUCH_TOOL
 
 
-def _joined(first: Completion, second: Completion) -> Completion:
-    """Two requests as one: the words of the second, the tool calls of the first, both costs."""
-    return Completion(
-        text=second.text,
-        model=second.model,
-        tool_calls=first.tool_calls,
-        prompt_tokens=_sum(first.prompt_tokens, second.prompt_tokens),
-        completion_tokens=_sum(first.completion_tokens, second.completion_tokens),
-        truncated=second.truncated,
-    )
-
-
-def _sum(one: int | None, other: int | None) -> int | None:
-    return None if one is None and other is None else (one or 0) + (other or 0)
-
-
-def _effects(context: Context, saved: Sequence[Memory]) -> tuple[Effect, ...]:
-    used = [str(one.memory_id) for one in context.memories]
-    effects = [
-        Effect(Action.MEMORY_CREATED, target=f"memory {one.memory_id}", facts={"by": "model"})
-        for one in saved
+def _effects(context: Context, learned: Learned) -> tuple[Effect, ...]:
+    made, changed = (Became.SAVED, Became.PENDING), (Became.UPDATED,)
+    done = [
+        *((Action.MEMORY_CREATED, one.memory_id) for way in made for one in learned.of(way)),
+        *((Action.MEMORY_UPDATED, one.memory_id) for way in changed for one in learned.of(way)),
+        *((Action.MEMORY_DELETED, number) for number in learned.forgotten),
     ]
+    effects = [
+        Effect(action, target=f"memory {number}", facts={"by": "model"}) for action, number in done
+    ]
+    used = [str(one.memory_id) for one in context.memories]
     if used:
         target = f"memories {', '.join(used)}"
         effects.append(Effect(Action.MEMORY_USED, target=target))

@@ -2,12 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot import replies
 from bot.assistant import Answer, Assistant, cost, hear, kept
 from bot.config import Config
+from bot.consent import Consent
 from bot.delivery import Address, Delivery
 from bot.errors import QuotaError
 from bot.messages import Effect, Fact, Room, RoomMessage
@@ -38,12 +39,14 @@ class Chats:
         assistant: Assistant,
         delivery: Delivery,
         processing: Processing,
+        consent: Consent,
         now: Callable[[], datetime],
     ) -> None:
         self._config = config
         self._assistant = assistant
         self._delivery = delivery
         self._processing = processing
+        self._consent = consent
         self._now = now
 
     async def answer(
@@ -55,6 +58,7 @@ class Chats:
             shown = await vault.answers.shown_to(message.event_id, room_kind=exchange.room.kind)
         if shown is not None:
             await vault.answers.sent(message.event_id, await self._delivery.repeat(shown, to))
+            await self._consent.ask(message, exchange.room, vault, to)
             return {"recovered": True}
         await hear(message, exchange.room, vault)
         await self._check_quota(vault)
@@ -69,7 +73,34 @@ class Chats:
             )
         await vault.answers.sent(message.event_id, event_ids)
         self._assistant.overhear(message, exchange.room)
+        await self._consent.ask(message, exchange.room, vault, to)
         return {**cost(answer, self._processing)}
+
+    async def answer_again(
+        self, exchange: Exchange, vault: Vault, to: Address, *, edit: str, record: Record
+    ) -> dict[str, Fact]:
+        """Answer a message whose words were edited, where its answer stands; for the audit log.
+
+        Until it stands there the new answer is kept as one to the edit, beside the old one: after
+        a crash the same one is sent.
+        """
+        message, facts = exchange.message, dict[str, Fact](recovered=True)
+        shown: str | None = None
+        if message.recovered:
+            shown = await vault.answers.shown_to(edit, room_kind=exchange.room.kind)
+        if shown is None:
+            await self._check_quota(vault)
+            async with aclosing(self._assistant.answer(message, exchange.room, vault)) as answers:
+                answer = await self._delivery.whole(answers, to)
+            new = kept(answer, message, exchange.room, self._now())
+            await vault.answers.keep(replace(new, question=edit))
+            await record(exchange, answer.reply.effects)
+            shown, facts = answer.reply.text, dict(cost(answer, self._processing))
+        place = await vault.answers.parts(message.event_id)
+        event_ids = await self._delivery.put_in_place(shown, place, to)
+        await vault.answers.sent_in_place(message.event_id, edit=edit, event_ids=event_ids)
+        await self._consent.ask(message, exchange.room, vault, to)
+        return facts
 
     async def _check_quota(self, vault: Vault) -> None:
         limit = self._config.limits.tokens_per_day

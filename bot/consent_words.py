@@ -35,6 +35,8 @@ UNTRUSTED_GATEWAY = (
 EXPIRED = f"Not kept: {WAITS.days} days have passed. If it still matters, tell me once more."
 DONE_BEFORE = "Done: `{prefix}memory` shows what I remember."
 NOTHING_KEPT = "Not kept."
+MAY_I = "May I remember this?"
+"""How each notice begins that asks."""
 
 
 def meaning(mode: Mode, prefix: str) -> str:
@@ -100,7 +102,7 @@ def notice(proposals: Sequence[Memory], former: Former, prefix: str) -> str:
     one = len(proposals) == 1
     react = "React with ✅ or ❌" if one else "React with ✅ for all of it or ❌ for none of it"
     return (
-        f"May I remember this?\n\n{lines}\n\n{react}, or type `{prefix}memory approve {numbers}` "
+        f"{MAY_I}\n\n{lines}\n\n{react}, or type `{prefix}memory approve {numbers}` "
         f"or `{prefix}memory reject {numbers}`. Without an answer it is dropped in "
         f"{WAITS.days} days."
     )

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bot.assistant import Answer
 from bot.errors import HomeserverError
+from bot.growing import Growing
 from bot.messages import Device, Outgoing, Reply, Room, RoomKind, RoomMessage, Standing
 from bot.splitting import split_text
 from bot.tasks import task_group
@@ -15,6 +16,7 @@ from bot.tasks import task_group
 GRACE = 0.15  # seconds; an answer that is complete by then needs no edit at all
 RAMP = (1.0, 2.0, 4.0, 5.0)  # seconds between edits, the last one repeated (homeserver limits)
 EDITS = 20  # at most, for one part: many edits make a room slow to load in clients
+LEFT_OVER = "*(part of an answer that changed)*"
 TYPING = 20.0  # seconds between two typing notifications
 
 
@@ -92,16 +94,35 @@ class Delivery:
             events.insert(0, file)  # the words that say what it is are the end of the reply
         return [await self._outlet.send(event) for event in events]
 
+    async def edit(self, reply: Reply, to: Address, event_id: str) -> None:
+        """Put a reply of one part in the place of what was said in an event."""
+        edit = replace(_outgoing(to, reply.text, "edit"), replaces=event_id, repeats=reply.repeats)
+        await self._outlet.send(edit)
+
     async def send_whole(self, answers: AsyncIterator[str | Answer], to: Address) -> Answer:
         """Send an answer once it is finished: where each event has a key of its own, no edits."""
-        growing = _Growing()
+        answer = await self.whole(answers, to)
+        await self.send(answer.reply, to)
+        return answer
+
+    async def whole(self, answers: AsyncIterator[str | Answer], to: Address) -> Answer:
+        """The finished answer, which is not sent yet; meanwhile the bot is seen to type."""
+        growing = Growing()
         async with task_group() as tasks:
             typing = tasks.create_task(self._keep_typing(to.room_id))
             await growing.read(answers)
             typing.cancel()
-        answer = growing.answer()
-        await self.send(answer.reply, to)
-        return answer
+        return growing.answer()
+
+    async def put_in_place(self, text: str, event_ids: Sequence[str], to: Address) -> list[str]:
+        """Let a text stand where another does, in these events; returns those that hold it now.
+
+        What it needs no more stays as a note among them: it may be needed again.
+        """
+        parts = _Parts(self._outlet, to, event_ids)
+        await parts.show(text, final=True)
+        await parts.leave_over(len(split_text(text)))
+        return parts.event_ids
 
     async def repeat(self, text: str, to: Address) -> list[str]:
         """Bring into the room what was about to stand there when a crash came in between."""
@@ -123,7 +144,7 @@ class Delivery:
         may be half sent under the same transaction ids. Then nothing is streamed: the finished
         text is sent, and edited into what may stand there.
         """
-        growing = _Growing()
+        growing = Growing()
         parts = _Parts(self._outlet, to)
         async with task_group() as tasks:
             typing = tasks.create_task(self._keep_typing(to.room_id))
@@ -137,7 +158,7 @@ class Delivery:
             typing.cancel()
         return growing.answer(), parts.event_ids
 
-    async def _ramp_up(self, growing: "_Growing", parts: "_Parts") -> None:
+    async def _ramp_up(self, growing: Growing, parts: "_Parts") -> None:
         await growing.started.wait()
         await _done_within(growing, GRACE)
         for pause in _pauses(self._ramp):
@@ -161,65 +182,17 @@ class Delivery:
             return  # a courtesy; the answer itself will say when the homeserver is away
 
 
-class _Growing:
-    """The text that a model has written so far, and how it ended."""
-
-    def __init__(self) -> None:
-        self.started = asyncio.Event()  # there is something to show, or nothing will come
-        self.done = asyncio.Event()
-        self._pieces: list[str] = []
-        self._end: Answer | Exception | None = None
-
-    async def read(self, answers: AsyncIterator[str | Answer]) -> None:
-        """Read to the end; a failure is kept until what stands in the room has been tidied."""
-        try:
-            async for piece in answers:
-                self._take(piece)
-        except Exception as error:  # raised again by answer()
-            self._end = error
-        self.started.set()
-        self.done.set()
-
-    def _take(self, piece: str | Answer) -> None:
-        if isinstance(piece, Answer):
-            self._end = piece
-            return
-        self._pieces.append(piece)
-        if piece.strip():
-            self.started.set()
-
-    def text(self) -> str:
-        """What was written so far."""
-        return "".join(self._pieces)
-
-    def final_text(self) -> str:
-        """The finished reply, or what there was of it when it failed."""
-        return self._end.reply.text if isinstance(self._end, Answer) else self.text()
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether there is an answer."""
-        return isinstance(self._end, Answer)
-
-    def answer(self) -> Answer:
-        """The finished answer; raises what ended the stream instead."""
-        if isinstance(self._end, Exception):
-            raise self._end
-        assert self._end is not None, "an assistant ends with its Answer"
-        return self._end
-
-
 class _Parts:
     """The events that hold a growing text: which part stands in which event, and how it reads."""
 
-    def __init__(self, outlet: Outlet, to: Address) -> None:
+    def __init__(self, outlet: Outlet, to: Address, event_ids: Sequence[str] = ()) -> None:
         self._outlet = outlet
         self._to = to
-        self._shown: list[str] = []
+        self._shown = ["" for _ in event_ids]
         self._edits = 0
-        self.event_ids: list[str] = []
+        self.event_ids = list(event_ids)
 
-    async def finish(self, growing: _Growing, *, edit_anyway: bool) -> None:
+    async def finish(self, growing: Growing, *, edit_anyway: bool) -> None:
         """Show the end; after a failure only what had begun to show is brought to an end."""
         text = growing.final_text()
         if text.strip():
@@ -231,6 +204,11 @@ class _Parts:
         for number, part in enumerate(parts):
             finished = final or number < len(parts) - 1
             await self._show_part(number, part, finished=finished, edit_anyway=edit_anyway)
+
+    async def leave_over(self, begin: int) -> None:
+        """Say of the parts from this one on that nothing stands there any more."""
+        for number in range(begin, len(self.event_ids)):
+            await self._show_part(number, LEFT_OVER, finished=True, edit_anyway=False)
 
     async def _show_part(
         self, number: int, text: str, *, finished: bool, edit_anyway: bool
@@ -273,7 +251,7 @@ def _pauses(ramp: Sequence[float]) -> Iterator[float]:
         yield ramp[min(number, len(ramp) - 1)]
 
 
-async def _done_within(growing: _Growing, seconds: float) -> None:
+async def _done_within(growing: Growing, seconds: float) -> None:
     try:
         async with asyncio.timeout(seconds):
             await growing.done.wait()

@@ -191,7 +191,6 @@ def _without_effect(config: Config) -> list[str]:
     """Keys of a later version that somebody has set; an honest bot says so."""
     ahead = (
         ("memory.retention", config.memory.retention is not None),
-        ('memory.mode = "ask"', config.memory.mode == "ask"),
         ("gateway.models", bool(config.gateway.models)),
         ("gateway.embedding_model", bool(config.gateway.embedding_model)),
         ("service.metrics", bool(config.service.metrics)),

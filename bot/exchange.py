@@ -14,6 +14,7 @@ from bot.command import Command, CommandContext, Confirmation, Line, Run
 from bot.confirmations import Confirmations
 from bot.delivery import Address, Delivery, address
 from bot.errors import UsageError
+from bot.greeting import Greeting
 from bot.journal import Journal
 from bot.messages import (
     Action,
@@ -67,6 +68,7 @@ class Exchanges:
         chats: Chats,
         repertoire: Repertoire,
         delivery: Delivery,
+        greeting: Greeting,
         journal: Journal,
         pausing: Pausing,
         audit_room: str,
@@ -79,6 +81,7 @@ class Exchanges:
         self._chats = chats
         self._repertoire = repertoire
         self._delivery = delivery
+        self._greeting = greeting
         self._journal = journal
         self._pausing = pausing
         self._audit_room = audit_room
@@ -103,6 +106,7 @@ class Exchanges:
             if vault.is_new:
                 made = Effect(Action.VAULT_CREATED)
                 await self._journal.of_person(message.sender, vault, [made])
+            await self._greeting.greet(message, room, vault)
             return await self._carry_out(exchange, wanted, vault)
 
     async def record(

@@ -97,6 +97,10 @@ class Messenger(Protocol):
         """Whether an event is the bot's own."""
         ...
 
+    async def sender_of(self, room_id: str, event_id: str) -> str | None:
+        """Who sent an event, redacted or not; None where it is gone."""
+        ...
+
 
 class Handler:
     """Takes each event from the dispatcher to its reply, its audit entry and its finished row."""
@@ -181,6 +185,9 @@ class Handler:
         found = await self._fetch(event.room_id, event.event_id)
         if isinstance(found, RoomMessage):
             await self.handle(replace(found, recovered=event.recovered))
+        elif isinstance(found, Edit):
+            message = replace(found.message, recovered=event.recovered)
+            await self.handle(replace(found, message=message))
         elif found is not None:
             await self.handle(found)
         else:
@@ -254,11 +261,12 @@ class Handler:
         failed = Effect(action, Outcome.FAILED, "", {"error": kind})
         if isinstance(event, Unfinished) and not await self._unheard.told_of(event, error):
             return log.warning("a message could not be fetched: it is left to the next start")
-        if not isinstance(event, RoomMessage):
+        said = event.message if isinstance(event, Edit) else event
+        if not isinstance(said, RoomMessage):
             return await self._journal.of_somebody([failed], finishes=inbox_row(event))
         if not isinstance(error, HomeserverHiddenError):  # an apology would be hidden as well
-            await self._apologise(event, text)
-        return await self._exchanges.record(event, failed, finishes=event.event_id)
+            await self._apologise(said, text)
+        return await self._exchanges.record(said, failed, finishes=said.event_id)
 
     async def _apologise(self, message: RoomMessage, text: str) -> None:
         try:

@@ -34,10 +34,7 @@ async def own_vault(message: Whose, storage: Storage) -> AsyncIterator[Vault]:
 @asynccontextmanager
 async def known_vault(message: Whose, storage: Storage) -> AsyncIterator[Vault | None]:
     """The vault of the sender if they have one; nobody gets one by this."""
-    if not await storage.vaults.exists(message.sender):
-        yield None
-        return
-    async with own_vault(message, storage) as vault:
+    async with storage.vaults.open_existing(message.sender) as vault:
         yield vault
 
 

@@ -16,6 +16,15 @@ def own_words(body: str) -> str:
     return "\n".join(">" if _is_quoted(line) else line for line in body.splitlines())
 
 
+def stands(quote: str, body: str) -> bool:
+    """Whether somebody's own words in a message contain a quote, whatever its case and spaces."""
+    return bool(quote) and _folded(quote) in _folded(own_words(body))
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
 def fenced(body: str, fence: str) -> str:
     """The message with each quotation between two lines that its author can't have known."""
     if not has_quotes(body):

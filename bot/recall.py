@@ -30,6 +30,7 @@ class Overheard:
 
     sender: str
     text: str
+    event_id: str = ""
 
 
 class RoomWindows:
@@ -43,7 +44,7 @@ class RoomWindows:
     def add(self, message: RoomMessage) -> None:
         """Note a message; the room that was quiet longest is dropped when there are too many."""
         window = self._windows.pop(message.room_id, deque(maxlen=OVERHEARD))
-        window.append(Overheard(message.sender, message.body[: self._characters]))
+        window.append(Overheard(message.sender, message.body[: self._characters], message.event_id))
         self._windows[message.room_id] = window
         if len(self._windows) > self._rooms:
             del self._windows[next(iter(self._windows))]
@@ -53,6 +54,19 @@ class RoomWindows:
         for room_id, window in self._windows.items():
             kept = [one for one in window if one.sender != user_id]
             self._windows[room_id] = deque(kept, maxlen=OVERHEARD)
+
+    def amend(self, room_id: str, event_id: str, sender: str, text: str) -> None:
+        """Put other words in the place of a message, if it is its sender who does that."""
+        for number, one in enumerate(self.of(room_id)):
+            if (one.event_id, one.sender) == (event_id, sender):
+                new = Overheard(sender, text[: self._characters], event_id)
+                self._windows[room_id][number] = new
+
+    def drop(self, room_id: str, event_id: str) -> None:
+        """Drop a message that was taken back."""
+        for one in self.of(room_id):
+            if one.event_id == event_id:
+                self._windows[room_id].remove(one)
 
     def of(self, room_id: str) -> tuple[Overheard, ...]:
         """What was said last, oldest first."""
@@ -69,13 +83,13 @@ async def recall(message: RoomMessage, room: Room, vault: Vault, *, tokens: int)
     memories = _fitting(await _memories(message, room, vault), budget // 3)
     recent = await _recent(message, room, vault, budget // 3)
     budget -= sum(len(one.text) for one in memories) + sum(len(one.text) for one in recent)
-    own = await vault.turns.get(message.event_id)
+    own = [await vault.turns.get(one) for one in await vault.turns.about(message.event_id)]
     hits = await vault.search.turns(
         message.body,
         limit=HITS,
         budget_chars=budget,
         room_id=_scope(room),
-        exclude=[one.turn_id for one in (*recent, *([own] if own else []))],
+        exclude=[one.turn_id for one in (*recent, *own) if one],
     )
     earlier = sorted((hit.turn for hit in hits), key=lambda turn: turn.said_at)
     return Context(memories, tuple(earlier), recent)
@@ -104,7 +118,7 @@ async def _recent(message: RoomMessage, room: Room, vault: Vault, budget: int) -
     others = [
         one
         for one in turns
-        if one.event_id != message.event_id
+        if message.event_id not in (one.event_id, one.answers_event_id)  # answered once more
         and (room.kind is RoomKind.DIRECT or one.room_kind == RoomKind.SHARED)
     ]
     return _newest(others, budget)

@@ -4,9 +4,9 @@ from collections import deque
 from dataclasses import dataclass
 
 from bot.messages import RoomMessage
-from bot.room_events import Backlog, RoomEvent, Unfinished
+from bot.room_events import Backlog, Edit, RoomEvent, Unfinished
 
-WHOLE = 32  # messages of one room that wait with their text
+WHOLE = 32  # messages, and edits of some, of one room that wait with their text
 WHOLE_EVERYWHERE = 256  # the same over all rooms; with texts at their worst some 50 MB
 LONG = 24  # messages; where more of them wait, the room is told
 SHORT = 4  # messages; once no more than these wait, a long queue is told of again
@@ -39,11 +39,11 @@ class RoomQueue:
     def append(self, event: RoomEvent) -> None:
         """Put an event behind the others; a message without its text where enough have theirs."""
         mentions = isinstance(event, RoomMessage) and event.mentions_bot
-        if isinstance(event, RoomMessage | Unfinished):
+        if isinstance(event, RoomMessage | Edit | Unfinished):
             self._all.add(event)
             if mentions:
                 self._mentioning.add(event)
-        if isinstance(event, RoomMessage):
+        if isinstance(event, RoomMessage | Edit):
             event = self._held_or_not(event)
         self._events.append((event, mentions))
 
@@ -54,9 +54,9 @@ class RoomQueue:
                 tally.untold = False
                 return Backlog(tally.newest, tally.waiting, mentioning=mentioning)
         event, mentions = self._events.popleft()
-        if isinstance(event, RoomMessage):
+        if isinstance(event, RoomMessage | Edit):
             self._let_go(1)
-        if isinstance(event, RoomMessage | Unfinished):
+        if isinstance(event, RoomMessage | Edit | Unfinished):
             self._all.remove()
             if mentions:
                 self._mentioning.remove()
@@ -67,11 +67,12 @@ class RoomQueue:
         self._events.clear()
         self._let_go(self._whole)
 
-    def _held_or_not(self, message: RoomMessage) -> RoomEvent:
+    def _held_or_not(self, event: RoomMessage | Edit) -> RoomEvent:
         if self._whole >= WHOLE or self._held.count >= WHOLE_EVERYWHERE:
-            return Unfinished(message.event_id, message.room_id, recovered=message.recovered)
+            message = event.message if isinstance(event, Edit) else event
+            return Unfinished(event.event_id, event.room_id, recovered=message.recovered)
         self._let_go(-1)
-        return message
+        return event
 
     def _let_go(self, count: int) -> None:
         self._whole -= count
@@ -86,7 +87,7 @@ class _Count:
     newest: RoomMessage | None = None
     untold: bool = True
 
-    def add(self, event: RoomMessage | Unfinished) -> None:
+    def add(self, event: RoomMessage | Edit | Unfinished) -> None:
         self.waiting += 1
         if self.waiting > LONG and isinstance(event, RoomMessage):
             self.newest = event

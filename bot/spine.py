@@ -1,25 +1,31 @@
 """The way of a message, wired: all that stands between the dispatcher and the homeserver."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from bot.access import Once
 from bot.amending import Amendments
-from bot.assistant import Assistant, ChatModel
+from bot.assistant import Assistant
 from bot.chatting import Chats
 from bot.command import Identify
 from bot.commands import COMMANDS
 from bot.config import Config
+from bot.consent import Consent
+from bot.conversing import ChatModel
 from bot.delivery import Delivery, Outlet
+from bot.digest import Digests
+from bot.editing import Edits
 from bot.exchange import DirectRooms, Exchanges
+from bot.greeting import Greeting
 from bot.handler import Fetch, Handler, Messenger
 from bot.journal import Journal
 from bot.membership import Membership, Rooms
 from bot.pacing import Pacing
 from bot.pausing import Pausing
 from bot.processing import processing
+from bot.redacting import Redactions
 from bot.repertoire import Repertoire
 from storage import Storage
 
@@ -40,6 +46,42 @@ class _Common:
     once: Once
     audit_room: str
     now: Callable[[], datetime]
+
+    def consent(self) -> Consent:
+        """What asks before something is remembered; it keeps nothing between calls."""
+        return Consent(
+            config=self.config,
+            rooms=self.homeserver,
+            storage=self.storage,
+            delivery=self.delivery,
+            journal=self.journal,
+            now=self.now,
+        )
+
+
+def daily(
+    config: Config,
+    storage: Storage,
+    homeserver: Homeserver,
+    *,
+    audit_room: str,
+    now: Callable[[], datetime],
+) -> Mapping[str, Callable[[], Awaitable[None]]]:
+    """What is done once a day for everybody in turn, by the names of its due times."""
+    delivery, journal = Delivery(homeserver), Journal(storage.audit_log, now=now)
+    common = _Common(
+        config, storage, homeserver, delivery, journal, Once(), audit_room=audit_room, now=now
+    )
+    digests = Digests(
+        config=config,
+        rooms=homeserver,
+        storage=storage,
+        delivery=delivery,
+        journal=journal,
+        audit_room=audit_room,
+        now=now,
+    )
+    return {"unanswered proposals": common.consent().expire, "digest": digests.send_due}
 
 
 def spine(
@@ -63,7 +105,15 @@ def spine(
     common = _Common(
         config, storage, homeserver, delivery, journal, Once(), audit_room=audit_room, now=now
     )
-    exchanges = _exchanges(common, assistant, repertoire)
+    chats = Chats(
+        config=config,
+        assistant=assistant,
+        delivery=delivery,
+        processing=stated,
+        consent=common.consent(),
+        now=now,
+    )
+    exchanges = _exchanges(common, assistant, repertoire, chats)
     return Handler(
         config=config,
         messenger=homeserver,
@@ -73,7 +123,7 @@ def spine(
         delivery=delivery,
         journal=journal,
         membership=_membership(common, exchanges, pacing),
-        amendments=Amendments(storage=storage),
+        amendments=_amendments(common, assistant, chats),
         once=common.once,
         commands=COMMANDS,
         audit_room=audit_room,
@@ -81,15 +131,32 @@ def spine(
     )
 
 
-def _exchanges(common: _Common, assistant: Assistant, repertoire: Repertoire) -> Exchanges:
-    storage, delivery, now = common.storage, common.delivery, common.now
-    chats = Chats(
-        config=common.config,
+def _amendments(common: _Common, assistant: Assistant, chats: Chats) -> Amendments:
+    redactions = Redactions(
+        rooms=common.homeserver,
+        storage=common.storage,
         assistant=assistant,
-        delivery=delivery,
-        processing=repertoire.processing,
-        now=now,
+        journal=common.journal,
+        audit_room=common.audit_room,
     )
+    edits = Edits(
+        config=common.config,
+        rooms=common.homeserver,
+        storage=common.storage,
+        assistant=assistant,
+        chats=chats,
+        journal=common.journal,
+        commands=COMMANDS,
+        audit_room=common.audit_room,
+        now=common.now,
+    )
+    return Amendments(redactions=redactions, edits=edits, consent=common.consent())
+
+
+def _exchanges(
+    common: _Common, assistant: Assistant, repertoire: Repertoire, chats: Chats
+) -> Exchanges:
+    storage, delivery, now = common.storage, common.delivery, common.now
     pausing = Pausing(
         storage=storage, assistant=assistant, delivery=delivery, repertoire=repertoire, now=now
     )
@@ -101,6 +168,7 @@ def _exchanges(common: _Common, assistant: Assistant, repertoire: Repertoire) ->
         chats=chats,
         repertoire=repertoire,
         delivery=delivery,
+        greeting=Greeting(common.config, repertoire.processing, delivery),
         journal=common.journal,
         pausing=pausing,
         audit_room=common.audit_room,

@@ -18,6 +18,7 @@ from storage.restore import Restored, restore
 from storage.rooms import Rooms
 from storage.sealing import MasterKey
 from storage.search import MemoryHit, Search, TurnHit
+from storage.taking_back import TakenBack, TakingBack
 from storage.tracing import Basis, Lately, Said, Traces
 from storage.turns import Turn, Turns
 from storage.vault import Counts, Vault
@@ -55,6 +56,8 @@ __all__ = [
     "StillWaiting",
     "Storage",
     "StorageFailure",
+    "TakenBack",
+    "TakingBack",
     "Traces",
     "Turn",
     "TurnHit",

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from storage.clock import to_text
 from storage.database import Database, Transaction
+from storage.taking_back import owe_wipe, wipe
 from storage.turns import ADD
 
 
@@ -51,6 +52,18 @@ _COUNT_USAGE = """
         requests = requests + 1,
         prompt_tokens = prompt_tokens + excluded.prompt_tokens,
         completion_tokens = completion_tokens + excluded.completion_tokens
+"""
+_ANSWER = "SELECT event_id FROM turn WHERE answers_event_id = ? AND role = 'assistant'"
+# An answer that takes another's place is kept as the answer to the edit until it stands there.
+_IN_PLACE = (
+    "DELETE FROM memory_use WHERE answer_event_id = ?1",
+    "DELETE FROM turn_use WHERE answer_event_id = ?1",
+    "DELETE FROM turn WHERE event_id = ?1",
+)
+_ANSWERS = "UPDATE turn SET answers_event_id = ? WHERE answers_event_id = ?"
+_EDITED = """
+    INSERT OR IGNORE INTO turn_part (event_id, turn_id) SELECT ?, turn_id FROM turn
+    WHERE event_id = ?
 """
 _SENT = (
     "UPDATE turn SET event_id = ? WHERE event_id = ?",
@@ -103,12 +116,57 @@ class Answers:
 
     async def sent(self, question: str, event_ids: Sequence[str]) -> None:
         """The answer to a message stands in the room now: the first event, and those after it."""
-        first, *further = event_ids
         async with self._database.transaction() as transaction:
-            for statement in _SENT:
-                await transaction.execute(statement, first, _unsent(question))
-            await transaction.execute(_NO_PARTS, first)
-            await transaction.execute(_PARTS, json.dumps(further), first)
+            await _stands(transaction, question, event_ids)
+
+    async def parts(self, question: str) -> list[str]:
+        """The events in which the answer to a message stands, in order; none where it has none."""
+        rows = await self._database.rows(
+            "SELECT event_id FROM turn WHERE answers_event_id = ?1 AND event_id <> ?2 "
+            "UNION ALL SELECT * FROM (SELECT turn_part.event_id FROM turn_part "
+            "JOIN turn USING (turn_id) WHERE answers_event_id = ?1 ORDER BY turn_part.rowid)",
+            question,
+            _unsent(question),
+        )
+        return [row["event_id"] for row in rows]
+
+    async def sent_in_place(self, question: str, *, edit: str, event_ids: Sequence[str]) -> None:
+        """What was kept as the answer to an edit is now the answer to the message; the old is gone.
+
+        The edit is carried through: from here on it leads to the turn of the message.
+        """
+        async with self._database.transaction() as transaction:
+            for row in await transaction.rows(_ANSWER, question):
+                for statement in _IN_PLACE:
+                    await transaction.execute(statement, row["event_id"])
+            await _stands(transaction, edit, event_ids)
+            await transaction.execute(_ANSWERS, question, edit)
+            await transaction.execute(_EDITED, edit, question)
+            await owe_wipe(transaction)
+        await wipe(self._database)
+
+    async def carried_through(self, question: str, *, edit: str) -> None:
+        """Note that nothing is left to do for an edit."""
+        async with self._database.transaction() as transaction:
+            await transaction.execute(_EDITED, edit, question)
+
+    async def count(
+        self, model: str, prompt_tokens: int, completion_tokens: int, *, at: datetime
+    ) -> None:
+        """Count what an answer cost that is not kept: numbers only."""
+        async with self._database.transaction() as transaction:
+            await transaction.execute(
+                _COUNT_USAGE, at.date().isoformat(), model, prompt_tokens, completion_tokens
+            )
+
+
+async def _stands(transaction: Transaction, question: str, event_ids: Sequence[str]) -> None:
+    """The kept answer to a message, or an edit, stands in these events."""
+    first, *further = event_ids
+    for statement in _SENT:
+        await transaction.execute(statement, first, _unsent(question))
+    await transaction.execute(_NO_PARTS, first)
+    await transaction.execute(_PARTS, json.dumps(further), first)
 
 
 async def _add(transaction: Transaction, answer: KeptAnswer, event_id: str) -> None:

@@ -35,10 +35,20 @@ SAID = """
     VALUES (?, ?, ?, ?, ?)
 """
 
-LIVE = "FROM memory_listed WHERE status = 'active' AND (valid_until IS NULL OR valid_until > ?) "
-PAGE = "SELECT * " + LIVE + "ORDER BY memory_id DESC LIMIT ? OFFSET ?"
-PROMPT = "SELECT * " + LIVE + "ORDER BY pinned DESC, memory_id DESC LIMIT ?"
-COUNT = "SELECT count(*) " + LIVE
+PAGE = """
+    SELECT * FROM memory_listed
+    WHERE status = 'active' AND (valid_until IS NULL OR valid_until > ?)
+    ORDER BY memory_id DESC LIMIT ? OFFSET ?
+"""
+PROMPT = """
+    SELECT * FROM memory_listed
+    WHERE status = 'active' AND (valid_until IS NULL OR valid_until > ?)
+    ORDER BY pinned DESC, memory_id DESC LIMIT ?
+"""
+COUNT = """
+    SELECT count(*) FROM memory
+    WHERE status = 'active' AND (valid_until IS NULL OR valid_until > ?)
+"""
 
 
 class Memories:

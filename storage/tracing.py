@@ -29,13 +29,13 @@ _USED_BY = """
 """
 _SAID = "SELECT event_id, room_id, quote, said_at FROM memory_said WHERE memory_id = ? ORDER BY 4"
 _NEW = """
-    SELECT * FROM memory_listed WHERE status = 'active' AND updated_at > ?1
+    SELECT * FROM memory_listed WHERE status = 'active' AND updated_at >= ?1
     AND memory_id NOT IN (SELECT memory_id FROM memory_revision)
     ORDER BY memory_id
 """
 _CHANGED = """
     SELECT * FROM memory_listed WHERE status = 'active'
-    AND memory_id IN (SELECT memory_id FROM memory_revision WHERE changed_at > ?1)
+    AND memory_id IN (SELECT memory_id FROM memory_revision WHERE changed_at >= ?1)
     ORDER BY memory_id
 """
 _ENDING = """

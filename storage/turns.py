@@ -1,13 +1,13 @@
 """What one person said to the bot and what it answered, verbatim: the turns of their vault."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from storage.clock import from_text, to_text
+from storage.clock import from_text, to_text, utc_now
 from storage.database import Database
 from storage.rows import Row
+from storage.taking_back import take_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +41,16 @@ ADD = """
 """
 
 # The turn of an event, which may be a later part of it.
-OF_EVENT = """(
-    SELECT turn_id FROM turn WHERE event_id = ?1
-    UNION ALL SELECT turn_id FROM turn_part WHERE event_id = ?1 LIMIT 1
-)"""
-
-# What hangs on an event besides its turn: what an answer used, and what was learned from it.
-DERIVED = (
-    "DELETE FROM memory_use WHERE answer_event_id IN (SELECT value FROM json_each(?))",
-    "DELETE FROM turn_use WHERE answer_event_id IN (SELECT value FROM json_each(?))",
-    "DELETE FROM memory WHERE source_event_id IN (SELECT value FROM json_each(?))",
-)
-
-# The events of turns of which these events are later parts.
-OF_PARTS = """
-    SELECT turn.event_id FROM turn JOIN turn_part USING (turn_id)
-    WHERE turn_part.event_id IN (SELECT value FROM json_each(?))
+GET = """
+    SELECT * FROM turn WHERE turn_id = (
+        SELECT turn_id FROM turn WHERE event_id = ?1
+        UNION ALL SELECT turn_id FROM turn_part WHERE event_id = ?1 LIMIT 1
+    )
+"""
+ABOUT = """
+    SELECT event_id FROM turn WHERE ?1 IN (event_id, answers_event_id)
+    OR turn_id = (SELECT turn_id FROM turn_part WHERE event_id = ?1)
+    ORDER BY turn_id
 """
 
 
@@ -110,10 +104,7 @@ class Turns:
 
     async def get(self, event_id: str) -> Turn | None:
         """The turn of an event, also where that holds a later part of a long answer."""
-        row = await self._database.row(
-            f"SELECT * FROM turn WHERE turn_id = {OF_EVENT}",  # noqa: S608 - a constant
-            event_id,
-        )
+        row = await self._database.row(GET, event_id)
         return None if row is None else turn_from(row)
 
     async def recent(self, room_id: str, *, limit: int, thread_id: str | None = None) -> list[Turn]:
@@ -129,48 +120,30 @@ class Turns:
 
     async def about(self, event_id: str) -> list[str]:
         """The event ids of a message and of the answers to it, those that are kept."""
-        rows = await self._database.rows(
-            f"SELECT event_id FROM turn WHERE turn_id = {OF_EVENT} "  # noqa: S608 - a constant
-            "OR answers_event_id = ?1 ORDER BY turn_id",
-            event_id,
-        )
+        rows = await self._database.rows(ABOUT, event_id)
         return [row["event_id"] for row in rows]
 
-    async def parts(self, event_id: str) -> list[str]:
-        """The events that hold an answer, in order; the first is that of its turn."""
-        rows = await self._database.rows(
-            "SELECT turn_part.event_id FROM turn_part JOIN turn USING (turn_id) "
-            "WHERE turn.event_id = ? ORDER BY turn_part.rowid",
-            event_id,
+    async def is_last_question(self, turn: Turn) -> bool:
+        """Whether the person said nothing after it in its room and thread."""
+        row = await self._database.row(
+            "SELECT 1 FROM turn WHERE room_id = ? AND thread_id IS ? AND role = 'user' "
+            "AND turn_id > ?",
+            turn.room_id,
+            turn.thread_id,
+            turn.turn_id,
         )
-        return [event_id, *(row["event_id"] for row in rows)]
-
-    async def replace(self, event_id: str, text: str) -> bool:
-        """Put the edited text in the place of the stored one, of which nothing stays on disk."""
-        async with self._database.transaction() as transaction:
-            changed = await transaction.execute(
-                "UPDATE turn SET text = ? WHERE event_id = ?", text, event_id
-            )
-        if changed:
-            await self._database.wipe()
-        return bool(changed)
+        return row is None
 
     async def delete(self, event_ids: Sequence[str]) -> int:
-        """Erase turns and the memories learned from them, from the disk too; how many turns.
+        """Erase turns, the answers to them and what was learned from them alone; how many turns.
 
-        What answers used is erased with the answer. Repeating it wipes the disk again, so a
-        deletion that was cut short is finished by asking for it once more.
+        Repeating it wipes the disk again, so a deletion that was cut short is finished by asking
+        for it once more. What becomes of memories in detail: storage/taking_back.py.
         """
         async with self._database.transaction() as transaction:
-            rows = await transaction.rows(OF_PARTS, json.dumps(list(event_ids)))
-            chosen = json.dumps([*event_ids, *(row["event_id"] for row in rows)])
-            for statement in DERIVED:
-                await transaction.execute(statement, chosen)
-            deleted = await transaction.execute(
-                "DELETE FROM turn WHERE event_id IN (SELECT value FROM json_each(?))", chosen
-            )
+            taken = await take_back(transaction, event_ids, utc_now())
         await self._database.wipe()
-        return deleted
+        return taken.messages
 
     async def used_by(self, answer_event_id: str) -> list[Turn]:
         """The earlier turns that an answer was given with, oldest first."""

@@ -12,6 +12,7 @@ from storage.files import size_on_disk
 from storage.memories import Memories
 from storage.pending import Pending
 from storage.search import Search
+from storage.taking_back import TakingBack
 from storage.tracing import Traces
 from storage.turns import Turns
 
@@ -40,6 +41,7 @@ class Vault:
     pending: Pending
     turns: Turns
     answers: Answers
+    taking_back: TakingBack
     search: Search
     traces: Traces
     _database: Database = field(repr=False)
@@ -56,6 +58,7 @@ class Vault:
             pending=Pending(database, now),
             turns=Turns(database),
             answers=Answers(database),
+            taking_back=TakingBack(database, now),
             search=Search(database, now),
             traces=Traces(database),
             _database=database,

@@ -4,14 +4,14 @@ import asyncio
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 from storage.database import Database
-from storage.errors import StorageFailure
+from storage.errors import StorageFailure, VaultGone
 from storage.files import files_of, fsync_folder, size_on_disk
 from storage.keyring import Keyring
 from storage.tenants import Tenant, Tenants
@@ -64,14 +64,23 @@ class Vaults:
         self._closed = False
 
     @asynccontextmanager
-    async def open(self, user_id: str) -> AsyncIterator[Vault]:
-        """The person's vault, made on first use."""
-        lease, is_new = await self._take(user_id)
+    async def open(self, user_id: str, *, make: bool = True) -> AsyncIterator[Vault]:
+        """The person's vault, made on first use; or VaultGone where none is to be made."""
+        lease, is_new = await self._take(user_id, make=make)
         try:
             yield replace(lease.vault, is_new=is_new)
         finally:
             lease.users -= 1
             await self._shrink()
+
+    @asynccontextmanager
+    async def open_existing(self, user_id: str) -> AsyncIterator[Vault | None]:
+        """The person's vault if they have one; whatever is erased meanwhile, none is made."""
+        async with AsyncExitStack() as stack:
+            found: Vault | None = None
+            with suppress(VaultGone):
+                found = await stack.enter_async_context(self.open(user_id, make=False))
+            yield found
 
     async def exists(self, user_id: str) -> bool:
         """Whether the person has a vault."""
@@ -128,12 +137,12 @@ class Vaults:
             _, lease = self._pool.popitem()
             await lease.database.close()
 
-    async def _take(self, user_id: str) -> tuple[Lease, bool]:
+    async def _take(self, user_id: str, *, make: bool) -> tuple[Lease, bool]:
         async with self._lock(user_id):
             lease = self._pool.get(user_id)
             is_new = False
             if lease is None:
-                lease = await self._load(user_id)
+                lease = await self._load(user_id, make=make)
                 is_new = lease.vault.is_new
                 self._pool[user_id] = lease
             self._pool.move_to_end(user_id)
@@ -151,13 +160,15 @@ class Vaults:
                     del self._pool[idle]
                     await lease.database.close()
 
-    async def _load(self, user_id: str) -> Lease:
+    async def _load(self, user_id: str, *, make: bool) -> Lease:
         if self._closed:
             raise StorageFailure("The vaults are closed.")
         tenant = await self._tenants.find(user_id)
         if tenant is not None and self._keyring.blank(tenant.slot):
             await self._finish(tenant.vault_id, tenant.slot)
             tenant = None
+        if tenant is None and not make:
+            raise VaultGone("There is no vault, and none is made for this.")
         if tenant is None:
             return await self._create(user_id)
         database = await self._unlock(tenant)

@@ -13,7 +13,7 @@ from tests.walls import Rule
 CATCHES_BUGS = {
     "bot/handler.py": "answers them with a reference",
     "bot/jobs.py": "one job's bug must not stop the others",
-    "bot/delivery.py": "keeps it until the room is tidy and raises it then",
+    "bot/growing.py": "keeps it until the room is tidy and raises it then",
 }
 
 
@@ -215,7 +215,7 @@ def _takes_a_path(function: str) -> bool:
 
 
 def protocols_stand_beside_their_consumer(house: House) -> Iterator[str]:
-    for name, protocol in (("bot.handler", "Messenger"), ("bot.assistant", "ChatModel")):
+    for name, protocol in (("bot.handler", "Messenger"), ("bot.conversing", "ChatModel")):
         module = house.modules.get(name)
         if module and protocol not in _protocols(module):
             yield f"{module.path} has no Protocol called {protocol}"

@@ -1,6 +1,7 @@
 """The spine on real storage, with a homeserver and a model that only remember."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,11 +10,14 @@ from pathlib import Path
 
 from bot.completions import ChatMessage, Completion, Tool, ToolCall
 from bot.config import Config, load_config
+from bot.conversing import ChatModel
 from bot.errors import HomeserverError, HomeserverUnavailableError
+from bot.greeting import HELLO
 from bot.handler import Handler
 from bot.messages import Outgoing, OwnIdentity, Room, RoomMessage, Standing, Successor
 from bot.pacing import Pacing
-from bot.room_events import Kept, RoomEvent
+from bot.room_events import Edit, Kept, Redaction, RoomEvent
+from bot.spine import daily
 from bot.spine import spine as wired
 from storage import MasterKey, Storage, open_storage
 
@@ -27,7 +31,9 @@ class FakeHomeserver:
     def __init__(self) -> None:
         self.rooms: dict[str, Room] = {}
         self.sent: list[Outgoing] = []
+        self.greetings: list[Outgoing] = []  # apart, so that each test may begin with somebody new
         self.kept: dict[str, Kept] = {}  # what can be fetched again, by event id
+        self.senders: dict[str, str] = {}  # who sent what, by event id
         self.events: dict[str, str] = {}  # by transaction id: what is sent twice is there once
         self.inside: set[str] = set()  # the rooms that the bot is in, as far as a test cares
         self.entered: list[str] = []
@@ -46,9 +52,16 @@ class FakeHomeserver:
     async def send(self, outgoing: Outgoing) -> str:
         if self.broken:
             raise self.broken
+        if HELLO in outgoing.text[:60]:
+            return self._greet(outgoing)
         if outgoing.transaction_id not in self.events:
             self.sent.append(outgoing)
         return self.events.setdefault(outgoing.transaction_id, f"$sent-{len(self.events)}")
+
+    def _greet(self, outgoing: Outgoing) -> str:
+        if outgoing.transaction_id not in {one.transaction_id for one in self.greetings}:
+            self.greetings.append(outgoing)
+        return f"$sent-greeting-{outgoing.transaction_id}"
 
     async def typing(self, room_id: str, *, active: bool) -> None:
         return
@@ -92,6 +105,11 @@ class FakeHomeserver:
     async def sent_by_me(self, room_id: str, event_id: str) -> bool:
         return event_id.startswith("$sent-")
 
+    async def sender_of(self, room_id: str, event_id: str) -> str | None:
+        if self.broken:
+            raise self.broken
+        return self.senders.get(event_id)
+
     async def identity(self) -> OwnIdentity:
         return OwnIdentity(BOT, "BOTDEVICE", "abcdefghij", "klmnopqrst", self.cross_signed)
 
@@ -104,6 +122,15 @@ class ScriptedModel:
         self.tools: list[tuple[str, ...]] = []
         self.answers: list[str | Completion | Exception] = []
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
+        self.refuses_tools = False
+
+    def takes_tools(self, model: str | None = None) -> bool:
+        return not self.refuses_tools
+
+    @property
+    def last_prompt(self) -> str:
+        """All that the model was given last."""
+        return "\n".join(one.content for one in self.requests[-1])
 
     async def stream(
         self,
@@ -132,6 +159,15 @@ def remembers(text: str, quote: str, *, saying: str = "Nice.") -> Completion:
     return Completion(saying, "scripted", tool_calls=(ToolCall("c1", "remember", arguments),))
 
 
+def calls(*called: tuple[str, dict[str, object]], saying: str = "") -> Completion:
+    """A completion that calls tools by name, with these arguments."""
+    made = tuple(
+        ToolCall(f"c{number}", name, json.dumps(arguments))
+        for number, (name, arguments) in enumerate(called, start=1)
+    )
+    return Completion(saying, "scripted", made, prompt_tokens=10, completion_tokens=5)
+
+
 @dataclass
 class Spine:
     """Everything between the dispatcher and the homeserver, for one test."""
@@ -143,6 +179,7 @@ class Spine:
     handler: Handler
     clock: "Clock"
     stopwatch: "Stopwatch"
+    daily: Mapping[str, Callable[[], Awaitable[None]]]
     numbers: "count[int]" = field(default_factory=count)
 
     async def say(
@@ -171,7 +208,46 @@ class Spine:
             device_id=device_id,
             standing=standing,
         )
+        self.homeserver.senders[message.event_id] = sender
         return await self.give(message)
+
+    def message(self, body: str, *, event_id: str, sender: str = ANN) -> RoomMessage:
+        """A message of now in somebody's direct chat."""
+        room_id = f"!{sender[1:4]}"
+        return RoomMessage(event_id, room_id, sender, body, self.clock(), True, device_id="PHONE")
+
+    async def edit(
+        self,
+        replaces: str,
+        body: str,
+        sender: str = ANN,
+        room_id: str = "!ann",
+        *,
+        encrypted: bool = True,
+        standing: Standing = Standing.OWNED,
+        recovered: bool = False,
+        event_id: str = "",
+    ) -> list[Outgoing]:
+        """What the bot sends because a message was edited."""
+        message = RoomMessage(
+            event_id or f"$edit-{next(self.numbers)}",
+            room_id,
+            sender,
+            body,
+            self.clock(),
+            encrypted,
+            standing=standing,
+            recovered=recovered,
+        )
+        return await self.give(Edit(message, replaces))
+
+    async def redact(
+        self, redacts: str, sender: str = ANN, room_id: str = "!ann"
+    ) -> list[Outgoing]:
+        """What the bot sends because a message was taken back: nothing, ever."""
+        event_id = f"$redaction-{next(self.numbers)}"
+        await self.storage.inbox.accept([(event_id, room_id)], "s")
+        return await self.give(Redaction(event_id, room_id, sender, redacts))
 
     async def give(self, event: RoomEvent) -> list[Outgoing]:
         """What the bot sends because of this event."""
@@ -234,8 +310,13 @@ def configured(**sections: dict[str, str]) -> Config:
 
 
 @asynccontextmanager
-async def spine(path: Path, config: Config | None = None) -> AsyncIterator[Spine]:
-    """A spine with two direct chats (`!ann`, `!bob`) and a shared room (`!all`)."""
+async def spine(
+    path: Path, config: Config | None = None, *, gateway: ChatModel | None = None
+) -> AsyncIterator[Spine]:
+    """A spine with two direct chats (`!ann`, `!bob`) and a shared room (`!all`).
+
+    A `gateway` answers in the place of the scripted model.
+    """
     config = config or configured()
     clock, homeserver, model = Clock(), FakeHomeserver(), ScriptedModel()
     homeserver.rooms = {
@@ -256,7 +337,7 @@ async def spine(path: Path, config: Config | None = None) -> AsyncIterator[Spine
             config,
             storage,
             homeserver,
-            model,
+            gateway or model,
             fetch=fetch,
             identity=homeserver.identity,
             gateway_host="127.0.0.1",
@@ -264,4 +345,5 @@ async def spine(path: Path, config: Config | None = None) -> AsyncIterator[Spine
             pacing=Pacing(now=stopwatch, sleep=stopwatch.sleep),
             now=clock,
         )
-        yield Spine(config, storage, homeserver, model, handler, clock, stopwatch)
+        jobs = daily(config, storage, homeserver, audit_room=AUDIT_ROOM, now=clock)
+        yield Spine(config, storage, homeserver, model, handler, clock, stopwatch, jobs)

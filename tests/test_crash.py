@@ -80,7 +80,7 @@ async def crash_and_recover(
 
 
 def traps() -> list[Trap]:
-    return [Trap(steps, after=after) for steps in range(6) for after in (False, True)]
+    return [Trap(steps, after=after) for steps in range(7) for after in (False, True)]
 
 
 def ids(trap: Trap) -> str:
@@ -116,6 +116,7 @@ async def test_an_answer_is_given_once_and_is_the_one_that_is_kept(
         assert "remembered: The cat is called Miso" in text
         assert memory.source_event_id == "$m"
         assert requests == 1
+        assert len(bot.homeserver.greetings) == 1
         counted = Counter(await bot.audited())
         assert counted[("message.answered", "ok")] == 1
         assert counted[("memory.created", "ok")] <= 1

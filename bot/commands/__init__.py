@@ -11,8 +11,9 @@ from bot.commands.help import HELP
 from bot.commands.memory import MEMORY
 from bot.commands.privacy import PRIVACY
 from bot.commands.verify import VERIFY
+from bot.commands.why import WHY
 
-COMMANDS: tuple[Command, ...] = (HELP, MEMORY, EXPORT, FORGET, PRIVACY, AUDIT, VERIFY)
+COMMANDS: tuple[Command, ...] = (HELP, MEMORY, WHY, EXPORT, FORGET, PRIVACY, AUDIT, VERIFY)
 
 
 def nearest(name: str, commands: Sequence[Command] = COMMANDS) -> str | None:

@@ -2,7 +2,7 @@
 
 It speaks the OpenAI protocol over a real loopback socket: the bot talks with it through the same
 code as with any gateway. It says what it is, answers from what stands in its prompt and nothing
-else, and asks for the tool `remember` when the person states a fact.
+else, and calls `remember` when the person states a fact, `forget_memory` when they ask for that.
 """
 
 import asyncio
@@ -49,7 +49,11 @@ async def _chat(request: web.Request) -> web.StreamResponse:
     try:
         asked = json.loads(await request.read())
         messages, tools = asked["messages"], asked.get("tools") or []
-        said = reply_to(messages, remembers=_offers(tools, "remember"))
+        said = reply_to(
+            messages,
+            remembers=_offers(tools, "remember"),
+            forgets=_offers(tools, "forget_memory"),
+        )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return _refusal("The body must be a chat completion request in JSON.")
     usage = _usage(messages, said)
@@ -118,12 +122,9 @@ def _calls(said: Said) -> list[dict[str, Any]]:
         {
             "id": f"call_{number}",
             "type": "function",
-            "function": {
-                "name": "remember",
-                "arguments": json.dumps({"text": fact.text, "quote": fact.quote}),
-            },
+            "function": {"name": one.name, "arguments": json.dumps(one.arguments())},
         }
-        for number, fact in enumerate(said.calls, start=1)
+        for number, one in enumerate(said.calls, start=1)
     ]
 
 

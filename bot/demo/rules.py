@@ -51,10 +51,14 @@ _FACT = re.compile(
           |just|going|trying|looking|asking|wondering|confused|tired|bored|glad|happy|curious)\b)\S.*
       | i\s+(?:(?:really|also|always|usually|never|do\s+not|don['’]t)\s+)?
         (?:like|love|hate|dislike|prefer|enjoy|live|work|study|speak|own|play|drive|drink|eat
-          |collect|was\s+born|grew\s+up|have(?!\s+(?:to|an?\s+(?:question|problem|idea))\b))\b\s+\S.*
+          |collect|was\s+born|grew\s+up|moved\s+to|have(?!\s+(?:to|an?\s+(?:question|problem|idea))\b))\b\s+\S.*
     ))""",
     re.IGNORECASE | re.VERBOSE,
 )
+_FORGET = re.compile(
+    r"\s*(?:please\s+)?forget\s+(?:that\s+|about\s+)?(?P<what>\S.*)", re.IGNORECASE
+)
+_OF_MEMORY = 2  # comes before recent and earlier messages
 _FACTS_AT_ONCE = 3
 _FACT_LENGTH = 250
 _SENTENCE_LENGTH = 400  # what is longer is a text, not a fact
@@ -96,13 +100,33 @@ class Fact:
     text: str
     quote: str
 
+    name = "remember"
+
+    def arguments(self) -> dict[str, str | int]:
+        """Of the call that asks to have it remembered."""
+        return {"text": self.text, "quote": self.quote, "category": "general", "about": "self"}
+
+
+@dataclass(frozen=True, slots=True)
+class Unwanted:
+    """A memory that the person wants forgotten, and the words that say so."""
+
+    number: int
+    quote: str
+
+    name = "forget_memory"
+
+    def arguments(self) -> dict[str, str | int]:
+        """Of the call that asks to have it forgotten."""
+        return {"number": self.number, "quote": self.quote}
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An answer, and the facts that the model asks to have remembered."""
+    """An answer, and what the model asks to have remembered or forgotten."""
 
     text: str
-    calls: tuple[Fact, ...] = ()
+    calls: tuple[Fact | Unwanted, ...] = ()
 
     def pieces(self) -> list[str]:
         """The text word by word."""
@@ -118,19 +142,32 @@ class _Known:
     place: tuple[int, int]
 
 
-def reply_to(messages: Sequence[Mapping[str, Any]], *, remembers: bool) -> Said:
-    """Answer the last message of the person; `remembers` says that the tool is offered."""
+def reply_to(
+    messages: Sequence[Mapping[str, Any]], *, remembers: bool, forgets: bool = False
+) -> Said:
+    """Answer the last message of the person; with the calls of those tools that are offered."""
     if messages and messages[-1].get("role") == "tool":
         return Said("Noted.")
     asked = max((at for at, one in enumerate(messages) if one.get("role") == "user"), default=None)
     if asked is None:
         return Said(INTRODUCTION)
     question = _text(messages[asked])
+    unwanted = _unwanted(question, _known(messages[:asked])) if forgets else None
+    if unwanted:
+        return Said("All right.", (unwanted,))
     facts = stated(question)
     parts = [_acknowledged(facts, remembers=remembers)] if facts else []
     if not facts or any(_QUESTION.match(one) for one in _sentences(question)):
         parts.append(_answer(question, _known(messages[:asked])))
     return Said(" ".join(parts), facts if remembers else ())
+
+
+def _unwanted(question: str, known: Sequence[_Known]) -> Unwanted | None:
+    """The memory that is to be forgotten, if the message names one."""
+    asked = _FORGET.match(question)
+    memories = [one for one in known if one.place[0] == _OF_MEMORY]
+    best = _best(_stems(asked["what"]), memories) if asked else None
+    return Unwanted(best.place[1], question.strip()) if best else None
 
 
 def stated(message: str) -> tuple[Fact, ...]:
@@ -217,7 +254,7 @@ def _from_system(text: str) -> Iterator[_Known]:
             section = ""
         elif section == _MEMORIES and (found := _MEMORY_LINE.fullmatch(line)):
             answer = f"From what I remember: {_to_you(found[2])}"
-            yield _Known(found[2], answer, (2, int(found[1][:9])))
+            yield _Known(found[2], answer, (_OF_MEMORY, int(found[1][:9])))
         elif section == _EARLIER and (found := _EARLIER_LINE.fullmatch(line)):
             yield from _told(
                 found[2], f"You told me on {found[1]}", (0, int(found[1].replace("-", "")))

@@ -22,7 +22,7 @@ from bot.matrix.timeline import missed, since_joining, without_doubles
 from bot.matrix.trust import Trust
 from bot.matrix.undecryptable import Waiting
 from bot.matrix.untrusted import items, mapping, member, text, too_deep
-from bot.room_events import Batch, Gap, Invite, RoomEvent
+from bot.room_events import Batch, Gap, Invite, Redaction, RoomEvent
 from storage import Rooms
 
 Json = Mapping[str, Any]
@@ -256,6 +256,8 @@ class Reader:
             return []
         watch(clear)
         found = kept(clear, bot=self._user_id)
+        if isinstance(found, Redaction):
+            self.waiting.withdraw(found.room_id, found.redacts)
         return [found] if found else []
 
 

@@ -10,6 +10,7 @@ from bot.matrix import content, direct, rooms, upgrades
 from bot.matrix.guard import Guard
 from bot.matrix.http import Http, RequestError, path
 from bot.matrix.media import upload_encrypted
+from bot.matrix.recalling import fetched
 from bot.matrix.sharing import RoomKeys
 from bot.matrix.untrusted import text
 from bot.messages import Device, Outgoing, Room, Successor
@@ -131,6 +132,10 @@ class Sender:
         except RequestError:
             return False
         return text(event, "sender") == self._user_id
+
+    async def sender_of(self, room_id: str, event_id: str) -> str | None:
+        """Who sent an event, redacted or not; None where the homeserver says that it is gone."""
+        return text(await fetched(self._http, room_id, event_id), "sender") or None
 
     async def direct_room(self, user_id: str, *, besides: str = "") -> str:
         """The encrypted direct chat with exactly this person, made if there is none.

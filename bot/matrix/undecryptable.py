@@ -66,6 +66,12 @@ class Waiting:
         self._begun.pop(event_id, None)
         self._settled[event_id] = None
 
+    def withdraw(self, room_id: str, event_id: str) -> None:
+        """It was taken back in its room: a key that comes later must not bring it here."""
+        one = self._events.get(event_id)
+        if one is not None and one.room_id == room_id:
+            self.remove(event_id)
+
     def overdue(self) -> list[Undecryptable]:
         """Those to speak of now; each is named once."""
         late = [

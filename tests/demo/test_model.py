@@ -11,7 +11,7 @@ from bot.completions import ChatMessage, Completion
 from bot.config import Gateway as Settings
 from bot.demo.model import MODEL, serve_demo_model
 from bot.gateway import Gateway
-from bot.learning import REMEMBER
+from bot.toolbox import REMEMBER
 
 CAT = [{"role": "user", "content": "My cat is called Miso."}]
 TOOLS = [{"type": "function", "function": {"name": "remember", "parameters": {}}}]
@@ -51,6 +51,8 @@ async def test_without_streaming_it_answers_in_one_object() -> None:
     assert json.loads(call["arguments"]) == {
         "text": "Your cat is called Miso.",
         "quote": "My cat is called Miso",
+        "category": "general",
+        "about": "self",
     }
     assert body["usage"]["total_tokens"] > 0
 

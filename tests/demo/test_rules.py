@@ -6,7 +6,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.demo.rules import BEYOND, INTRODUCTION, NOTHING, UNKNOWN, Fact, Said, reply_to, stated
+from bot.demo.rules import (
+    BEYOND,
+    INTRODUCTION,
+    NOTHING,
+    UNKNOWN,
+    Fact,
+    Said,
+    Unwanted,
+    reply_to,
+    stated,
+)
 
 SYSTEM = """You are Confidant.
 
@@ -116,6 +126,28 @@ def test_it_asks_to_remember_only_where_it_may_and_claims_nothing() -> None:
     assert said("My cat is called Miso.") == Said("Noted.")
 
 
+@pytest.mark.parametrize(
+    ("message", "number"),
+    [("forget that my cat is called Miso", 7), ("Please forget about my work as a nurse.", 11)],
+)
+def test_it_asks_to_forget_the_memory_that_is_named(message: str, number: int) -> None:
+    asked = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": message}]
+
+    answer = reply_to(asked, remembers=True, forgets=True)
+
+    assert answer.calls == (Unwanted(number, message),)
+    assert reply_to(asked, remembers=True).calls == ()
+
+
+@pytest.mark.parametrize("message", ["forget my parrot", "don't forget my cat", "my cat is gone"])
+def test_it_forgets_nothing_that_is_not_named(message: str) -> None:
+    asked = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": message}]
+
+    assert not any(
+        isinstance(one, Unwanted) for one in reply_to(asked, remembers=True, forgets=True).calls
+    )
+
+
 def test_a_fact_and_a_question_both_get_their_answer() -> None:
     answer = said("My hat is green. What is my cat called?", system=SYSTEM, remembers=True)
 
@@ -161,6 +193,7 @@ def test_quotes_are_always_the_persons_own_words(start: str, rest: str) -> None:
     message = start + rest
 
     for fact in said(message, system=f"{SYSTEM}\n{message}", remembers=True).calls:
+        assert isinstance(fact, Fact)
         assert fact.quote in message
         assert fact.quote.strip() == fact.quote != ""
         assert len(fact.text) <= 250

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from bot.consent_words import MAY_I
 from bot.demo.conversation import Conversation
 from bot.demo.person import Person, Seen, seen
 from bot.demo.script import play, written
 from bot.demo.stage import Stage
 from bot.errors import BotError
+from bot.greeting import HELLO
 from bot.matrix.events import clear_event
 
 ROOT = Path(__file__).parents[2]
@@ -148,6 +150,31 @@ async def test_an_answer_is_finished_by_the_edit_that_is_no_longer_live() -> Non
         person.on_seen(event("$2", edit))
 
     assert [written(one) for one in saying.result()] == ["Hello"]
+
+
+async def test_what_is_said_besides_an_answer_is_shown_and_ends_no_wait() -> None:
+    greeting = event("$1", {"msgtype": "m.notice", "body": f"**{HELLO}** And more."})
+    answer = event("$2", {"msgtype": "m.text", "body": "Hello"})
+    question = event("$3", {"msgtype": "m.notice", "body": f"{MAY_I} Or not?"})
+    person: Person = SilentBot()  # type: ignore[assignment]  # the part of a Person that is used
+    conversation = Conversation(person, "!r", lambda: None)
+
+    async with asyncio.TaskGroup() as tasks:
+        saying = tasks.create_task(conversation.say("hi"))
+        await asyncio.sleep(0)
+        person.on_seen(greeting)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert not saying.done()
+        person.on_seen(answer)
+    person.on_seen(question)
+    async with asyncio.TaskGroup() as tasks:
+        again = tasks.create_task(conversation.say("well"))
+        await asyncio.sleep(0)
+        person.on_seen(event("$4", {"msgtype": "m.text", "body": "Good."}))
+
+    assert saying.result() == [greeting, answer]
+    assert [one.event_id for one in again.result()] == ["$3", "$4"]
 
 
 def test_a_file_is_written_by_its_name_and_size() -> None:

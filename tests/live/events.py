@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.greeting import HELLO
+
 LIVE = "org.matrix.msc4357.live"  # this message is still being written: an edit follows
 
 
@@ -76,12 +78,21 @@ class Message:
 
 
 def first_events(events: Sequence[Event], room_id: str, sender: str) -> Iterator[Event]:
-    """The events that begin that person's messages in that room: no edits, nothing unreadable."""
+    """The events that begin that person's messages in that room: no edits, nothing unreadable.
+
+    The bot's greeting is left out: it comes once, besides the answer that a test is about.
+    """
     for event in events:
         is_message = event.type == "m.room.message" and "msgtype" in event.content
         by_them = (event.room_id, event.sender) == (room_id, sender)
-        if is_message and by_them and event.readable and event.replaces is None:
+        whole = event.readable and event.replaces is None
+        if is_message and by_them and whole and not is_greeting(str(event.content.get("body"))):
             yield event
+
+
+def is_greeting(text: str) -> bool:
+    """Whether this is what the bot says once to each person before its first answer."""
+    return text.removeprefix("**").startswith(HELLO)
 
 
 def folded(events: Sequence[Event], first: Event) -> Message | None:

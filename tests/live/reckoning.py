@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.live.events import LIVE, Event
+from tests.live.events import LIVE, Event, is_greeting
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,11 @@ def reckon(questions: Sequence[str], said: Sequence[str | None]) -> Reckoning:
         doubled=len(places) - len(first),
         reordered=sum(place < max(first[:index]) for index, place in enumerate(first) if index),
         unread=sum(text is None for text in said),
-        besides=tuple(text for text in said if text is not None and text not in expected),
+        besides=tuple(
+            text
+            for text in said
+            if text is not None and text not in expected and not is_greeting(text)
+        ),
     )
 
 

@@ -32,6 +32,17 @@ async def _memory(chat: Chat) -> None:
     assert "nothing about you" in (await chat.ask("!memory")).text
 
 
+async def _why(chat: Chat) -> None:
+    await chat.ask("!memory add My cat is called Miso.")
+    answered = await chat.ask("What is my cat called?")
+
+    told = (await chat.ask("!why")).text
+
+    assert "My cat is called Miso." in told
+    assert "!memory show 1" in told
+    assert answered.event_id in told
+
+
 async def _export(chat: Chat) -> None:
     await chat.ask("!memory add I play the oboe.")
 
@@ -91,6 +102,7 @@ async def _verify(chat: Chat) -> None:
 TALKS: dict[str, Callable[[Chat], Awaitable[None]]] = {
     "help": _help,
     "memory": _memory,
+    "why": _why,
     "export": _export,
     "forget": _forget,
     "privacy": _privacy,

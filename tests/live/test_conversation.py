@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from tests.live.bots import Bot, Chat, assert_trustworthy, open_chat
 from tests.live.conftest import StartBot, StartPeer
+from tests.live.events import is_greeting
 from tests.live.peers import Implementation
 from tests.responder import Responder, answer, responder
 
@@ -41,6 +42,10 @@ async def test_the_first_message_in_a_new_encrypted_chat_is_answered(
 
     assert answered.kind == "m.text"
     assert await alice.devices(bot.user_id) == {bot.device_id: True}
+    said = [one for one in alice.events if one.sender == bot.user_id and one.decrypted]
+    greetings = [one for one in said if is_greeting(str(one.content.get("body")))]
+    assert [one.content["msgtype"] for one in greetings] == ["m.notice"]
+    assert said.index(greetings[0]) == 0, "it is said before the first answer"
 
 
 async def test_a_message_that_was_sent_before_the_bot_had_joined_is_answered(

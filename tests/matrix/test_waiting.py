@@ -25,7 +25,7 @@ from bot.matrix.sharing import RoomKeys
 from bot.matrix.trust import Trust
 from bot.matrix.undecryptable import GRACE, Waiting
 from bot.messages import RoomMessage
-from bot.room_events import Batch, Undecryptable
+from bot.room_events import Batch, Redaction, Undecryptable
 from storage import MasterKey, Storage, open_storage
 from tests.matrix.people import Json, Somebody, together
 from tests.matrix.phones import Phone
@@ -118,8 +118,8 @@ class Bot:
         batch = await self.reads(*events, keys=keys)
         return [one.body for one in batch.events if isinstance(one, RoomMessage)]
 
-    async def reads(self, *events: Json, keys: tuple[Json, ...] = ()) -> Batch:
-        batch = await self.unaccepted(*events, keys=keys)
+    async def reads(self, *events: Json, keys: tuple[Json, ...] = (), room_id: str = ROOM) -> Batch:
+        batch = await self.unaccepted(*events, keys=keys, room_id=room_id)
         messages = [one for one in batch.events if isinstance(one, RoomMessage)]
         ids = [(one.event_id, one.room_id) for one in messages]
         await self.storage.inbox.accept(
@@ -127,12 +127,14 @@ class Bot:
         )
         return batch
 
-    async def unaccepted(self, *events: Json, keys: tuple[Json, ...] = ()) -> Batch:
+    async def unaccepted(
+        self, *events: Json, keys: tuple[Json, ...] = (), room_id: str = ROOM
+    ) -> Batch:
         """One sync whose batch is lost in a crash, unless the caller accepts it."""
         self.tokens += 1
         sync = {
             "next_batch": f"s{self.tokens}",
-            "rooms": {"join": {ROOM: {"timeline": {"events": list(events)}}}},
+            "rooms": {"join": {room_id: {"timeline": {"events": list(events)}}}},
             "to_device": {"events": list(keys)},
             "device_lists": {"changed": list(self.changed)},
         }
@@ -347,7 +349,7 @@ async def test_each_page_of_a_long_gap_is_a_sign_of_life(world: World, ann: Some
 
     world.homeserver.call = call  # type: ignore[method-assign]
     timeline = {"events": [], "limited": True, "prev_batch": "newest"}
-    sync = {"next_batch": "s2", "rooms": {"join": {ROOM: {"timeline": timeline}}}}
+    sync = {"next_batch": "s2", "rooms": {"join": {room_id: {"timeline": timeline}}}}
     await bot.reader.read(sync, since="s1", watch=lambda event: None)
 
     assert [*signs, bot.reader.got_on_at] == [100.0, 101.0, 102.0, 103.0, 104.0]
@@ -829,3 +831,25 @@ async def test_a_homeserver_that_fails_at_somebodys_keys_is_asked_once_a_sync(
     await bot.hears(*(phone.event("", f"${n}") for n in range(9)))
 
     assert world.homeserver.queries == before + 1
+
+
+@pytest.mark.parametrize(("room_id", "heard"), [(ROOM, []), ("!elsewhere", ["hello"])])
+async def test_what_is_taken_back_while_it_waits_is_not_heard_when_its_key_comes(
+    world: World, ann: Somebody, room_id: str, heard: list[str]
+) -> None:
+    bot = await world.start()
+    phone = Phone(bot.guard, ann, room_id=ROOM)
+    await bot.hears(phone.event("hello", "$1"))
+    redaction = {
+        "type": "m.room.redaction",
+        "event_id": "$2",
+        "sender": ANN,
+        "origin_server_ts": 1,
+        "content": {"redacts": "$1"},
+    }
+
+    batch = await bot.reads(redaction, room_id=room_id)
+
+    assert [type(one) for one in batch.events] == [Redaction]
+    assert await bot.hears(keys=(phone.room_key(),)) == heard
+    assert await bot.storage.inbox.waiting() == []

@@ -97,7 +97,7 @@ async def test_every_part_of_a_long_answer_leads_to_its_turn(
 
     found = [await turns.get(event_id) for event_id in ("$a", "$b", "$c")]
     assert [one.event_id for one in found if one] == ["$a"] * 3
-    assert await turns.parts("$a") == ["$a", "$c", "$b"]
+    assert await answers.parts("$q") == ["$a", "$c", "$b"]
     assert await turns.about("$b") == ["$a"]
     assert await turns.delete(["$b"]) == 1
     assert await turns.get("$c") is None

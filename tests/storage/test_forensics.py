@@ -12,6 +12,7 @@ from pathlib import Path
 
 from storage.database import Database
 from storage.memories import Memories
+from storage.taking_back import TakingBack
 from storage.turns import Turns
 from tests.storage.conftest import holding
 from tests.storage.test_answers import use
@@ -29,6 +30,7 @@ class Life:
     database: Database
     memories: Memories
     turns: Turns
+    taking_back: TakingBack
     kept: dict[str | int, set[str]] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     numbers: Iterator[int] = field(default_factory=count)
@@ -73,7 +75,7 @@ class Life:
     async def edit_message(self) -> None:
         for event_id in self.some(str):
             text, words = self.words()
-            await self.turns.replace(str(event_id), text)
+            await self.taking_back.words(str(event_id), text, lambda quote: False)
             self.gone |= self.kept[event_id]
             self.kept[event_id] = words
 
@@ -87,7 +89,7 @@ class Life:
 
 async def live(rng: random.Random, path: Path) -> None:
     async with await Database.open(path, migrations="vault") as database:
-        life = Life(rng, database, Memories(database), Turns(database))
+        life = Life(rng, database, Memories(database), Turns(database), TakingBack(database))
         doings = [life.say, life.learn, life.edit_memory, life.edit_message, life.forget]
         for _ in range(rng.randrange(20, 150)):
             await rng.choices(doings, weights=[8, 8, 2, 2, 1])[0]()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from storage.database import Database
 from storage.memories import Memories
 from storage.search import CANDIDATES, FREQUENT, Search
+from storage.taking_back import TakingBack
 from storage.turns import Turns
 from tests.storage.conftest import holding
 
@@ -26,6 +27,7 @@ class Diary:
         self.turns = Turns(database)
         self.memories = Memories(database)
         self.search = Search(database)
+        self.taking_back = TakingBack(database)
         self.at = NOON
         self.said = 0
 
@@ -383,7 +385,7 @@ async def test_a_deleted_memory_is_not_found(diary: Diary) -> None:
 async def test_an_edited_message_is_found_by_its_new_text_only(diary: Diary) -> None:
     await diary.say("We went to Lisbon.")
 
-    await diary.turns.replace("$1", "We went to Madrid.")
+    await diary.taking_back.words("$1", "We went to Madrid.", lambda quote: False)
 
     assert await diary.find("Lisbon") == []
     assert await diary.find("Madrid") == ["We went to Madrid."]
@@ -409,7 +411,8 @@ async def test_the_index_agrees_with_the_tables_whatever_was_done(
         await diary.say(text, kind=kind)
         memory = await diary.memories.add(text, origin="person", room_kind=kind, quote=text)
         if rng.random() < 0.3:
-            await diary.turns.replace(f"${rng.randrange(1, diary.said + 1)}", text + " again")
+            edited = f"${rng.randrange(1, diary.said + 1)}"
+            await diary.taking_back.words(edited, text + " again", lambda quote: False)
             await diary.memories.edit(memory.memory_id, text + " again", changed_by="person")
         if rng.random() < 0.2:
             await diary.turns.delete([f"${rng.randrange(1, diary.said + 1)}"])

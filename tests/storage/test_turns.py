@@ -6,6 +6,7 @@ import pytest
 
 from storage.database import Database
 from storage.memories import Memories
+from storage.taking_back import TakingBack
 from storage.turns import Turn, Turns
 from tests.storage.conftest import holding
 from tests.storage.test_answers import use
@@ -119,13 +120,17 @@ async def test_a_thread_is_its_root_and_what_is_in_it(turns: Turns) -> None:
 async def test_an_edited_message_leaves_nothing_of_what_it_said(
     turns: Turns, database: Database
 ) -> None:
+    taking_back = TakingBack(database)
     for number in range(30):
         await say(turns, f"${number}", f"canary8d41 {number} " * 20)
 
-    replaced = [await turns.replace(f"${number}", "changed") for number in range(30)]
+    replaced = [
+        await taking_back.words(f"${number}", "changed", lambda quote: False)
+        for number in range(30)
+    ]
 
-    assert replaced == [True] * 30
-    assert not await turns.replace("$none", "x")
+    assert [one.messages for one in replaced] == [1] * 30
+    assert not await taking_back.words("$none", "x", lambda quote: False)
     assert holding(b"canary8d41", database.files()) == []
 
 

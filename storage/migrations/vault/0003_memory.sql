@@ -25,8 +25,18 @@ ALTER TABLE memory_revision ADD COLUMN source_room_id TEXT;
 CREATE INDEX memory_revision_source ON memory_revision (source_event_id)
     WHERE source_event_id IS NOT NULL;
 
+-- Until now a change left the source where it was, and only a person could change anything: it is
+-- that of the first text. What the person typed in its place has none.
+UPDATE memory_revision SET (quote, source_event_id, source_room_id) = (
+    SELECT quote, source_event_id, source_room_id FROM memory
+    WHERE memory.memory_id = memory_revision.memory_id
+) WHERE revision_id IN (SELECT min(revision_id) FROM memory_revision GROUP BY memory_id);
+UPDATE memory SET quote = '', source_event_id = NULL
+WHERE memory_id IN (SELECT memory_id FROM memory_revision);
+
 CREATE TABLE turn_part (
-    -- The events after the first that hold a long answer.
+    -- The events after the first that hold a turn: of a long answer its later parts, of a message
+    -- the edits that were carried through.
     event_id TEXT PRIMARY KEY,
     turn_id  INTEGER NOT NULL REFERENCES turn (turn_id) ON DELETE CASCADE
 ) STRICT;

@@ -1,0 +1,180 @@
+"""Asking before something is remembered: one notice, and the reaction to it that decides."""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from bot import approving, consent_words
+from bot.access import allowed
+from bot.approving import Decided
+from bot.changes import Changes
+from bot.config import Config
+from bot.delivery import Address, Delivery
+from bot.errors import HomeserverError, HomeserverUnavailableError
+from bot.journal import Journal
+from bot.messages import Action, Effect, Outcome, Reply, Room, RoomKind, RoomMessage
+from bot.own_vault import ByTheClock, everybody, known_vault
+from bot.recall import usable
+from bot.room_events import Reaction
+from storage import WAITS, Memory, Storage, StorageFailure, Unanswered, Vault
+
+log = logging.getLogger(__name__)
+
+DECIDING = "memory approve"  # what the inbox calls a reaction that is being carried out
+
+
+class Rooms(Protocol):
+    """The homeserver, as far as it is asked who is in a room."""
+
+    async def room(self, room_id: str) -> Room:
+        """Members and encryption of a room."""
+        ...
+
+
+class Consent:
+    """Asks in the room of the message, hears the person whom it is about, and nobody else.
+
+    A reaction is not encrypted: whoever runs a homeserver can make one. So it decides about what
+    one notice asks and about nothing else, and about nothing while the person's identity changed.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        rooms: Rooms,
+        storage: Storage,
+        delivery: Delivery,
+        journal: Journal,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._config = config
+        self._prefix = config.service.command_prefix
+        self._rooms = rooms
+        self._storage = storage
+        self._delivery = delivery
+        self._journal = journal
+        self._now = now
+        self._changes = Changes(storage)
+
+    async def ask(self, message: RoomMessage, room: Room, vault: Vault, to: Address) -> None:
+        """Ask about what a message proposed, if it did; under the same id after a crash."""
+        found = await vault.pending.of_message(message.event_id)
+        proposals = [one for one in found if usable(one, room)]
+        if not proposals:
+            return
+        former = await approving.former(vault, proposals)
+        texts = {number: one.text for number, one in former.items() if usable(one, room)}
+        numbers = [one.memory_id for one in proposals]
+        asking = to.about(f"consent {numbers}")
+        text = consent_words.notice(proposals, texts, self._prefix)
+        [event_id, *_] = await self._delivery.send(Reply(text, repeats=True), asking)
+        await vault.pending.noticed(numbers, event_id)
+
+    async def decide(self, reaction: Reaction) -> None:
+        """Take a yes or a no to a notice from the one whom it asks; finish the event."""
+        if await self._may_decide(reaction):
+            async with known_vault(reaction, self._storage) as vault:
+                if vault is not None and await self._decided(reaction, vault):
+                    return
+        await self._storage.inbox.finish(reaction.event_id)
+
+    async def expire(self) -> None:
+        """Erase what nobody approved in time, and say so where it was asked."""
+        for person in await everybody(self._storage):
+            try:
+                await self._expire(person)
+            except StorageFailure:  # one damaged vault must not keep the others' back
+                log.warning("what was not approved in time could not be erased in a vault")
+
+    async def _may_decide(self, reaction: Reaction) -> bool:
+        if not allowed(reaction.sender, self._config):
+            return False
+        return not await self._changes.paused(reaction.sender)
+
+    async def _decided(self, reaction: Reaction, vault: Vault) -> bool:
+        """Do what a reaction decides; False where it decides nothing.
+
+        The inbox is told before it begins. What a crash cut short is gone through once more: what
+        was decided then has left the proposals, and is told and recorded all the same.
+        """
+        asked = [one for one in await vault.pending.asked_in(reaction.to) if _is_of(one, reaction)]
+        waiting = [one for one in asked if one.status == "pending"]
+        begun = await self._storage.inbox.begun(reaction.event_id) is not None
+        if not waiting and not begun:
+            return False
+        room = await self._rooms.room(reaction.room_id)
+        if reaction.sender not in room.members:
+            return False
+        await self._storage.inbox.begin(reaction.event_id, DECIDING)
+        in_time = [one for one in waiting if self._now() - one.created_at < WAITS]
+        if waiting and not in_time:
+            decided = await approving.decide(vault, waiting, yes=False)
+            text = consent_words.EXPIRED
+        else:
+            decided = await approving.decide(vault, in_time, yes=reaction.yes)
+            decided = _with_before(decided, asked, yes=reaction.yes) if begun else decided
+            text = self._became(decided, room, yes=reaction.yes)
+        await self._put(text, reaction.room_id, reaction.to, _audience(room))
+        await self._journal.of_person(
+            reaction.sender, vault, decided.effects, finishes=reaction.event_id
+        )
+        return True
+
+    def _became(self, decided: Decided, room: Room, *, yes: bool) -> str:
+        """What stands in the place of the question."""
+        if not yes:
+            return consent_words.NOTHING_KEPT
+        shown = [one for one in decided.remembered if usable(one, room)]
+        if not shown:
+            return consent_words.DONE_BEFORE.format(prefix=self._prefix)
+        return consent_words.approved(shown, self._prefix)
+
+    async def _expire(self, person: ByTheClock) -> None:
+        before = self._now() - WAITS
+        async with known_vault(person, self._storage) as vault:
+            if vault is None:
+                return
+            notices = await vault.pending.unanswered(before)
+            erased = await vault.pending.expire(before)
+            if erased:
+                facts = {"expired": True, "memories": len(erased)}
+                effect = Effect(Action.MEMORY_DELETED, facts=facts)
+                await self._journal.of_person(person.sender, vault, [effect])
+        for notice in notices:
+            await self._over(notice)
+
+    async def _over(self, notice: Unanswered) -> None:
+        await self._put(consent_words.EXPIRED, notice.room_id, notice.notice_event_id, None)
+
+    async def _put(
+        self, text: str, room_id: str, notice: str, audience: frozenset[str] | None
+    ) -> None:
+        """Put what became of it in the place of the question; a room that refuses is no matter."""
+        to = Address(room_id, notice, audience=audience).about("decided")
+        try:
+            await self._delivery.edit(Reply(text, repeats=True), to, notice)
+        except HomeserverUnavailableError:
+            raise
+        except HomeserverError:
+            log.info("a notice that asked could not be edited")
+
+
+def _is_of(proposal: Memory, reaction: Reaction) -> bool:
+    """Whether it was asked about in the room of the reaction, whatever event that names."""
+    return proposal.source_room_id == reaction.room_id
+
+
+def _audience(room: Room) -> frozenset[str] | None:
+    return room.members if room.kind is RoomKind.DIRECT else None
+
+
+def _with_before(decided: Decided, asked: Sequence[Memory], *, yes: bool) -> Decided:
+    """After a crash: together with what was decided before it, as far as that can be seen."""
+    new = [one for one in asked if one.status == "active"] if yes else []
+    effects = [*(approving.remembering(one, is_new=True) for one in new), *decided.effects]
+    if not effects:
+        action = Action.MEMORY_UPDATED if yes else Action.MEMORY_DELETED
+        effects.append(Effect(action, Outcome.INTERRUPTED))
+    return Decided((*new, *decided.remembered), decided.rejected, tuple(effects))

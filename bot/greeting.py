@@ -1,0 +1,84 @@
+"""The first contact: once, a person is told that this is a program, what it keeps and who sees it.
+
+In a shared room that is one line: the others there did not ask, and a direct chat that nobody
+opened would be one invitation more. The whole follows when the person writes in a direct chat.
+"""
+
+from dataclasses import replace
+
+from bot import consent_words, preferences
+from bot.config import Config
+from bot.delivery import Delivery, address
+from bot.durations import brief
+from bot.messages import Reply, Room, RoomKind, RoomMessage
+from bot.processing import Processing
+from storage import Vault
+
+GREETED = "greeted"  # the setting that says how much of it was said: in "shared" or in "direct"
+HELLO = "I am Confidant: an AI, a program and not a person."
+"""How each greeting begins."""
+
+
+class Greeting:
+    """Says it before the first answer; after a crash under the same transaction id."""
+
+    def __init__(self, config: Config, processing: Processing, delivery: Delivery) -> None:
+        self._config = config
+        self._processing = processing
+        self._delivery = delivery
+
+    async def greet(self, message: RoomMessage, room: Room, vault: Vault) -> None:
+        """Say what this person was not told yet, as far as it belongs in this room."""
+        known = await vault.setting(GREETED)
+        if known in (RoomKind.DIRECT, room.kind):
+            return
+        text = await self._whole(vault) if room.kind is RoomKind.DIRECT else self._line()
+        to = replace(address(message, room).about("greeting"), mention=None)
+        await self._delivery.send(Reply(text), to)
+        await vault.set_setting(GREETED, room.kind)
+
+    def _line(self) -> str:
+        return (
+            f"{HELLO} What you say to me here, and what I answer, I keep in an encrypted vault of "
+            f"your own. `{self._prefix}privacy` tells you more, in a direct chat."
+        )
+
+    async def _whole(self, vault: Vault) -> str:
+        prefix = self._prefix
+        mode = await preferences.mode(vault, self._config)
+        meaning = consent_words.meaning(mode, prefix)
+        if not self._processing.memory_allowed:
+            meaning = consent_words.UNTRUSTED_GATEWAY
+        return (
+            f"**{HELLO}** Before you tell me anything:\n\n"
+            f"- **What is kept:** what you write to me and what I answer, {await self._span(vault)}"
+            f", in an encrypted vault of your own on {self._operator()} server. No other person's "
+            "question can reach it.\n"
+            f"- **What I remember:** your memory mode is **{mode}**. {meaning} "
+            f"`{prefix}memory mode` changes that.\n"
+            f"- **Who sees it:** that server, while I answer{self._gateway()}.\n"
+            f"- **What you can do:** `{prefix}memory` shows what I remember, `{prefix}privacy` who "
+            f"can read this, `{prefix}forget everything` erases all of it, and `{prefix}help` "
+            "lists the rest."
+        )
+
+    async def _span(self, vault: Vault) -> str:
+        kept = await preferences.retention(vault, self._config)
+        return "until you delete it" if kept is None else f"for {brief(kept)}"
+
+    def _operator(self) -> str:
+        named = self._processing.operator
+        return f"my operator's ({named})" if named else "my operator's"
+
+    def _gateway(self) -> str:
+        stated = self._processing
+        if stated.builtin:
+            return "; the model runs inside me, so the text goes nowhere else"
+        return (
+            f", and the model “{stated.model}” at {stated.gateway_host}, which gets each question "
+            "with what I add from memory"
+        )
+
+    @property
+    def _prefix(self) -> str:
+        return self._config.service.command_prefix

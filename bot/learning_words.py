@@ -1,0 +1,90 @@
+"""What is said of learning: to the person under an answer, and to the model as a tool's result."""
+
+from collections.abc import Sequence
+
+from bot.learning import Refusal
+from bot.preferences import Mode
+from bot.saving import Became, Learned
+
+TAKEN = "It will be saved when your answer is finished; the system tells the person."
+PROPOSED = "The person will be asked whether it may be saved. Don't ask them yourself."
+WILL_BE_FORGOTTEN = "It will be deleted when your answer is finished; the system tells the person."
+NOT_ASKED_TO_FORGET = (
+    "Nothing was forgotten: the person's last message doesn't ask for it in the words you quoted."
+)
+NO_SUCH_TOOL = "Not done: there is no such tool here, or its arguments are not what it takes."
+NO_SEARCH = "Not searched: the query was empty, or there were too many searches for one answer."
+
+_TO_THE_MODEL = {
+    Refusal.GARBLED: "text and quote are needed",
+    Refusal.NOT_SAID: "the quote is not in the person's last message",
+    Refusal.LENGTH: "it is too long; one short sentence is enough",
+    Refusal.SECRET: "secrets such as passwords, keys and card numbers are never saved",
+    Refusal.SENSITIVE: "it is sensitive, and the person did not ask you to remember it",
+    Refusal.OTHERS: "it is about somebody else, and the person did not ask you to remember it",
+    Refusal.UNASKED: "the person did not state it, or did not ask you to remember it",
+    Refusal.OVER: "it is already over",
+    Refusal.UNKNOWN: "there is no memory with this number here",
+    Refusal.TOO_MANY: "enough was saved of this message",
+}
+
+_TO_THE_PERSON = {
+    Refusal.SECRET: "not saved: passwords, keys, and numbers of cards or accounts are never kept",
+    Refusal.SENSITIVE: "not saved: this is sensitive, and kept only when you ask for it",
+    Refusal.OTHERS: "not saved: it is about somebody else, and kept only when you ask for it",
+    Refusal.OVER: "not saved: the time that it was for is over",
+}
+
+
+def refused(refusal: Refusal) -> str:
+    """Why a call saved nothing, for the model."""
+    return f"Not saved: {_TO_THE_MODEL[refusal]}."
+
+
+def notes(learned: Learned, prefix: str) -> str:
+    """The lines under an answer that say what was saved and forgotten, and how to undo it."""
+    lines = [
+        f"remembered: {one.text} · `{prefix}memory delete {one.memory_id}`"
+        for one in learned.of(Became.SAVED)
+    ]
+    lines += [
+        f"updated: {one.text} · `{prefix}memory show {one.memory_id}`"
+        for one in learned.of(Became.UPDATED)
+    ]
+    lines += [f"forgotten: memory {number} (also on disk)" for number in learned.forgotten]
+    return "".join(map(_note, lines))
+
+
+def not_saved(refusals: Sequence[Refusal], mode: Mode, prefix: str, *, private: bool) -> str:
+    """The line where the person might believe that something was saved, and nothing was."""
+    if private:
+        return _note("not saved: nothing that you say here in private is kept")
+    if mode is Mode.OFF:
+        return _note(f"not saved: memory is off · `{prefix}memory mode auto` turns it on")
+    keeps = f"`{prefix}memory add TEXT` keeps it"
+    why = next((_TO_THE_PERSON[one] for one in refusals if one in _TO_THE_PERSON), None)
+    if Refusal.SECRET in refusals:
+        return _note(_TO_THE_PERSON[Refusal.SECRET])
+    if mode is Mode.MANUAL:
+        more = f"`{prefix}memory mode auto` lets me save what you tell me"
+        return _note(f"not saved: you chose to say yourself what to keep · {keeps}, {more}")
+    return _note(f"{why or 'not saved: I kept nothing of this as a memory'} · {keeps}")
+
+
+def not_forgotten(prefix: str) -> str:
+    """The line where the person might believe that something was forgotten, and nothing was."""
+    return _note(
+        f"not forgotten: nothing was deleted · `{prefix}memory` lists what I remember, "
+        f"`{prefix}memory delete N` deletes one"
+    )
+
+
+def without_memory(prefix: str) -> str:
+    """The same where no memory may be used with the gateway at all."""
+    return _note(
+        f"not saved: memory is not used with this AI provider · `{prefix}privacy` says why"
+    )
+
+
+def _note(line: str) -> str:
+    return f"\n\n*{line}*"

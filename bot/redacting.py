@@ -1,0 +1,102 @@
+"""A message is taken back in its room: its copy goes, and what was learned from it alone."""
+
+import logging
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.assistant import Assistant
+from bot.errors import HomeserverError, HomeserverUnavailableError
+from bot.journal import Journal
+from bot.messages import Action, Effect
+from bot.own_vault import Whose, known_vault
+from bot.room_events import Redaction
+from storage import Storage, StorageFailure, TakenBack, VaultGone
+
+log = logging.getLogger(__name__)
+
+
+class Senders(Protocol):
+    """The homeserver, as far as it is asked whose an event is."""
+
+    async def sender_of(self, room_id: str, event_id: str) -> str | None:
+        """Who sent an event, redacted or not; None where it is gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """The sender of a message that somebody, perhaps a moderator, took back."""
+
+    sender: str
+
+
+class Redactions:
+    """Takes redacted messages out of the vault of whoever sent them.
+
+    Deleting is always allowed: it makes no difference what the device is worth that asks for it,
+    or whether memory is paused. A vault holds only what its own person said and was answered, so
+    in the wrong one nothing is found. What fails is left to the next start.
+    """
+
+    def __init__(
+        self,
+        *,
+        rooms: Senders,
+        storage: Storage,
+        assistant: Assistant,
+        journal: Journal,
+        audit_room: str,
+    ) -> None:
+        self._rooms = rooms
+        self._storage = storage
+        self._assistant = assistant
+        self._journal = journal
+        self._audit_room = audit_room
+
+    async def handle(self, redaction: Redaction) -> None:
+        """Erase what is kept of the redacted message, and finish the redaction."""
+        self._assistant.windows.drop(redaction.room_id, redaction.redacts)
+        try:
+            done = redaction.room_id != self._audit_room and await self._carried_out(redaction)
+        except (HomeserverUnavailableError, VaultGone):
+            raise
+        except (HomeserverError, StorageFailure):
+            return log.warning("a redaction is not carried out yet: it is left to the next start")
+        if not done:
+            await self._storage.inbox.finish(redaction.event_id)
+        return None
+
+    async def _carried_out(self, redaction: Redaction) -> bool:
+        """Whether there was anything of it, in the vault of whoever redacts or of the author."""
+        if await self._erase(redaction, redaction):
+            return True
+        sender = await self._rooms.sender_of(redaction.room_id, redaction.redacts)
+        return sender is not None and await self._erase(redaction, Author(sender))
+
+    async def _erase(self, redaction: Redaction, message: Whose) -> bool:
+        async with known_vault(message, self._storage) as vault:
+            taken = TakenBack()
+            if vault is not None:
+                taken = await vault.taking_back.messages([redaction.redacts])
+            if vault is None or not taken:
+                return False
+            effects, row = undoing(taken, by="redaction"), redaction.event_id
+            await self._journal.of_person(message.sender, vault, effects, finishes=row)
+            return True
+
+
+def undoing(taken: TakenBack, *, by: str) -> list[Effect]:
+    """What the audit log gets where something was taken back: numbers, and by what."""
+    facts = {"by": by}
+    forgotten = Effect(Action.FORGET_DONE, facts={**facts, "messages": taken.messages})
+    return [
+        *(
+            Effect(Action.MEMORY_DELETED, target=f"memory {one}", facts=facts)
+            for one in taken.deleted
+        ),
+        *(
+            Effect(Action.MEMORY_UPDATED, target=f"memory {one}", facts=facts)
+            for one in taken.updated
+        ),
+        *([forgotten] if taken.messages else []),
+    ]
