@@ -3,7 +3,7 @@
 import re
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -14,6 +14,7 @@ from bot.messages import Room, RoomKind, RoomMessage, Standing
 
 INPUT_LIMIT = 16 * 1024  # bytes of one message (SEC-02)
 CATCHING_UP = timedelta(minutes=10)  # after a start
+PRIVATE = "private"  # the one command behind which a question may stand
 PRUNED_FROM = 1_000  # things that were said once
 
 
@@ -50,7 +51,9 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """Something to answer."""
+    """Something to answer; `private` is the question that was asked with `!private`."""
+
+    private: str = field(default="", repr=False)
 
 
 Intent = Ignore | Refuse | Order | Chat
@@ -95,9 +98,16 @@ def intent(
     refusal = _refusal(message, room, config)
     if refusal is not None:
         return Refuse(refusal)
+    if line is not None and command is not None and is_private_question(line):
+        return Chat(private=line.arguments)
     if line is not None and (command is not None or not shared):
         return Order(line, command)
     return Chat()
+
+
+def is_private_question(line: Line) -> bool:
+    """Whether a command line is talk in truth: `!private` with more than a switch behind it."""
+    return line.name == PRIVATE and line.arguments.casefold() not in ("", "on", "off")
 
 
 def _refusal(message: RoomMessage, room: Room, config: Config) -> Refusal | None:

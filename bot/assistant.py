@@ -18,7 +18,7 @@ from bot.recall import Context, RoomWindows, recall
 from bot.saving import Became, Learned, Place
 from bot.toolbox import SEARCH, Toolbox
 from bot.wishes import asks_to_forget, claims_to_forget, claims_to_remember
-from storage import KeptAnswer, Vault
+from storage import KeptAnswer, Turn, Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +50,25 @@ class Assistant:
         self.windows = RoomWindows()
 
     async def answer(
-        self, message: RoomMessage, room: Room, vault: Vault | None, *, private: bool = False
+        self,
+        message: RoomMessage,
+        room: Room,
+        vault: Vault | None,
+        *,
+        private: bool = False,
+        recent: Sequence[Turn] = (),
     ) -> AsyncGenerator[str | Answer, None]:
         """Pieces of text as the model writes them, then the one finished Answer.
 
         Without a vault the model sees this message and nothing else: not what was said before,
-        not what others say here. It may learn nothing from it. Nor from what is `private`.
+        not what others say here. It may learn nothing from it. Nor from what is `private`: of
+        that, `recent` is what was said just before, and is kept nowhere.
         """
         remembers = vault is not None and self._processing.memory_allowed
         mode = await preferences.mode(vault, self._config) if vault and remembers else Mode.OFF
         context = await self._context(message, room, vault, mode)
+        if vault is None and self._processing.memory_allowed:
+            context = Context(recent=tuple(recent))
         box = self._toolbox(message, room, vault, mode, context, private=private)
         tools = box.tools() if box and self._model.takes_tools() else ()
         request = prompt(
@@ -69,7 +78,8 @@ class Assistant:
             overheard=self.windows.of(room.room_id) if remembers else (),
             today=self._now(),
             tools={one.name for one in tools},
-            paused=vault is None,
+            paused=vault is None and not private,
+            private=vault is None and private,
         )
         person = vault.pseudonym if vault else ""
         pieces = self._pieces(request, person, tools, box)

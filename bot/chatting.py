@@ -61,7 +61,7 @@ class Chats:
             await self._consent.ask(message, exchange.room, vault, to)
             return {"recovered": True}
         await hear(message, exchange.room, vault)
-        await self._check_quota(vault)
+        await check_quota(vault, self._config, self._now())
 
         async def keep(answer: Answer) -> None:
             await vault.answers.keep(kept(answer, message, exchange.room, self._now()))
@@ -89,7 +89,7 @@ class Chats:
         if message.recovered:
             shown = await vault.answers.shown_to(edit, room_kind=exchange.room.kind)
         if shown is None:
-            await self._check_quota(vault)
+            await check_quota(vault, self._config, self._now())
             async with aclosing(self._assistant.answer(message, exchange.room, vault)) as answers:
                 answer = await self._delivery.whole(answers, to)
             new = kept(answer, message, exchange.room, self._now())
@@ -102,7 +102,9 @@ class Chats:
         await self._consent.ask(message, exchange.room, vault, to)
         return facts
 
-    async def _check_quota(self, vault: Vault) -> None:
-        limit = self._config.limits.tokens_per_day
-        if limit and await vault.usage(self._now().date()) >= limit:
-            raise QuotaError(replies.quota_spent(limit))
+
+async def check_quota(vault: Vault, config: Config, now: datetime) -> None:
+    """Raise where somebody has used up what the operator grants them in a day."""
+    limit = config.limits.tokens_per_day
+    if limit and await vault.usage(now.date()) >= limit:
+        raise QuotaError(replies.quota_spent(limit))

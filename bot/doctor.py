@@ -190,7 +190,6 @@ def _choices(config: Config) -> tuple[tuple[bool, str, str], ...]:
 def _without_effect(config: Config) -> list[str]:
     """Keys of a later version that somebody has set; an honest bot says so."""
     ahead = (
-        ("memory.retention", config.memory.retention is not None),
         ("gateway.models", bool(config.gateway.models)),
         ("gateway.embedding_model", bool(config.gateway.embedding_model)),
         ("service.metrics", bool(config.service.metrics)),

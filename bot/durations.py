@@ -10,6 +10,7 @@ _UNITS = {
     "m": timedelta(minutes=1),
     "s": timedelta(seconds=1),
 }
+_WORDS = {"w": "week", "d": "day", "h": "hour", "m": "minute", "s": "second"}
 # Six digits: a number without bound would overflow timedelta before it is compared.
 _WRITTEN = re.compile(rf"([0-9]{{1,6}})([{''.join(_UNITS)}])")
 _LONGEST = timedelta(days=36_500)
@@ -22,6 +23,13 @@ def parse_duration(text: str) -> timedelta:
     if not timedelta() < span <= _LONGEST:
         raise ValueError("must be a time such as 12h, 30d or 8w")
     return span
+
+
+def in_words(span: timedelta) -> str:
+    """A span as it is said: 30 days, 1 hour."""
+    written = brief(span)
+    count, unit = int(written[:-1]), _WORDS[written[-1]]
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
 def brief(span: timedelta) -> str:

@@ -15,6 +15,8 @@ from bot.delivery import address
 from bot.journal import Journal
 from bot.messages import Action, Effect, Facts, Room, Standing
 from bot.own_vault import known_vault
+from bot.preferences import is_private
+from bot.private_talk import PrivateWindows
 from bot.quoting import stands
 from bot.redacting import undoing
 from bot.room_events import Edit
@@ -47,6 +49,7 @@ class Edits:
         storage: Storage,
         assistant: Assistant,
         chats: Chats,
+        private: PrivateWindows,
         journal: Journal,
         commands: Sequence[Command],
         audit_room: str,
@@ -57,6 +60,7 @@ class Edits:
         self._storage = storage
         self._assistant = assistant
         self._chats = chats
+        self._private = private
         self._journal = journal
         self._commands = tuple(commands)
         self._audit_room = audit_room
@@ -70,6 +74,7 @@ class Edits:
             room = await self._rooms.room(message.room_id)
             wanted = self._wanted(edit, room)
             if wanted is not None:
+                self._private.drop(edit.replaces)
                 self._assistant.windows.amend(
                     message.room_id, edit.replaces, message.sender, message.body
                 )
@@ -96,11 +101,18 @@ class Edits:
                 return False
             if await vault.turns.get(edit.event_id) is not None:  # a crash came just after it
                 effects = [Effect(Action.MESSAGE_ANSWERED, target=turn.event_id, facts=RECOVERED)]
+            elif await self._is_private(edit, vault, wanted):
+                effects = undoing(await vault.taking_back.messages([turn.event_id]), by="edit")
             else:
                 await self._replace(edit, vault, turn)
                 effects = await self._answered_again(edit, room, vault, turn, wanted)
             await self._journal.of_person(message.sender, vault, effects, finishes=edit.event_id)
             return True
+
+    async def _is_private(self, edit: Edit, vault: Vault, wanted: Intent) -> bool:
+        """Whether nothing is to be kept of the new words, and so of the old ones neither."""
+        asked = isinstance(wanted, Chat) and bool(wanted.private)
+        return asked or await is_private(vault, edit.room_id)
 
     async def _replace(self, edit: Edit, vault: Vault, turn: Turn) -> None:
         text = edit.message.body

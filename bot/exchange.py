@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bot import replies
-from bot.access import Chat, Order
+from bot.access import PRIVATE, Chat, Order
 from bot.assistant import Assistant
 from bot.changes import Changes
 from bot.chatting import Chats, Exchange
@@ -30,9 +30,12 @@ from bot.messages import (
     Where,
 )
 from bot.own_vault import known_vault, own_vault
-from bot.pausing import ANSWERING, INTERRUPTED, RESUMED, Pausing
+from bot.pausing import RESUMED, Pausing
+from bot.preferences import is_private
+from bot.private_talk import PrivateTalk
 from bot.repertoire import Repertoire
 from bot.room_events import Accepted, Forgotten, Invite, Undecryptable
+from bot.unkept import INTERRUPTED
 from storage import Destroyed, Storage, StorageFailure, Vault
 
 log = logging.getLogger(__name__)
@@ -66,6 +69,7 @@ class Exchanges:
         storage: Storage,
         assistant: Assistant,
         chats: Chats,
+        private: PrivateTalk,
         repertoire: Repertoire,
         delivery: Delivery,
         greeting: Greeting,
@@ -79,6 +83,7 @@ class Exchanges:
         self._storage = storage
         self._assistant = assistant
         self._chats = chats
+        self._private = private
         self._repertoire = repertoire
         self._delivery = delivery
         self._greeting = greeting
@@ -146,7 +151,7 @@ class Exchanges:
             line = Line(decision.command.name, "")
             await self._command(exchange, decision.command, line, decision.run)
         elif isinstance(wanted, Chat):
-            await self._chat(exchange, vault)
+            await self._chat(exchange, wanted, vault)
         elif wanted.command is None:
             here = address(exchange.message, exchange.room)
             await self._delivery.send(self._repertoire.unknown(wanted.line), here)
@@ -161,8 +166,7 @@ class Exchanges:
         cut = Effect(Action.MESSAGE_ANSWERED, Outcome.INTERRUPTED, "", {"command": begun})
         if begun == ERASING and not await self._storage.vaults.exists(message.sender):
             text = replies.ERASED_MEANWHILE
-        elif begun == ANSWERING:
-            text = INTERRUPTED
+        text = INTERRUPTED.get(begun, text)
         await self._delivery.send(Reply(text), address(message, room))
         await self.record(message, cut, finishes=message.event_id)
 
@@ -171,6 +175,8 @@ class Exchanges:
         to = await self._destination(exchange, command, here)
         reply = await self._reply(exchange, command, line, run, to)
         await self._record(exchange, reply.effects)
+        if command.name == PRIVATE and reply.effects:  # it began, or ended
+            self._private.forget(exchange.message.sender, exchange.room.room_id)
         await self._delivery.send(reply, to)
         if to.room_id != here.room_id:
             await self._delivery.send(Reply(replies.IN_DIRECT_CHAT), here)
@@ -208,6 +214,7 @@ class Exchanges:
         async def erase() -> Destroyed:
             exchange.vault = None
             self._assistant.forget(exchange.message.sender)
+            self._private.forget(exchange.message.sender)
             return await self._storage.vaults.destroy(exchange.message.sender)
 
         return self._repertoire.context(
@@ -219,9 +226,14 @@ class Exchanges:
             erase=erase,
         )
 
-    async def _chat(self, exchange: Exchange, vault: Vault) -> None:
-        to = address(exchange.message, exchange.room)
-        facts = await self._chats.answer(exchange, vault, to, record=self._record)
+    async def _chat(self, exchange: Exchange, wanted: Chat, vault: Vault) -> None:
+        to, question = address(exchange.message, exchange.room), wanted.private
+        private = await is_private(vault, exchange.room.room_id)
+        if question or private:
+            talk = self._private.answer
+            facts = await talk(exchange, vault, to, question=question, goes_on=private)
+        else:
+            facts = await self._chats.answer(exchange, vault, to, record=self._record)
         await self._done(exchange, facts)
 
     async def _done(self, exchange: Exchange, facts: dict[str, Fact]) -> None:

@@ -7,6 +7,8 @@ from datetime import datetime
 from bot.replies import count, link, room_link
 from storage import Memory, Revision, Said
 
+MOST = 10  # further messages and former texts of one memory that are shown, the newest
+
 
 @dataclass(frozen=True, slots=True)
 class History:
@@ -67,6 +69,12 @@ def page(
     return f"{head}\n\n{_lines(memories, now)}\n\n{foot}"
 
 
+def waiting(number: int, prefix: str) -> str:
+    """Under a page: how much is not approved yet."""
+    wait = "thing waits" if number == 1 else "things wait"
+    return f"\n\n{number} more {wait} for your approval: `{prefix}memory pending`" if number else ""
+
+
 def found(memories: Sequence[Memory], *, words: str, now: datetime, prefix: str) -> str:
     """`!memory search`: those that match, best first."""
     if not memories:
@@ -87,8 +95,9 @@ def detail(memory: Memory, history: History, *, now: datetime, prefix: str) -> s
         lines.append(
             f"- from [this message]({link(memory.source_room_id, memory.source_event_id)})"
         )
-    lines += [f"- said again {_place(one, 'there')}: “{one.quote}”" for one in history.said]
-    lines += [_revision(one) for one in history.revisions]
+    said, revisions = history.said[-MOST:], history.revisions[-MOST:]
+    lines += [f"- said again {_place(one, 'there')}: “{one.quote}”" for one in said]
+    lines += [_revision(one) for one in revisions]
     if history.uses:
         answers = " · ".join(_place(one, "an answer") for one in history.uses)
         lines.append(f"- used last for {answers}")

@@ -6,19 +6,18 @@ has had the known identity forgotten at the machine (`bot/known_identity.py`).
 """
 
 from collections.abc import Callable
-from contextlib import aclosing
+from dataclasses import replace
 from datetime import datetime
 
 from bot.access import Chat, Once, Order
-from bot.assistant import Assistant, cost
+from bot.assistant import cost
 from bot.command import Command, CommandContext, Confirmation
 from bot.delivery import Address, Delivery, address
 from bot.errors import UsageError
 from bot.messages import Action, Effect, Fact, Outcome, Reply, Room, RoomMessage, Where
 from bot.repertoire import Repertoire
-from storage import Storage
+from bot.unkept import PAUSED, Unkept
 
-ANSWERING = "answer without memory"  # what the inbox calls it
 IDENTITY_CHANGED = "identity changed"  # why something is refused, for the audit log
 
 CHANGED = (
@@ -39,31 +38,20 @@ RESUMED = (
     "Your new cross-signing identity is confirmed: my operator has compared the emoji with you. "
     "My memory of you works again, with everything in it that was there before."
 )
-INTERRUPTED = (
-    "I was stopped while I answered, and while your new identity is not confirmed I keep nothing "
-    "that I could go on from. Please ask again."
-)
 
 
 class Pausing:
-    """Carries out what can be done without a vault, and says what is paused.
-
-    An answer can't be kept before it is sent, for nothing is kept. So the inbox is told before the
-    model is asked, and what a crash cut short is not answered again: another answer under the same
-    transaction ids would be mixed with what stands there. The person is told, and asks again.
-    """
+    """Carries out what can be done without a vault, and says what is paused."""
 
     def __init__(
         self,
         *,
-        storage: Storage,
-        assistant: Assistant,
+        unkept: Unkept,
         delivery: Delivery,
         repertoire: Repertoire,
         now: Callable[[], datetime],
     ) -> None:
-        self._storage = storage
-        self._assistant = assistant
+        self._unkept = unkept
         self._delivery = delivery
         self._repertoire = repertoire
         self._now = now
@@ -75,7 +63,9 @@ class Pausing:
         if self._once.may(message.sender, now=begun):
             await self._delivery.send(Reply(CHANGED), to.about("identity changed"))
         if isinstance(wanted, Chat):
-            facts = await self._answer(message, room, to)
+            asked = replace(message, body=wanted.private) if wanted.private else message
+            answer = await self._unkept.answer(asked, room, to, called=PAUSED)
+            facts: dict[str, Fact] = {**cost(answer, self._repertoire.processing)}
         elif wanted.command is None:
             await self._delivery.send(self._repertoire.unknown(wanted.line), to)
             facts = {"command": "unknown"}
@@ -87,12 +77,6 @@ class Pausing:
         took = round((self._now() - begun).total_seconds() * 1000)
         facts |= {"memory": "paused", "room": str(room.kind), "ms": took}
         return Effect(Action.MESSAGE_ANSWERED, Outcome.OK, message.event_id, facts)
-
-    async def _answer(self, message: RoomMessage, room: Room, to: Address) -> dict[str, Fact]:
-        await self._storage.inbox.begin(message.event_id, ANSWERING)
-        async with aclosing(self._assistant.answer(message, room, None)) as answers:
-            answer = await self._delivery.send_whole(answers, to)
-        return {**cost(answer, self._repertoire.processing)}
 
     async def _run(self, command: Command, context: CommandContext, to: Address) -> dict[str, Fact]:
         try:

@@ -1,13 +1,23 @@
 """Who can read a conversation, who answers for it and what is kept: derived, never asserted."""
 
+from datetime import timedelta
+
 from bot import replies
+from bot.durations import in_words
 from bot.messages import Room, RoomKind, RoomMessage
 from bot.processing import Processing
 from storage import Counts
 
 
 def statement(
-    processing: Processing, counts: Counts, message: RoomMessage, room: Room, *, prefix: str
+    processing: Processing,
+    counts: Counts,
+    message: RoomMessage,
+    room: Room,
+    *,
+    retention: timedelta | None,
+    private: bool,
+    prefix: str,
 ) -> str:
     """What `!privacy` says, for the room in which it was asked."""
     return "\n\n".join(
@@ -15,7 +25,7 @@ def statement(
             _readers(message, room),
             _operator(processing),
             _model(processing),
-            _kept(counts),
+            _kept(counts, retention, private=private, prefix=prefix),
             _rights(prefix),
         )
     )
@@ -75,12 +85,20 @@ def _model(processing: Processing) -> str:
     )
 
 
-def _kept(counts: Counts) -> str:
+def _kept(counts: Counts, retention: timedelta | None, *, private: bool, prefix: str) -> str:
+    span = "until you delete them" if retention is None else f"for {in_words(retention)}"
+    here = (
+        f" This room is **private** (`{prefix}private`): of what you say here nothing is kept."
+        if private
+        else ""
+    )
     return (
         f"**What is kept about you.** {replies.holdings(counts)}, {counts.bytes / 1000:.0f} kB on "
-        "disk, until you delete it. They lie in an encrypted file of your own with a key of its "
-        "own; no other person's question can reach it. The audit log holds what was done, never "
-        "what was said."
+        f"disk: messages {span} (`{prefix}retention`), memories until you delete them. They lie in "
+        "an encrypted file of your own with a key of its own; no other person's question can reach "
+        f"it. The audit log holds what was done, never what was said.{here} When you delete a "
+        "message in the room, I delete my copy and what I learned from it alone; when you edit "
+        "one, I keep the new words."
     )
 
 

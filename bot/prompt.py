@@ -26,6 +26,11 @@ _PAUSED = (
     "is kept. Say so if they ask what you remember or want something remembered."
 )
 
+_PRIVATE = (
+    "The person talks privately: what they told you at other times is not known to you here, and "
+    "nothing of this is kept. Say so if they ask what you remember or want something remembered."
+)
+
 
 # Numbers in brackets are what the tools take. What was superseded or has expired is in no list.
 _TOOLS = """\
@@ -52,18 +57,21 @@ def prompt(
     today: datetime,
     tools: Collection[str] = (),
     paused: bool = False,
+    private: bool = False,
 ) -> list[ChatMessage]:
     """The messages of one chat completion request.
 
     `overheard` are others' words in a shared room. They, and what the person quotes, are fenced
     with a number drawn for this request alone, so that nobody can write the end of the fence into
     the room (INJ-03). `tools` are the names of those that may be called. `paused` tells the model
-    that there is no memory at present.
+    that there is no memory at present, `private` that the person wants none used.
     """
     fence = f"quoted-{secrets.token_hex(8)}"
     sections = [_INSTRUCTIONS.format(today=f"{today:%A, %Y-%m-%d}")]
     if paused:
         sections.append(_PAUSED)
+    if private:
+        sections.append(_PRIVATE)
     if "remember" in tools:
         sections.append(_TOOLS)
     if "search_history" in tools:

@@ -9,6 +9,7 @@ from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.journal import Journal
 from bot.messages import Action, Effect
 from bot.own_vault import Whose, known_vault
+from bot.private_talk import PrivateWindows
 from bot.room_events import Redaction
 from storage import Storage, StorageFailure, TakenBack, VaultGone
 
@@ -44,18 +45,21 @@ class Redactions:
         rooms: Senders,
         storage: Storage,
         assistant: Assistant,
+        private: PrivateWindows,
         journal: Journal,
         audit_room: str,
     ) -> None:
         self._rooms = rooms
         self._storage = storage
         self._assistant = assistant
+        self._private = private
         self._journal = journal
         self._audit_room = audit_room
 
     async def handle(self, redaction: Redaction) -> None:
         """Erase what is kept of the redacted message, and finish the redaction."""
         self._assistant.windows.drop(redaction.room_id, redaction.redacts)
+        self._private.drop(redaction.redacts)
         try:
             done = redaction.room_id != self._audit_room and await self._carried_out(redaction)
         except (HomeserverUnavailableError, VaultGone):

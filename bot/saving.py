@@ -92,7 +92,9 @@ class Place:
 
     async def usable(self, number: object) -> Memory | None:
         """The memory with this number, if it is active and may be used in this room."""
-        here = await self._here() if isinstance(number, int) else []
+        if not isinstance(number, int) or isinstance(number, bool):
+            return None
+        here = await self._here()
         return next((one for one in here if one.memory_id == number), None)
 
     async def _here(self) -> list[Memory]:

@@ -24,9 +24,12 @@ from bot.journal import Journal
 from bot.membership import Membership, Rooms
 from bot.pacing import Pacing
 from bot.pausing import Pausing
+from bot.private_talk import PrivateTalk, PrivateWindows
 from bot.processing import processing
 from bot.redacting import Redactions
 from bot.repertoire import Repertoire
+from bot.sweeping import Sweeping
+from bot.unkept import Unkept
 from storage import Storage
 
 
@@ -81,7 +84,12 @@ def daily(
         audit_room=audit_room,
         now=now,
     )
-    return {"unanswered proposals": common.consent().expire, "digest": digests.send_due}
+    sweeping = Sweeping(config=config, storage=storage, journal=journal, now=now)
+    return {
+        "retention": sweeping.sweep,
+        "unanswered proposals": common.consent().expire,
+        "digest": digests.send_due,
+    }
 
 
 def spine(
@@ -113,7 +121,8 @@ def spine(
         consent=common.consent(),
         now=now,
     )
-    exchanges = _exchanges(common, assistant, repertoire, chats)
+    windows = PrivateWindows(now)
+    exchanges = _exchanges(common, assistant, repertoire, chats, windows)
     return Handler(
         config=config,
         messenger=homeserver,
@@ -123,7 +132,7 @@ def spine(
         delivery=delivery,
         journal=journal,
         membership=_membership(common, exchanges, pacing),
-        amendments=_amendments(common, assistant, chats),
+        amendments=_amendments(common, assistant, chats, windows),
         once=common.once,
         commands=COMMANDS,
         audit_room=audit_room,
@@ -131,11 +140,14 @@ def spine(
     )
 
 
-def _amendments(common: _Common, assistant: Assistant, chats: Chats) -> Amendments:
+def _amendments(
+    common: _Common, assistant: Assistant, chats: Chats, windows: PrivateWindows
+) -> Amendments:
     redactions = Redactions(
         rooms=common.homeserver,
         storage=common.storage,
         assistant=assistant,
+        private=windows,
         journal=common.journal,
         audit_room=common.audit_room,
     )
@@ -145,6 +157,7 @@ def _amendments(common: _Common, assistant: Assistant, chats: Chats) -> Amendmen
         storage=common.storage,
         assistant=assistant,
         chats=chats,
+        private=windows,
         journal=common.journal,
         commands=COMMANDS,
         audit_room=common.audit_room,
@@ -154,18 +167,29 @@ def _amendments(common: _Common, assistant: Assistant, chats: Chats) -> Amendmen
 
 
 def _exchanges(
-    common: _Common, assistant: Assistant, repertoire: Repertoire, chats: Chats
+    common: _Common,
+    assistant: Assistant,
+    repertoire: Repertoire,
+    chats: Chats,
+    windows: PrivateWindows,
 ) -> Exchanges:
     storage, delivery, now = common.storage, common.delivery, common.now
-    pausing = Pausing(
-        storage=storage, assistant=assistant, delivery=delivery, repertoire=repertoire, now=now
+    unkept = Unkept(storage=storage, assistant=assistant, delivery=delivery)
+    private = PrivateTalk(
+        config=common.config,
+        unkept=unkept,
+        processing=repertoire.processing,
+        windows=windows,
+        now=now,
     )
+    pausing = Pausing(unkept=unkept, delivery=delivery, repertoire=repertoire, now=now)
     return Exchanges(
         me=common.config.homeserver.user_id,
         rooms=common.homeserver,
         storage=storage,
         assistant=assistant,
         chats=chats,
+        private=private,
         repertoire=repertoire,
         delivery=delivery,
         greeting=Greeting(common.config, repertoire.processing, delivery),

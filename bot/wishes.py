@@ -13,22 +13,18 @@ _ORDER = (
 )
 
 _REMEMBER = re.compile(
-    _ORDER + r"(?:remember(?! (?:me|when|how|what|who|where|why|which|if|the time)\b)(?!\s*\?)"
-    r"|(?:memori[sz]e|keep in mind|bear in mind|make a note|take (?:a )?note|note down"
-    r"|write down)\b"
-    r"|note (?:that|for)\b|save (?:this|that|it|the fact|to memory|in (?:your )?memory)\b"
+    _ORDER + r"(?:remember(?! (?:me|when|how|what|who|where|why|which|if|the time"
+    r"|to (?!call)\w+)\b)(?!\s*\?)"
+    r"|memori[sz]e\b|save (?:this|that|it) (?:to|in) (?:your )?memory\b"
     r"|store (?:this|that) in (?:your )?memory\b|add (?:this|that|it) to (?:your )?memory\b"
     r"|merke? dir\b|merk(?:e|t)? (?:es |das )?dir\b|behalte? (?:das|es|dir|im kopf|bitte)\b"
-    r"|denke? (?:bitte )?(?:daran|dran),? dass\b|notiere?\b|speich(?:ere?|re)\b"
     r"|schreibe? dir auf\b"
-    r"|retiens\b|retenez\b|memorise\b|memorisez\b|notez? que\b|gardez? en (?:memoire|tete)\b"
-    r"|recuerd[ae](?: que\b|:| esto\b|,| mi\b)|memoriza\b|apunta\b|anota\b"
-    r"|guarda (?:esto|que|en)\b"
+    r"|retiens\b|retenez\b|memorise\b|memorisez\b|gardez? en (?:memoire|tete)\b"
+    r"|recuerd[ae](?: que\b|:| esto\b|,| mi\b)|memoriza\b"
     r"|ricorda (?:che|questo)\b|ricordati\b|tieni a mente\b|lembra-te\b|lembre-se\b|lembre que\b"
     r"|onthoud\b|zapamietaj\b|kom ihag\b|husk at\b|hat[iı]rla\b|akl[iı]nda tut\b"
     r"|запомни|помни,? что)"
     r"|\b(?:don'?t|do not|never|dont) (?:ever )?forget\b(?! to\b)"
-    r"|\bfor (?:future reference|next time)\b"
     r"|\b(?:bitte|dir|das|es|dass?) (?:\w+ ){0,2}?merken\b(?!\s*\?)"
     r"|\bvergiss (?:das |es |bitte |mir )*nicht\b|\bnicht vergessen\b"
     r"|\b(?:souviens-toi|rappelle-toi|souvenez-vous|rappelez-vous)\b(?! (?:de )?(?:quand|quoi)\b)"
@@ -36,6 +32,16 @@ _REMEMBER = re.compile(
     r"|\bno (?:te )?olvides\b|\bten en cuenta\b|\bnon dimenticare\b|\bnao (?:te )?esquec\w+"
     r"|\bvergeet niet\b|\bnie zapomnij\b|не забудь|не забыва|\bunutma\b"
     r"|记住|記住|记得我|記得我|覚えておいて|覚えといて|기억해",
+)
+
+# These are said of many things; of the person only with a word for them behind it.
+_NOTE = re.compile(
+    _ORDER
+    + r"(?:(?:keep|bear) (?:it )?in mind|make a note|take (?:a )?note|note (?:down )?that|note"
+    r"|write down|save (?:this|that|it)|(?:for )?(?:future reference|next time)"
+    r"|denke? (?:bitte )?(?:daran|dran)|notiere?|speich(?:ere?|re)"
+    r"|notez? que|apunta|anota|guarda (?:esto|que|en))\b[^.!?]*\b"
+    r"(?:i|i'm|i've|me|my|mine|ich|mir|mich|mein\w*|je|j|moi|mon|ma|mes|yo|mi|mis|soy|tengo|vivo)\b"
 )
 
 _FORGET = re.compile(
@@ -96,7 +102,8 @@ _CLAIM_FORGOTTEN = re.compile(
 
 def asks_to_remember(text: str) -> bool:
     """Whether somebody asks, in their own words, that something be remembered."""
-    return _REMEMBER.search(_lines(text)) is not None
+    lines = _lines(text)
+    return any(one.search(lines) is not None for one in (_REMEMBER, _NOTE))
 
 
 def asks_to_forget(text: str) -> bool:

@@ -124,10 +124,13 @@ class TakingBack:
             await wipe(self._database)
         return taken
 
-    async def before(self, moment: datetime) -> int:
-        """Erase the messages from before a moment; what was learned from them stays."""
+    async def before(self, moment: datetime | None) -> int:
+        """Erase the messages from before a moment; what was learned from them stays.
+
+        Also without a moment, a wipe that was cut short is caught up on.
+        """
         async with self._database.transaction() as transaction:
-            rows = await transaction.rows(OLD, to_text(moment))
+            rows = await transaction.rows(OLD, to_text(moment)) if moment else []
             messages = await _erase(transaction, [row["event_id"] for row in rows])
             due = await _note(transaction, TakenBack(messages))
         if due:

@@ -159,7 +159,7 @@ def remembers(text: str, quote: str, *, saying: str = "Nice.") -> Completion:
     return Completion(saying, "scripted", tool_calls=(ToolCall("c1", "remember", arguments),))
 
 
-def calls(*called: tuple[str, dict[str, object]], saying: str = "") -> Completion:
+def calls(*called: tuple[str, Mapping[str, object]], saying: str = "") -> Completion:
     """A completion that calls tools by name, with these arguments."""
     made = tuple(
         ToolCall(f"c{number}", name, json.dumps(arguments))
@@ -256,10 +256,10 @@ class Spine:
         return self.homeserver.sent[before:]
 
     async def text(self, body: str, sender: str = ANN, room_id: str = "!ann") -> str:
-        """The one text that answers this message."""
+        """The one text that answers this message, as it reads in the end."""
         sent = [one for one in await self.say(body, sender, room_id) if one.attachment is None]
-        assert len(sent) == 1
-        return sent[0].text
+        assert [one.replaces for one in sent].count(None) == 1
+        return sent[-1].text
 
     async def audited(self, sender: str = ANN) -> list[tuple[str, str]]:
         """Actions and outcomes in a person's own audit entries, oldest first."""

@@ -285,12 +285,13 @@ async def test_a_reaction_that_a_crash_cut_short_is_told_and_recorded(bot: Spine
 async def test_it_can_be_approved_and_rejected_by_number_instead(bot: Spine) -> None:
     await told(bot, "likes tea", "plays the oboe", "has a cat")
 
-    listed = await bot.text("!memory pending")
+    listed, page = await bot.text("!memory pending"), await bot.text("!memory")
     approved = await bot.text("!memory approve 1 9")
     rejected = await bot.text("!memory reject 2")
     rest = await bot.text("!memory approve all")
 
     assert "- **2** plays the oboe *(from [this message](https://matrix.to/#/!ann/$q)" in listed
+    assert page.endswith("3 more things wait for your approval: `!memory pending`")
     assert approved == (
         "Remembered: likes tea · `!memory delete 1`\n\n"
         "9 waits for no approval. `!memory pending` lists what does."

@@ -8,6 +8,7 @@ import pytest
 
 from bot import memory_words, pausing, replies
 from bot.messages import Outgoing, RoomMessage, Standing
+from bot.unkept import INTERRUPTED, PAUSED
 from storage import AuditLog
 from tests.spine import ANN, Spine, remembers, spine
 
@@ -123,6 +124,29 @@ async def test_an_answer_is_given_once_and_is_the_one_that_is_kept(
 
 
 @pytest.mark.parametrize("trap", traps(), ids=ids)
+async def test_what_a_message_changes_is_changed_once(
+    tmp_path: Path, trap: Trap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with spine(tmp_path) as bot:
+        bot.model.answers = [remembers("Lives in Rome", "I live in Rome")]
+        await bot.say("I live in Rome")
+        bot.model.answers = [
+            remembers("Lives in Oslo", "I live in Oslo", saying="The red one."),
+            remembers("Lives in Oslo", "I live in Oslo", saying="The blue one."),
+        ]
+
+        await crash_and_recover(bot, "Now I live in Oslo", trap, monkeypatch)
+
+        async with bot.storage.vaults.open(ANN) as vault:
+            [memory] = await vault.memories.page(limit=9)
+            revisions = await vault.memories.revisions(memory.memory_id)
+        assert (memory.memory_id, memory.text) == (1, "Lives in Oslo")
+        assert [one.text for one in revisions] == ["Lives in Rome"]
+        assert "updated: Lives in Oslo · `!memory show 1`" in shown(bot)[-1]
+        assert Counter(await bot.audited())[("memory.updated", "ok")] <= 1
+
+
+@pytest.mark.parametrize("trap", traps(), ids=ids)
 async def test_a_command_is_done_once_or_its_person_is_told(
     tmp_path: Path, trap: Trap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,7 +195,7 @@ async def test_without_memory_an_answer_is_given_once_or_its_person_is_told(
         await crash_and_recover(bot, "Which?", trap, monkeypatch, Standing.CHANGED)
 
         [answered] = [text for text in shown(bot) if text != pausing.CHANGED]
-        assert answered in ("The red one.", pausing.INTERRUPTED)
+        assert answered in ("The red one.", INTERRUPTED[PAUSED])
         assert len(bot.model.requests) <= 1
         assert not await bot.storage.vaults.exists(ANN)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.assistant import Answer
 from bot.completions import Completion
-from bot.delivery import Address, Delivery, address
+from bot.delivery import LEFT_OVER, Address, Delivery, address
 from bot.errors import GatewayError
 from bot.messages import Attachment, Outgoing, Reply, Room, RoomMessage
 from bot.recall import Context
@@ -149,6 +149,27 @@ async def test_the_same_message_is_always_answered_under_the_same_transaction_id
     ids = [sent.transaction_id for sent in one.sent]
     assert ids == [sent.transaction_id for sent in other.sent]
     assert len(set(ids)) == len(ids) == 2
+
+
+async def test_a_text_takes_the_place_of_another_part_by_part() -> None:
+    outlet = RememberingOutlet()
+    long = "word " * (PART_LIMIT // 3)
+
+    same, longer = [
+        await Delivery(outlet).put_in_place(text, ["$a", "$b", "$c"][:count], TO)
+        for text, count in (("short", 3), (long, 1))
+    ]
+
+    assert same == ["$a", "$b", "$c"]
+    assert [(one.replaces, one.text) for one in outlet.sent[:3]] == [
+        ("$a", "short"),
+        ("$b", LEFT_OVER),
+        ("$c", LEFT_OVER),
+    ]
+    assert [one.replaces for one in outlet.sent[3:]] == ["$a", None]
+    assert longer[0] == "$a"
+    assert len(longer) == 2
+    assert not any(one.live for one in outlet.sent)
 
 
 async def test_a_failure_ends_what_had_begun_to_show_and_is_raised() -> None:

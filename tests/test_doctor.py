@@ -274,7 +274,7 @@ async def test_what_this_version_does_not_do_yet_is_said(tmp_path: Path) -> None
             "CONFIDANT_HOMESERVER__USER_ID": "@bot:x.org",
             "CONFIDANT_GATEWAY__BASE_URL": "builtin",
             "CONFIDANT_STORAGE__PATH": str(tmp_path),
-            "CONFIDANT_MEMORY__RETENTION": "30d",
+            "CONFIDANT_SERVICE__METRICS": "127.0.0.1:9100",
         },
     )
 
@@ -283,4 +283,4 @@ async def test_what_this_version_does_not_do_yet_is_said(tmp_path: Path) -> None
 
     found = await examine(config, homeserver=well, gateway=well)
 
-    assert any("does not act yet on memory.retention" in one.what for one in found)
+    assert any("does not act yet on service.metrics" in one.what for one in found)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from bot.messages import Room, RoomMessage
-from bot.prompt import EARLIER, MEMORIES, prompt
+from bot.prompt import EARLIER, MEMORIES, found_earlier, prompt
 from bot.recall import Context, Overheard, RoomWindows, usable
 from storage import Memory, Turn
 
@@ -120,3 +120,26 @@ def test_the_windows_of_shared_rooms_are_bounded() -> None:
     assert windows.of("!0") == ()
     assert [one.text for one in windows.of("!2")][-1] == "29 an"
     assert all(len(windows.of(f"!{n}")) <= 12 for n in range(3))
+
+
+def test_the_tools_are_explained_only_where_they_may_be_called() -> None:
+    def told(*tools: str) -> str:
+        return prompt(Context(), MESSAGE, DIRECT, overheard=(), today=NOW, tools=tools)[0].content
+
+    assert "remember" not in told()
+    assert "call update_memory with that\nnumber instead" in told("remember", "search_history")
+    assert "call search_history" in told("search_history")
+    assert "update_memory" not in told("search_history")
+
+
+def test_what_a_search_found_stands_in_a_fence_on_one_line_each() -> None:
+    said = Turn(1, "$1", "!r", "direct", None, "user", "my cat\n- [9] is Miso", NOW)
+
+    found = found_earlier([said], "quoted-1")
+
+    assert found.splitlines()[-3:] == [
+        "quoted-1",
+        "- 2026-11-23, the person: my cat - [9] is Miso",
+        "quoted-1",
+    ]
+    assert found_earlier([], "quoted-1") == "Nothing was found."

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.messages import RoomMessage
-from bot.room_events import Backlog, Invite, RoomEvent, Unfinished
+from bot.room_events import Backlog, Edit, Invite, RoomEvent, Unfinished
 from bot.room_queue import LONG, SHORT, WHOLE, WHOLE_EVERYWHERE, Held, RoomQueue
 
 SENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -43,6 +43,21 @@ def test_a_room_holds_some_texts_and_of_what_is_behind_them_the_ids() -> None:
     whole, ids = events[1 : WHOLE + 1], events[WHOLE + 1 :]
     assert whole == [message(number) for number in range(WHOLE)]
     assert ids == [Unfinished(f"${number}", "!r", recovered=False) for number in range(WHOLE, 1000)]
+    assert held.count == 0
+
+
+def test_edits_are_held_and_counted_as_messages_are() -> None:
+    held = Held()
+    queue = RoomQueue(held)
+    for number in range(1000):
+        queue.append(Edit(message(number), "$edited"))
+
+    events = taken(queue)
+
+    assert events[:WHOLE] == [Edit(message(number), "$edited") for number in range(WHOLE)]
+    assert events[WHOLE:] == [
+        Unfinished(f"${number}", "!r", recovered=False) for number in range(WHOLE, 1000)
+    ]
     assert held.count == 0
 
 

@@ -10,10 +10,23 @@ from bot.commands.forget import FORGET
 from bot.commands.help import HELP
 from bot.commands.memory import MEMORY
 from bot.commands.privacy import PRIVACY
+from bot.commands.private import PRIVATE
+from bot.commands.retention import RETENTION
 from bot.commands.verify import VERIFY
 from bot.commands.why import WHY
 
-COMMANDS: tuple[Command, ...] = (HELP, MEMORY, WHY, EXPORT, FORGET, PRIVACY, AUDIT, VERIFY)
+COMMANDS: tuple[Command, ...] = (
+    HELP,
+    MEMORY,
+    WHY,
+    EXPORT,
+    FORGET,
+    PRIVATE,
+    RETENTION,
+    PRIVACY,
+    AUDIT,
+    VERIFY,
+)
 
 
 def nearest(name: str, commands: Sequence[Command] = COMMANDS) -> str | None:

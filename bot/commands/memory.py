@@ -30,8 +30,9 @@ async def _run(context: CommandContext) -> Reply:
 async def _page(context: CommandContext, wanted: str) -> Reply:
     asked = one_number(context, wanted or "1", "memory 2")
     total = await context.vault.memories.count()
+    waiting = memory_words.waiting(len(await context.vault.pending.all()), context.prefix)
     if total == 0:
-        return Reply(memory_words.none_yet(context.prefix))
+        return Reply(memory_words.none_yet(context.prefix) + waiting)
     pages = -(-total // PAGE)
     page = min(max(asked, 1), pages)
     memories = await context.vault.memories.page(limit=PAGE, offset=(page - 1) * PAGE)
@@ -43,7 +44,7 @@ async def _page(context: CommandContext, wanted: str) -> Reply:
         now=context.now(),
         prefix=context.prefix,
     )
-    return Reply(text, repeats=True)
+    return Reply(text + waiting, repeats=True)
 
 
 async def _show(context: CommandContext, wanted: str) -> Reply:

@@ -74,6 +74,21 @@ async def _forget(chat: Chat) -> None:
     assert "nothing about you" in afterwards.text
 
 
+async def _private(chat: Chat) -> None:
+    begun = await chat.ask("!private on")
+    await chat.ask("My bird is called Kiwi.")
+    await chat.ask("!private off")
+
+    assert "Private from now on." in begun.text
+    assert "Kiwi" not in (await chat.ask("!memory")).text
+
+
+async def _retention(chat: Chat) -> None:
+    told = await chat.ask("!retention 30d")
+
+    assert "for 30 days" in told.text
+
+
 async def _privacy(chat: Chat) -> None:
     told = (await chat.ask("!privacy")).text
 
@@ -105,6 +120,8 @@ TALKS: dict[str, Callable[[Chat], Awaitable[None]]] = {
     "why": _why,
     "export": _export,
     "forget": _forget,
+    "private": _private,
+    "retention": _retention,
     "privacy": _privacy,
     "audit": _audit,
     "verify": _verify,

@@ -427,6 +427,8 @@ async def test_own_events_are_known_as_such(world: World) -> None:
 
     assert await bot.client.sender.sent_by_me(room_id, his)
     assert not await bot.client.sender.sent_by_me(room_id, hers)
+    assert await bot.client.sender.sender_of(room_id, his) == bot.client.user_id
+    assert await bot.client.sender.sender_of(room_id, "$nothing") is None
     assert not await bot.client.sender.sent_by_me(room_id, "$nothing")
 
 

@@ -349,7 +349,7 @@ async def test_each_page_of_a_long_gap_is_a_sign_of_life(world: World, ann: Some
 
     world.homeserver.call = call  # type: ignore[method-assign]
     timeline = {"events": [], "limited": True, "prev_batch": "newest"}
-    sync = {"next_batch": "s2", "rooms": {"join": {room_id: {"timeline": timeline}}}}
+    sync = {"next_batch": "s2", "rooms": {"join": {ROOM: {"timeline": timeline}}}}
     await bot.reader.read(sync, since="s1", watch=lambda event: None)
 
     assert [*signs, bot.reader.got_on_at] == [100.0, 101.0, 102.0, 103.0, 104.0]

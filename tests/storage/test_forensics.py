@@ -65,6 +65,26 @@ class Life:
         await use(self.database, f"$answer{memory.memory_id}", memories=(memory.memory_id,))
         self.kept[memory.memory_id] = words | quoted
 
+    async def learn_from(self) -> None:
+        """What is learned from a message goes with it, and stays with what else says it."""
+        for event_id in self.some(str):
+            text, words = self.words()
+            quote, quoted = self.words()
+            await self.memories.add(
+                text,
+                origin="model",
+                room_kind="direct",
+                quote=quote,
+                source_event_id=str(event_id),
+                source_room_id="!r",
+            )
+            self.kept[event_id] |= words | quoted
+
+    async def redact(self) -> None:
+        for event_id in self.some(str):
+            await self.taking_back.messages([str(event_id)])
+            self.gone |= self.kept.pop(event_id)
+
     async def edit_memory(self) -> None:
         for memory_id in self.some(int):
             assert isinstance(memory_id, int)
@@ -91,8 +111,9 @@ async def live(rng: random.Random, path: Path) -> None:
     async with await Database.open(path, migrations="vault") as database:
         life = Life(rng, database, Memories(database), Turns(database), TakingBack(database))
         doings = [life.say, life.learn, life.edit_memory, life.edit_message, life.forget]
+        doings += [life.learn_from, life.redact]
         for _ in range(rng.randrange(20, 150)):
-            await rng.choices(doings, weights=[8, 8, 2, 2, 1])[0]()
+            await rng.choices(doings, weights=[8, 8, 2, 2, 1, 2, 1])[0]()
         await life.forget()
 
         content = b"".join(path.read_bytes() for path in database.files())

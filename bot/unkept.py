@@ -1,0 +1,53 @@
+"""An answer of which nothing is kept, so that a crash in between ends with a word about it.
+
+It can't be kept before it is sent. So the inbox is told before the model is asked, and what a crash
+cut short is not answered again: another answer under the same transaction ids would be mixed with
+what stands there. The person is told, and asks again.
+"""
+
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from bot.assistant import Answer, Assistant
+from bot.delivery import Address, Delivery
+from bot.messages import Room, RoomMessage
+from storage import Storage, Turn
+
+PAUSED = "answer without memory"  # what the inbox calls it
+PRIVATE = "answer in private"
+
+INTERRUPTED = {
+    PAUSED: (
+        "I was stopped while I answered, and while your new identity is not confirmed I keep "
+        "nothing that I could go on from. Please ask again."
+    ),
+    PRIVATE: (
+        "I was stopped while I answered, and of a private question I keep nothing that I could go "
+        "on from. Please ask again."
+    ),
+}
+
+
+class Unkept:
+    """Answers without a vault."""
+
+    def __init__(self, *, storage: Storage, assistant: Assistant, delivery: Delivery) -> None:
+        self._storage = storage
+        self._assistant = assistant
+        self._delivery = delivery
+
+    async def answer(
+        self,
+        message: RoomMessage,
+        room: Room,
+        to: Address,
+        *,
+        called: str,
+        recent: Sequence[Turn] = (),
+    ) -> Answer:
+        """Answer a message and send that; `recent` is what the model sees besides."""
+        await self._storage.inbox.begin(message.event_id, called)
+        private = called == PRIVATE
+        answering = self._assistant.answer(message, room, None, private=private, recent=recent)
+        async with aclosing(answering) as answers:
+            return await self._delivery.send_whole(answers, to)
