@@ -1,12 +1,15 @@
 """How much of what a question needs does the search bring up, against plain FTS5 in the same run.
 
-    ./confidant bench recall [--data FILE] [--json]
+    ./confidant bench recall [--data FILE] [--embeddings] [--json]
 
 Each conversation of LoCoMo becomes a real vault: one speaker is the person, the other the bot, a
 session's turns are a minute apart. A question counts when all turns that its answer rests on are
 among the hits: the first 20, or as many as fit into 1,000 or 2,000 tokens. The baseline is one FTS5
 table with the Porter stemmer, speakers' names in the text, asked for any word of the question.
 Categories 1 to 4 count; the fifth asks for what was never said. Figures are percentages.
+
+With --embeddings a small model (_minilm.py) serves vectors over a socket, and the bot's own gateway
+and vault bring them into the search, as with gateway.embedding_model.
 """
 
 import argparse
@@ -26,6 +29,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks._embedding import caught_up, embedding
+from bot.embedding import Embedding
 from storage import MasterKey, Vault, open_storage
 from storage.terms import STOP, words
 
@@ -139,12 +144,13 @@ async def fill(vault: Vault, conversation: Conversation) -> None:
         )
 
 
-def confidant(vault: Vault, conversation: Conversation) -> Ask:
+def confidant(vault: Vault, conversation: Conversation, embedding: Embedding) -> Ask:
     """The vault's own search, which knows the two by name."""
     names = dict(zip(conversation.speakers, ("user", "assistant"), strict=True))
 
     async def ask(question: str) -> list[str]:
-        hits = await vault.search.turns(question, limit=HITS, names=names)
+        vector = await embedding.of_question(question, vault)
+        hits = await vault.search.turns(question, limit=HITS, names=names, vector=vector)
         return [hit.turn.event_id.removeprefix("$") for hit in hits]
 
     return ask
@@ -200,16 +206,23 @@ def within(hits: Sequence[Line], tokens: int) -> list[Line]:
     return taken
 
 
-async def run(conversations: Sequence[Conversation]) -> tuple[list[Score], list[Score]]:
+async def run(
+    conversations: Sequence[Conversation], *, embeddings: bool
+) -> tuple[list[Score], list[Score]]:
     """The scores of our search and of the baseline."""
     ours, baseline = [], []
     with tempfile.TemporaryDirectory(prefix="confidant-bench-") as folder:
         path = Path(folder)
-        async with open_storage(path, MasterKey.load("", path)) as storage:
+        async with (
+            embedding(wanted=embeddings) as embedded,
+            open_storage(path, MasterKey.load("", path)) as storage,
+        ):
             for conversation in conversations:
                 async with storage.vaults.open(f"@{conversation.name}:locomo") as vault:
                     await fill(vault, conversation)
-                    ours += await evaluate(conversation, confidant(vault, conversation))
+                    await caught_up(vault, embedded)
+                    ask = confidant(vault, conversation, embedded)
+                    ours += await evaluate(conversation, ask)
                 baseline += await evaluate(conversation, plain(conversation))
     return ours, baseline
 
@@ -246,12 +259,9 @@ def figures(ours: Sequence[Score], baseline: Sequence[Score]) -> dict[str, float
 def main() -> int:
     options = argparse.ArgumentParser(description="Recall on LoCoMo.")
     options.add_argument("--data", type=Path, help="a LoCoMo file; see CONFIDANT_LOCOMO")
-    options.add_argument("--embeddings", action="store_true", help="not available yet")
+    options.add_argument("--embeddings", action="store_true", help="by meaning too")
     options.add_argument("--json", action="store_true", help="one JSON object as the last line")
     chosen = options.parse_args()
-    if chosen.embeddings:
-        print("--embeddings is not available yet: recall is full text only.", file=sys.stderr)
-        return 2
     path = chosen.data or Path(os.environ.get("CONFIDANT_LOCOMO") or DEFAULT)
     if not path.is_file():
         print(WHERE.format(path=path), file=sys.stderr)
@@ -260,7 +270,7 @@ def main() -> int:
     if not any(conversation.questions for conversation in conversations):
         print(f"{path} has no questions of categories 1 to 4.", file=sys.stderr)
         return 2
-    ours, baseline = asyncio.run(run(conversations))
+    ours, baseline = asyncio.run(run(conversations, embeddings=chosen.embeddings))
     found = figures(ours, baseline)
     print("Questions with all their evidence among the hits, in % (plain FTS5 BM25)\n")
     print(table(ours, baseline))

@@ -117,11 +117,19 @@ async def examine(config: Config, *, file: Path) -> list[Finding]:
                 raise GatewayError(check.sentence)
             return check.sentence
 
+        async def embedded() -> str:
+            await gateway.embed(["Is this embedded?"])
+            return f"The model gateway embeds with “{config.gateway.embedding_model}”."
+
         async def asked_homeserver() -> str:
             return await reach(config.homeserver.url)
 
         return await doctor.examine(
-            config, homeserver=asked_homeserver, gateway=asked_gateway, file=file
+            config,
+            homeserver=asked_homeserver,
+            gateway=asked_gateway,
+            embeddings=embedded if config.gateway.embedding_model else None,
+            file=file,
         )
 
 
@@ -166,6 +174,7 @@ class _Bot:
                 audit_room=self._audit_room,
                 pacing=Pacing(),
                 now=utc_now,
+                embedder=self._gateway,
             )
             dispatcher = Dispatcher(handler.handle, self._storage.inbox, tasks)
             await self._journal.of_the_bot(Effect(Action.BOT_STARTED))

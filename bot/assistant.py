@@ -9,6 +9,7 @@ from bot import learning_words, preferences, replies
 from bot.completions import ChatMessage, Completion, Tool, ToolCall
 from bot.config import Config
 from bot.conversing import ChatModel, converse, costing
+from bot.embedding import Embedding
 from bot.extraction import extract, may_teach
 from bot.messages import Action, Effect, Reply, Room, RoomKind, RoomMessage, Standing
 from bot.preferences import Mode
@@ -42,8 +43,10 @@ class Assistant:
         processing: Processing,
         *,
         now: Callable[[], datetime],
+        embedding: Embedding | None = None,
     ) -> None:
         self._model = model
+        self._embedding = embedding or Embedding()
         self._config = config
         self._processing = processing
         self._now = now
@@ -95,8 +98,14 @@ class Assistant:
     ) -> Context:
         if vault is None or not self._processing.memory_allowed:
             return Context()
-        found = await recall(message, room, vault, tokens=self._config.memory.context_tokens)
-        return Context(recent=found.recent) if mode is Mode.OFF else found
+        return await recall(
+            message,
+            room,
+            vault,
+            tokens=self._config.memory.context_tokens,
+            mode=mode,
+            embedding=self._embedding,
+        )
 
     def _toolbox(
         self,
@@ -115,6 +124,7 @@ class Assistant:
             mode,
             budget_tokens=self._config.memory.context_tokens,
             now=self._now,
+            embedding=self._embedding,
             learns=not private,
             shown={one.turn_id for one in (*context.earlier, *context.recent)},
         )

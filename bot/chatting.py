@@ -10,8 +10,10 @@ from bot.assistant import Answer, Assistant, cost, hear, kept
 from bot.config import Config
 from bot.consent import Consent
 from bot.delivery import Address, Delivery
+from bot.embedding import Embedding
 from bot.errors import QuotaError
 from bot.messages import Effect, Fact, Room, RoomMessage
+from bot.preferences import Mode, mode
 from bot.processing import Processing
 from storage import Vault
 
@@ -41,8 +43,10 @@ class Chats:
         processing: Processing,
         consent: Consent,
         now: Callable[[], datetime],
+        embedding: Embedding,
     ) -> None:
         self._config = config
+        self._embedding = embedding
         self._assistant = assistant
         self._delivery = delivery
         self._processing = processing
@@ -74,6 +78,7 @@ class Chats:
         await vault.answers.sent(message.event_id, event_ids)
         self._assistant.overhear(message, exchange.room)
         await self._consent.ask(message, exchange.room, vault, to)
+        await self._embed(vault)
         return {**cost(answer, self._processing)}
 
     async def answer_again(
@@ -100,7 +105,12 @@ class Chats:
         event_ids = await self._delivery.put_in_place(shown, place, to)
         await vault.answers.sent_in_place(message.event_id, edit=edit, event_ids=event_ids)
         await self._consent.ask(message, exchange.room, vault, to)
+        await self._embed(vault)
         return facts
+
+    async def _embed(self, vault: Vault) -> None:
+        if await mode(vault, self._config) is not Mode.OFF:
+            await self._embedding.catch_up(vault)
 
 
 async def check_quota(vault: Vault, config: Config, now: datetime) -> None:

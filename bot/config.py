@@ -94,7 +94,8 @@ class Gateway(Section):
         """Whether prompts stay in this private network, as far as the settings can tell."""
         if self.base_url == BUILTIN:
             return True
-        forwarded = self.preset in _FORWARDING_PRESETS or self.model.endswith("cloud")
+        clouds = self.model.endswith("cloud") or self.embedding_model.endswith("cloud")
+        forwarded = self.preset in _FORWARDING_PRESETS or clouds
         return not forwarded and stays_near(self.base_url)
 
 

@@ -41,7 +41,12 @@ class Finding:
 
 
 async def examine(
-    config: Config, *, homeserver: Probe, gateway: Probe, file: Path | None = None
+    config: Config,
+    *,
+    homeserver: Probe,
+    gateway: Probe,
+    embeddings: Probe | None = None,
+    file: Path | None = None,
 ) -> list[Finding]:
     """Every finding, worst last; `file` is where the configuration was read from."""
     findings = [
@@ -53,6 +58,7 @@ async def examine(
         *(Finding(Level.WARN, what, remedy) for so, what, remedy in _choices(config) if so),
         await _asked(homeserver, "homeserver"),
         await _asked(gateway, "gateway"),
+        *([await _asked(embeddings, "gateway.embedding_model")] if embeddings else []),
     ]
     return sorted(findings, key=lambda finding: list(Level).index(finding.level))
 
@@ -191,7 +197,6 @@ def _without_effect(config: Config) -> list[str]:
     """Keys of a later version that somebody has set; an honest bot says so."""
     ahead = (
         ("gateway.models", bool(config.gateway.models)),
-        ("gateway.embedding_model", bool(config.gateway.embedding_model)),
         ("service.metrics", bool(config.service.metrics)),
     )
     return [key for key, is_set in ahead if is_set]

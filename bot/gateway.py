@@ -6,7 +6,6 @@ The only file that imports openai, and it does so when a Gateway is made: that t
 import asyncio
 import logging
 import secrets
-import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
@@ -16,8 +15,9 @@ from urllib.parse import urlsplit
 
 from bot.completions import ChatMessage, Completion, Tool
 from bot.errors import ConfigError, GatewayError
-from bot.gateway_faults import Fault, FaultError, Kind, fault_of
-from bot.gateway_http import arriving, content_type, departing, status_in, whole
+from bot.gateway_embeddings import Embeddings
+from bot.gateway_faults import Fault, FaultError, Kind, connection_kind, fault_of
+from bot.gateway_http import arriving, chunks_of, departing, status_in
 from bot.gateway_patience import Ask, Breaker, Patience, next_try
 from bot.gateway_policy import PRESETS, extra_body, person_id
 from bot.gateway_wire import Answer, lists_model
@@ -78,6 +78,14 @@ class Gateway:
         self._clock = clock
         self._refused: dict[str, frozenset[str]] = {}  # fields that a model's server doesn't take
         self._client = self._connect(base_url, settings.api_key.get_secret_value() or "none")
+        self._embeddings = Embeddings(
+            settings.embedding_model,
+            self._policy,
+            where=self._where,
+            post=self._post_embeddings,
+            log=self._log,
+            clock=clock,
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -114,6 +122,12 @@ class Gateway:
                 yield answer.completion()
                 return
             ask = await self._again(ask, fault, deadline)
+
+    async def embed(
+        self, texts: Sequence[str], *, person: str = "", seconds: float = _LISTING
+    ) -> list[list[float]]:
+        """One vector a text, of the model for that; asked for once. GatewayError without them."""
+        return await self._embeddings.of(texts, self._privacy(person), seconds=seconds)
 
     def takes_tools(self, model: str | None = None) -> bool:
         """False once the server has refused tools for this model."""
@@ -171,7 +185,7 @@ class Gateway:
                     stream_cls=_stream_class(),
                 )
         try:
-            chunks = _chunks(stream)
+            chunks = chunks_of(stream)
             while (chunk := await self._next(chunks, deadline, answer)) is not _END:
                 with _translated():
                     piece = answer.take(chunk)
@@ -212,8 +226,16 @@ class Gateway:
             self._refused[ask.model] = ask.dropped
 
     def _body(self, ask: Ask) -> dict[str, Any]:
-        ids = {name: self._id(ask.person, name) for name in self._policy.person_fields}
-        return {**ask.body(), **ids, **self._extra}
+        return {**ask.body(), **self._privacy(ask.person)}
+
+    def _privacy(self, person: str) -> dict[str, Any]:
+        """What is on every request, whatever it asks for."""
+        ids = {name: self._id(person, name) for name in self._policy.person_fields}
+        return {**ids, **self._extra}
+
+    async def _post_embeddings(self, body: dict[str, Any]) -> object:
+        with _translated():
+            return await self._client.post("/embeddings", body=body, cast_to=object)
 
     def _id(self, person: str, name: str) -> str:
         return person_id(self._person_key, person, name)
@@ -254,14 +276,6 @@ def _stream_class() -> "type[openai.AsyncStream[object]]":
     return openai.AsyncStream[object]
 
 
-def _chunks(stream: "openai.AsyncStream[object]") -> AsyncIterator[object]:
-    """The chunks of an answer, also of one that came in one piece although we asked to stream."""
-    kind = content_type(stream.response)
-    if "html" in kind:
-        raise FaultError(Fault(Kind.WEB_PAGE))
-    return whole(stream.response) if "json" in kind else stream
-
-
 @contextmanager
 def _translated() -> Iterator[None]:
     """Turn what the SDK raises into a FaultError; the one table of its exceptions."""
@@ -272,7 +286,7 @@ def _translated() -> Iterator[None]:
     except openai.APIStatusError as error:
         fault = fault_of(error.status_code, error.response.headers, error.body)
     except openai.APIConnectionError as error:
-        fault = Fault(_connection_kind(error))
+        fault = Fault(connection_kind(error))
     except openai.APIError as error:  # an error event inside a stream
         fault = fault_of(status_in(error.body), {}, error.body)
     except TimeoutError:
@@ -282,16 +296,3 @@ def _translated() -> Iterator[None]:
     else:
         return
     raise FaultError(fault)
-
-
-def _connection_kind(error: BaseException) -> Kind:
-    """What a failed connection was: the SDK knows only "timeout" and "connection error"."""
-    cause: BaseException | None = error
-    silent = isinstance(error, TimeoutError) or type(error).__name__ == "APITimeoutError"
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return Kind.CERTIFICATE
-        if type(cause).__name__ in {"ConnectTimeout", "PoolTimeout"}:
-            return Kind.UNREACHABLE
-        cause = cause.__cause__ or cause.__context__
-    return Kind.SILENT if silent else Kind.UNREACHABLE

@@ -5,6 +5,7 @@ so it is never shown, logged or raised.
 """
 
 import re
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -220,3 +221,16 @@ def _duration(seconds: float) -> str:
     if seconds < 90 * 60:
         return f"{round(seconds / 60)} minutes"
     return f"{round(seconds / 3600)} hours"
+
+
+def connection_kind(error: BaseException) -> Kind:
+    """What a failed connection was: the SDK knows only "timeout" and "connection error"."""
+    cause: BaseException | None = error
+    silent = isinstance(error, TimeoutError) or type(error).__name__ == "APITimeoutError"
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Kind.CERTIFICATE
+        if type(cause).__name__ in {"ConnectTimeout", "PoolTimeout"}:
+            return Kind.UNREACHABLE
+        cause = cause.__cause__ or cause.__context__
+    return Kind.SILENT if silent else Kind.UNREACHABLE

@@ -96,6 +96,14 @@ async def whole(response: "httpx2.Response") -> AsyncIterator[object]:
     yield body
 
 
+def chunks_of(stream: Any) -> AsyncIterator[object]:
+    """The chunks of an answer, also of one that came in one piece although we asked to stream."""
+    kind = content_type(stream.response)
+    if "html" in kind:
+        raise FaultError(Fault(Kind.WEB_PAGE))
+    return whole(stream.response) if "json" in kind else aiter(stream)
+
+
 def content_type(response: "httpx2.Response") -> str:
     """What the response says it is."""
     return str(response.headers.get("content-type", "")).lower()

@@ -19,7 +19,7 @@ _WHOLE = frozenset({"stop", "tool_calls", "function_call", "eos", "end_turn", "s
 
 def message_json(message: ChatMessage) -> dict[str, Any]:
     """One message as the protocol wants it."""
-    body: dict[str, Any] = {"role": message.role, "content": _encodable(message.content)}
+    body: dict[str, Any] = {"role": message.role, "content": encodable(message.content)}
     if message.tool_calls:
         body["tool_calls"] = [_call_json(call) for call in message.tool_calls]
         body["content"] = body["content"] or None  # some servers refuse an empty text beside calls
@@ -143,7 +143,7 @@ class Answer:
         text, self._half = self._half + text, ""
         if text and "\ud800" <= text[-1] <= "\udbff":
             text, self._half = text[:-1], text[-1]
-        text = _encodable(text)
+        text = encodable(text)
         room = ANSWER_LIMIT - self._bytes
         self._bytes += len(text.encode())
         if self.full:
@@ -161,7 +161,7 @@ class Answer:
         call.name = call.name or _text(function.get("name"))
         arguments = function.get("arguments")
         said = json.dumps(arguments) if isinstance(arguments, dict) else _text(arguments)
-        call.arguments += _encodable(said)
+        call.arguments += encodable(said)
         self._bytes += len(said) + 16
 
     def _call_for(self, delta: Mapping[str, Any]) -> _Call:
@@ -194,7 +194,7 @@ def lists_model(answer: object, model: str) -> bool:
 
 
 def _call_json(call: ToolCall) -> dict[str, Any]:
-    function = {"name": call.name, "arguments": _encodable(call.arguments)}
+    function = {"name": call.name, "arguments": encodable(call.arguments)}
     return {"id": call.call_id, "type": "function", "function": function}
 
 
@@ -203,7 +203,7 @@ def _function(call: Mapping[str, Any]) -> Mapping[str, Any]:
     return function if isinstance(function, dict) else {}
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """The text with surrogate pairs joined and lone halves replaced: UTF-8 has no room for them."""
     try:
         text.encode()

@@ -1,18 +1,21 @@
 """What the model gets to see of the past: this person's memories and messages, in a budget."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+from bot.embedding import Embedding
 from bot.messages import Room, RoomKind, RoomMessage
-from storage import Memory, Turn, Vault
+from bot.preferences import Mode
+from storage import Asked, Memory, Turn, Vault
 
-CHARACTERS_A_TOKEN = (
-    4  # no tokenizer works offline for every model; the gateway's usage corrects us
-)
+DENSE = "\u0e00"  # from here on: Thai, Khmer, kana, Han, Hangul, emoji
 RECENT = 12  # turns of this room, newest last
 HITS = 20
 OVERHEARD = 12  # messages of a shared room that are kept in RAM
+
+Told = TypeVar("Told", Memory, Turn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +76,66 @@ class RoomWindows:
         return tuple(self._windows.get(room_id, ()))
 
 
-async def recall(message: RoomMessage, room: Room, vault: Vault, *, tokens: int) -> Context:
+async def recall(
+    message: RoomMessage,
+    room: Room,
+    vault: Vault,
+    *,
+    tokens: int,
+    mode: Mode = Mode.AUTO,
+    embedding: Embedding | None = None,
+) -> Context:
     """Find what matters for this message among what its sender may be reminded of here.
 
     A third of the budget at most goes to memories and a third to the room's recent turns; search
-    hits get what is left.
+    hits get what is left. Whoever turned memory off is reminded of this room's recent turns alone.
     """
-    budget = tokens * CHARACTERS_A_TOKEN
-    memories = _fitting(await _memories(message, room, vault), budget // 3)
-    recent = await _recent(message, room, vault, budget // 3)
-    budget -= sum(len(one.text) for one in memories) + sum(len(one.text) for one in recent)
+    if mode is Mode.OFF:
+        return Context(recent=await _recent(message, room, vault, tokens / 3))
+    vector = await embedding.of_question(message.body, vault) if embedding else None
+    memories = _fitting(await _memories(message, room, vault, vector), tokens / 3)
+    recent = await _recent(message, room, vault, tokens / 3)
+    told = [one.text for one in memories] + [one.text for one in recent]
+    left = tokens - sum(map(tokens_in, told))
     own = [await vault.turns.get(one) for one in await vault.turns.about(message.event_id)]
-    hits = await vault.search.turns(
-        message.body,
-        limit=HITS,
-        budget_chars=budget,
-        room_id=_scope(room),
-        exclude=[one.turn_id for one in (*recent, *own) if one],
+    shown = [one.turn_id for one in (*recent, *own) if one]
+    earlier = await earlier_turns(
+        message.body, room, vault, vector, limit=HITS, tokens=left, exclude=shown
     )
-    earlier = sorted((hit.turn for hit in hits), key=lambda turn: turn.said_at)
-    return Context(memories, tuple(earlier), recent)
+    return Context(memories, earlier, recent)
+
+
+async def earlier_turns(
+    question: str,
+    room: Room,
+    vault: Vault,
+    vector: Asked | None,
+    *,
+    limit: int,
+    tokens: float,
+    exclude: Collection[int],
+) -> tuple[Turn, ...]:
+    """The earlier messages that fit a question best, within a budget, oldest first.
+
+    In a shared room only what was said there; `exclude` are ids of turns that are shown already.
+    """
+    hits = await vault.search.turns(
+        question,
+        limit=limit,
+        room_id=_scope(room),
+        exclude=exclude,
+        vector=vector,
+    )
+    return tuple(sorted(_fitting([hit.turn for hit in hits], tokens), key=lambda one: one.said_at))
+
+
+def tokens_in(text: str) -> float:
+    """About how many tokens a text costs; no tokenizer works offline for every model.
+
+    Four characters make one, but of scripts without spaces between words each about makes its own.
+    """
+    dense = sum(letter >= DENSE for letter in text)
+    return dense + (len(text) - dense) / 4
 
 
 def usable(memory: Memory, room: Room) -> bool:
@@ -103,8 +146,12 @@ def usable(memory: Memory, room: Room) -> bool:
     return learned_here or room.room_id in memory.shared_in
 
 
-async def _memories(message: RoomMessage, room: Room, vault: Vault) -> list[Memory]:
-    found = await vault.search.memories(message.body, limit=HITS, room_id=_scope(room))
+async def _memories(
+    message: RoomMessage, room: Room, vault: Vault, vector: Asked | None
+) -> list[Memory]:
+    found = await vault.search.memories(
+        message.body, limit=HITS, room_id=_scope(room), vector=vector
+    )
     newest = await vault.memories.active(limit=50)
     pinned = [one for one in newest if one.pinned]
     hits = [hit.memory for hit in found]
@@ -112,7 +159,9 @@ async def _memories(message: RoomMessage, room: Room, vault: Vault) -> list[Memo
     return [one for one in ranked.values() if usable(one, room)]
 
 
-async def _recent(message: RoomMessage, room: Room, vault: Vault, budget: int) -> tuple[Turn, ...]:
+async def _recent(
+    message: RoomMessage, room: Room, vault: Vault, budget: float
+) -> tuple[Turn, ...]:
     turns = await vault.turns.recent(message.room_id, limit=RECENT + 1, thread_id=message.thread_id)
     # A shared room may have been a direct chat once: what was said then stays between two.
     others = [
@@ -129,20 +178,20 @@ def _scope(room: Room) -> str | None:
     return room.room_id if room.kind is RoomKind.SHARED else None
 
 
-def _fitting(memories: Iterable[Memory], budget: int) -> tuple[Memory, ...]:
-    """Memories in order, without those that no longer fit the budget (characters)."""
-    taken: list[Memory] = []
-    for memory in memories:
-        if len(memory.text) <= budget:
-            budget -= len(memory.text)
-            taken.append(memory)
+def _fitting(found: Iterable[Told], budget: float) -> tuple[Told, ...]:
+    """Memories or turns in order, without those that no longer fit the budget (tokens)."""
+    taken: list[Told] = []
+    for one in found:
+        if (cost := tokens_in(one.text)) <= budget:
+            budget -= cost
+            taken.append(one)
     return tuple(taken)
 
 
-def _newest(turns: Sequence[Turn], budget: int) -> tuple[Turn, ...]:
-    """The last turns without a gap, as many as fit the budget (characters), oldest first."""
+def _newest(turns: Sequence[Turn], budget: float) -> tuple[Turn, ...]:
+    """The last turns without a gap, as many as fit the budget (tokens), oldest first."""
     kept = len(turns)
-    while kept and len(turns[kept - 1].text) <= budget:
+    while kept and (cost := tokens_in(turns[kept - 1].text)) <= budget:
         kept -= 1
-        budget -= len(turns[kept].text)
+        budget -= cost
     return tuple(turns[kept:])

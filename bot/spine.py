@@ -17,6 +17,7 @@ from bot.conversing import ChatModel
 from bot.delivery import Delivery, Outlet
 from bot.digest import Digests
 from bot.editing import Edits
+from bot.embedding import Embedder, Embedding
 from bot.exchange import DirectRooms, Exchanges
 from bot.greeting import Greeting
 from bot.handler import Fetch, Handler, Messenger
@@ -104,11 +105,16 @@ def spine(
     audit_room: str,
     pacing: Pacing,
     now: Callable[[], datetime],
+    embedder: Embedder | None = None,
 ) -> Handler:
     """The handler, on parts that are open already, and everything behind it."""
     stated = processing(config, gateway_host=gateway_host)
     delivery, journal = Delivery(homeserver), Journal(storage.audit_log, now=now)
-    assistant = Assistant(model, config, stated, now=now)
+    embedding = Embedding(
+        embedder if stated.memory_allowed and config.gateway.embedding_model else None,
+        config.gateway.embedding_model,
+    )
+    assistant = Assistant(model, config, stated, now=now, embedding=embedding)
     repertoire = Repertoire(COMMANDS, config, stated, identity, now)
     common = _Common(
         config, storage, homeserver, delivery, journal, Once(), audit_room=audit_room, now=now
@@ -119,6 +125,7 @@ def spine(
         delivery=delivery,
         processing=stated,
         consent=common.consent(),
+        embedding=embedding,
         now=now,
     )
     windows = PrivateWindows(now)

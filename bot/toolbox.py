@@ -7,6 +7,7 @@ from typing import Any
 
 from bot import learning_words
 from bot.completions import Tool, ToolCall
+from bot.embedding import Embedding
 from bot.learning import (
     PER_MESSAGE,
     Fact,
@@ -17,11 +18,10 @@ from bot.learning import (
     is_quote,
     judged,
 )
-from bot.messages import RoomKind
 from bot.preferences import Mode
 from bot.prompt import found_earlier
 from bot.quoting import own_words
-from bot.recall import CHARACTERS_A_TOKEN
+from bot.recall import earlier_turns
 from bot.saving import Learned, Outcome, Place
 from bot.sensitive import Category
 from bot.wishes import asks_to_forget, asks_to_remember
@@ -102,6 +102,7 @@ class Toolbox:
         *,
         budget_tokens: int,
         now: Callable[[], datetime],
+        embedding: Embedding,
         shown: Iterable[int] = (),
         learns: bool = True,
     ) -> None:
@@ -114,6 +115,7 @@ class Toolbox:
         self.found: list[Turn] = []
         self._budget_tokens = budget_tokens
         self._now = now
+        self._embedding = embedding
         self._shown = set(shown)
         self._changes: list[tuple[int | None, Kept]] = []
         self._to_forget: list[int] = []
@@ -208,17 +210,16 @@ class Toolbox:
         self._searches += 1
         if not isinstance(query, str) or not query.strip() or self._searches > SEARCHES:
             return learning_words.NO_SEARCH
-        room = self.place.room
-        own = await self.place.vault.turns.get(self.place.message.event_id)
-        tokens = min(self._budget_tokens, SEARCH_TOKENS)
-        hits = await self.place.vault.search.turns(
+        vault, own = self.place.vault, await self.place.vault.turns.get(self.place.message.event_id)
+        turns = await earlier_turns(
             query,
+            self.place.room,
+            vault,
+            await self._embedding.of_question(query, vault),
             limit=SEARCH_HITS,
-            budget_chars=tokens * CHARACTERS_A_TOKEN,
-            room_id=room.room_id if room.kind is RoomKind.SHARED else None,
+            tokens=min(self._budget_tokens, SEARCH_TOKENS),
             exclude=[*self._shown, *([own.turn_id] if own else [])],
         )
-        turns = sorted((hit.turn for hit in hits), key=lambda one: one.said_at)
         self._shown |= {one.turn_id for one in turns}
         self.found += turns
         return found_earlier(turns, f"quoted-{secrets.token_hex(8)}")

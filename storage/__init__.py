@@ -23,11 +23,13 @@ from storage.tracing import Basis, Lately, Said, Traces
 from storage.turns import Turn, Turns
 from storage.vault import Counts, Vault
 from storage.vaults import Destroyed, Vaults
+from storage.vectors import Asked, Unembedded, Vectors
 
 __all__ = [
     "SYSTEM",
     "WAITS",
     "Answers",
+    "Asked",
     "AuditEntry",
     "AuditLog",
     "AuditTampered",
@@ -63,9 +65,11 @@ __all__ = [
     "TurnHit",
     "Turns",
     "Unanswered",
+    "Unembedded",
     "Vault",
     "VaultGone",
     "Vaults",
+    "Vectors",
     "back_up",
     "open_storage",
     "read_audit_log",

@@ -16,6 +16,7 @@ REACH = len(NEIGHBOURS) - 1
 LENGTH = 0.2  # how much a long row is held back
 SESSION = 0.2  # what the best row of a session gives to all of it
 SPEAKER = 1.6  # for the turns of the one who is meant
+MEANING = 0.8  # the weight of what rows mean against the words they hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,19 @@ def best(scores: Mapping[int, float], count: int) -> list[int]:
     """The rows with the highest scores, the newer first of two equal ones."""
     top = heapq.nlargest(count, zip(scores.values(), scores.keys(), strict=True))
     return [row for _, row in top]
+
+
+def fused(words: Mapping[int, float], meaning: Mapping[int, float]) -> dict[int, float]:
+    """Scores by words and by meaning as one, each against the best of its kind."""
+    scores = _shared(words, 1.0)
+    for row, score in _shared(meaning, MEANING).items():
+        scores[row] = scores.get(row, 0.0) + score
+    return scores
+
+
+def _shared(scores: Mapping[int, float], weight: float) -> dict[int, float]:
+    top = max(scores.values(), default=0.0) or 1.0
+    return {row: weight * score / top for row, score in scores.items()}
 
 
 def rank(

@@ -1,4 +1,4 @@
-"""Full-text search inside one person's vault: earlier turns and memories, with no model needed."""
+"""Search inside one person's vault: by words, and by meaning too where a model made vectors."""
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -13,8 +13,10 @@ from storage.memories import Memory, memory_from
 from storage.ranking import Place, Posting
 from storage.terms import any_of, parse, phrase
 from storage.turns import Turn, turn_from
+from storage.vectors import MOST, Asked, Vectors
 
-CANDIDATES = 150  # rows whose surroundings are looked at; 300 find nothing more
+CANDIDATES = 100  # rows whose surroundings are looked at; 300 find nothing more
+ALIKE = 150  # turns that are taken into account for what they mean
 FREQUENT = 500  # a word in more rows selects nothing; it decides among what rarer words select
 SESSION_GAP = timedelta(hours=3)
 
@@ -93,9 +95,16 @@ class Search:
     alone reads, and everything is.
     """
 
-    def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        database: Database,
+        now: Callable[[], datetime] = utc_now,
+        *,
+        vectors: Vectors | None = None,
+    ) -> None:
         self._database = database
         self._now = now
+        self._vectors = vectors or Vectors(database)
 
     async def turns(
         self,
@@ -106,25 +115,37 @@ class Search:
         room_id: str | None = None,
         exclude: Collection[int] = (),
         names: Mapping[str, str] | None = None,
+        vector: Asked | None = None,
     ) -> list[TurnHit]:
         """Earlier turns, the best first, without those in `exclude` (turn ids).
 
         With a budget, those whose text still fits. `names` says who is who in the question: the
-        person's name is "user", the bot's "assistant".
+        person's name is "user", the bot's "assistant". `vector` is the question as the embedding
+        model has it: then meaning counts beside the words.
         """
         asked = parse(question, names or {})
         postings = await self._postings("turn", asked.terms, room_id)
         scores = await self._scores(postings, role=asked.role, room_id=room_id)
+        if vector is not None:
+            alike = await self._vectors.turns(vector, role=asked.role, room_id=room_id)
+            scores = ranking.fused(scores, alike.best(ALIKE + len(exclude), among=scores))
         chosen = ranking.best({row: scores[row] for row in scores.keys() - set(exclude)}, limit)
         rows = await self._database.rows(TURNS, json.dumps(chosen), room_id)
         found = {turn.turn_id: TurnHit(turn, scores[turn.turn_id]) for turn in map(turn_from, rows)}
         return _within([found[row] for row in chosen if row in found], budget_chars)
 
     async def memories(
-        self, question: str, *, limit: int = 20, room_id: str | None = None
+        self,
+        question: str,
+        *,
+        limit: int = 20,
+        room_id: str | None = None,
+        vector: Asked | None = None,
     ) -> list[MemoryHit]:
         """Active memories, the best first."""
         scores = ranking.sums(await self._postings("memory", parse(question, {}).terms, None))
+        if vector is not None:
+            scores = ranking.fused(scores, (await self._vectors.memories(vector)).best(MOST))
         rows = await self._database.rows(
             MEMORIES, json.dumps(list(scores)), to_text(self._now()), room_id
         )

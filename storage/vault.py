@@ -15,6 +15,10 @@ from storage.search import Search
 from storage.taking_back import TakingBack
 from storage.tracing import Traces
 from storage.turns import Turns
+from storage.vectors import Vectors
+
+# Tables that hold nothing but what can be made of the others.
+DERIVED = frozenset({"turn_vector", "memory_vector", "vector_state"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class Vault:
     taking_back: TakingBack
     search: Search
     traces: Traces
+    vectors: Vectors
     _database: Database = field(repr=False)
 
     @classmethod
@@ -51,6 +56,7 @@ class Vault:
         cls, database: Database, *, pseudonym: str, is_new: bool, now: Callable[[], datetime]
     ) -> "Vault":
         """The vault in an open database."""
+        vectors = Vectors(database)
         return cls(
             pseudonym=pseudonym,
             is_new=is_new,
@@ -59,8 +65,9 @@ class Vault:
             turns=Turns(database),
             answers=Answers(database),
             taking_back=TakingBack(database, now),
-            search=Search(database, now),
+            search=Search(database, now, vectors=vectors),
             traces=Traces(database),
+            vectors=vectors,
             _database=database,
         )
 
@@ -105,7 +112,8 @@ class Vault:
                 "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' "
                 "AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name"
             )
-            return {row["name"]: await _everything(transaction, row["name"]) for row in tables}
+            names = [row["name"] for row in tables if row["name"] not in DERIVED]
+            return {name: await _everything(transaction, name) for name in names}
 
     async def keep_audit_details(self, details: Sequence[AuditDetail]) -> None:
         """Write the private halves of audit entries; the log calls this before it publishes."""

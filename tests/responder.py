@@ -64,6 +64,7 @@ class Responder:
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     disconnected: asyncio.Event = field(default_factory=asyncio.Event)  # a client left too early
     steps: deque[Step] = field(default_factory=deque)
+    embedding_steps: deque[Step] = field(default_factory=deque)
     usual: Step = field(default_factory=lambda: answer("Hello."))  # where no step is left
 
     def script(self, *steps: Step) -> None:
@@ -84,6 +85,12 @@ class Responder:
         except (asyncio.CancelledError, ConnectionResetError):
             self.disconnected.set()
             raise
+
+    async def embed(self, request: web.Request) -> web.StreamResponse:
+        """POST /v1/embeddings."""
+        exchange = Exchange(request, await self._capture(request))
+        step = self.embedding_steps.popleft() if self.embedding_steps else embeddings()
+        return await step(exchange)
 
     async def list_models(self, request: web.Request) -> web.StreamResponse:
         """GET /v1/models."""
@@ -160,6 +167,20 @@ def answer(
             await response.write(event({"model": model, "choices": [], "usage": counts}))
         await response.write(event("[DONE]"))
         return response
+
+    return step
+
+
+def embeddings(*vectors: Any) -> Step:
+    """These vectors, or one of three numbers for each text."""
+
+    async def step(exchange: Exchange) -> web.StreamResponse:
+        made = vectors or [[1.0, 2.0, float(len(text))] for text in exchange.captured.body["input"]]
+        data = [
+            {"object": "embedding", "index": place, "embedding": vector}
+            for place, vector in enumerate(made)
+        ]
+        return web.json_response({"object": "list", "model": "e", "data": data})
 
     return step
 
@@ -266,6 +287,7 @@ async def responder(port: int = 0) -> AsyncIterator[Responder]:
     running = Responder()
     app = web.Application(client_max_size=2**26)
     app.router.add_post("/v1/chat/completions", running.chat)
+    app.router.add_post("/v1/embeddings", running.embed)
     app.router.add_get("/v1/models", running.list_models)
     app.router.add_get("/requests", running.show)
     app.router.add_post("/script", running.accept_script)

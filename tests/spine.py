@@ -11,6 +11,7 @@ from pathlib import Path
 from bot.completions import ChatMessage, Completion, Tool, ToolCall
 from bot.config import Config, load_config
 from bot.conversing import ChatModel
+from bot.embedding import Embedder
 from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.greeting import HELLO
 from bot.handler import Handler
@@ -311,7 +312,11 @@ def configured(**sections: dict[str, str]) -> Config:
 
 @asynccontextmanager
 async def spine(
-    path: Path, config: Config | None = None, *, gateway: ChatModel | None = None
+    path: Path,
+    config: Config | None = None,
+    *,
+    gateway: ChatModel | None = None,
+    embedder: Embedder | None = None,
 ) -> AsyncIterator[Spine]:
     """A spine with two direct chats (`!ann`, `!bob`) and a shared room (`!all`).
 
@@ -344,6 +349,7 @@ async def spine(
             audit_room=AUDIT_ROOM,
             pacing=Pacing(now=stopwatch, sleep=stopwatch.sleep),
             now=clock,
+            embedder=embedder,
         )
         jobs = daily(config, storage, homeserver, audit_room=AUDIT_ROOM, now=clock)
         yield Spine(config, storage, homeserver, model, handler, clock, stopwatch, jobs)

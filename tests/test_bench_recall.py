@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parent.parent / "benchmarks" / "recall.py"
 
 LINES = [
@@ -80,8 +82,14 @@ def test_a_file_without_questions_is_said(tmp_path: Path) -> None:
     assert "no questions" in run.stderr
 
 
-def test_embeddings_are_refused_while_there_are_none() -> None:
-    run = bench("--embeddings")
+@pytest.mark.live
+@pytest.mark.timeout(300)
+def test_with_embeddings_the_bots_own_path_finds_by_meaning(tmp_path: Path) -> None:
+    questions = [("Who strums a musical thing?", 4, ["D1:2"])]
+    file = locomo(tmp_path / "some.json", questions)
 
-    assert (run.returncode, run.stdout) == (2, "")
-    assert "not available yet" in run.stderr
+    run = bench("--json", "--embeddings", "--data", str(file))
+
+    assert run.returncode == 0, run.stderr
+    figures = json.loads(run.stdout.splitlines()[-1])
+    assert (figures["full@20"], figures["baseline_full@20"]) == (100.0, 0.0)

@@ -57,3 +57,21 @@ async def test_the_rooms_benchmark_ends_with_its_figures_as_one_object() -> None
     assert list(figures) == ["rooms", "messages", "serial_s", "parallel_s", "ratio"]
     assert (figures["rooms"], figures["messages"]) == (2, 2)
     assert figures["ratio"] > 0
+
+
+async def test_the_vault_benchmark_ends_with_its_figures_as_one_object() -> None:
+    options = ("--sizes", "50", "100", "--vaults", "3", "--embeddings", "--json")
+    command = (sys.executable, ROOT / "benchmarks/vault.py", *options)
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    printed, _ = await process.communicate()
+    assert process.returncode == 0
+
+    figures = json.loads(printed.decode().splitlines()[-1])
+
+    assert (figures["sizes"], figures["vaults"]) == ([50, 100], 3)
+    for size in ("50", "100"):
+        assert list(figures[size]) == ["recall", "meaning", "insert", "export", "forget", "open"]
+        for one in figures[size].values():
+            assert 0 < one["p50_ms"] <= one["p95_ms"]
+            assert one["ratio"] > 0
+    assert {"recall_growth", "bare_growth", "recall_p95_ratio", "vaults_mb"} <= figures.keys()

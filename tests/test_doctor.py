@@ -284,3 +284,16 @@ async def test_what_this_version_does_not_do_yet_is_said(tmp_path: Path) -> None
     found = await examine(config, homeserver=well, gateway=well)
 
     assert any("does not act yet on service.metrics" in one.what for one in found)
+
+
+async def test_an_embedding_model_is_asked_too_where_one_is_configured(place: Place) -> None:
+    config = place.config(GATEWAY__EMBEDDING_MODEL="nomic-embed-text")
+    unknown = refusing(GatewayError("The gateway doesn't know the model “nomic-embed-text”."))
+
+    found = await examine(config, homeserver=HOMESERVER, gateway=GATEWAY, embeddings=unknown)
+
+    assert found[-1].line() == (
+        "fail  The gateway doesn't know the model “nomic-embed-text”. "
+        "See [gateway.embedding_model]."
+    )
+    assert not any("does not act yet" in one.what for one in found)

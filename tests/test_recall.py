@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from bot.messages import Room, RoomMessage
-from bot.recall import CHARACTERS_A_TOKEN, recall
+from bot.preferences import Mode
+from bot.recall import recall, tokens_in
 from storage import MasterKey, Vault, open_storage
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -47,9 +48,11 @@ async def test_everything_together_stays_in_the_budget(vault: Vault) -> None:
     for tokens in (0, 50, 200, 1000):
         found = await recall(asked("papaya?"), DIRECT, vault, tokens=tokens)
         size = sum(
-            len(one.text) for part in (found.memories, found.earlier, found.recent) for one in part
+            tokens_in(one.text)
+            for part in (found.memories, found.earlier, found.recent)
+            for one in part
         )
-        assert size <= tokens * CHARACTERS_A_TOKEN
+        assert size <= tokens
 
 
 async def test_a_long_memory_makes_way_for_shorter_ones(vault: Vault) -> None:
@@ -99,3 +102,23 @@ async def test_a_room_that_was_shared_later_keeps_what_was_said_between_two(vaul
     found = await recall(asked("canary?", SHARED), SHARED, vault, tokens=2000)
 
     assert [one.text for one in (*found.earlier, *found.recent)] == ["the canary among others"]
+
+
+async def test_whoever_turned_memory_off_is_reminded_of_this_room_alone(vault: Vault) -> None:
+    elsewhere = Room("!elsewhere", DIRECT.members, encrypted=True)
+    await say(vault, 1, "the papaya elsewhere", elsewhere)
+    await say(vault, 2, "the papaya here")
+    await vault.memories.add("likes papaya", origin="person", room_kind="direct")
+
+    found = await recall(asked("papaya?"), DIRECT, vault, tokens=2000, mode=Mode.OFF)
+
+    assert (found.memories, found.earlier) == ((), ())
+    assert [one.text for one in found.recent] == ["the papaya here"]
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [("", 0), ("four letters make one", 5.25), ("我喜欢木瓜", 5), ("파파야 ok", 3.75)],
+)
+def test_a_letter_of_a_script_without_spaces_is_a_token(text: str, tokens: float) -> None:
+    assert tokens_in(text) == tokens

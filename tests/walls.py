@@ -41,6 +41,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "markdown_it": ("bot.matrix.html",),
     "nh3": ("bot.matrix.html",),
     "nio": ("bot.matrix",),
+    "numpy": ("storage.vectors",),
     "openai": ("bot.gateway",),
     "peewee": ("bot.matrix.backup_ledger", "bot.matrix.crypto_store"),
     "prompt_toolkit": ("bot.demo",),
