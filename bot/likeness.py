@@ -116,7 +116,8 @@ _EMPTY = (
         a an the i i'm i've me my mine am is are be been being has have do does did you your yours
         he him his she her hers they them their it its of to in on at for with and that this so as
         by name named called person user user's really very quite also just too now always much
-        lot lots much currently still actually truly absolutely especially well
+        lot lots much currently still actually truly absolutely especially well any more anymore
+        mehr
         ich mein meine meinen bin ist hat habe der die das ein eine einen und zu im in am sehr
         wirklich auch gern gerne heisst person
         je j j'ai mon ma mes suis est le la les un une des du de et tres vraiment aussi

@@ -42,6 +42,26 @@ def _is_of_vaults(node: ast.AST) -> bool:
     )
 
 
+def what_storage_hides_stays_hidden(house: House) -> Iterator[str]:
+    """A vault's own database, say, would lead around its handle."""
+    hidden = {
+        node.attr
+        for module in house.of("storage")
+        for node in module.nodes
+        if isinstance(node, ast.Attribute) and _is_hidden(node.attr)
+    }
+    for module in house.of("bot"):
+        for node in module.nodes:
+            if not isinstance(node, ast.Attribute) or dotted(node.value) in {"self", "cls"}:
+                continue
+            if node.attr in hidden:
+                yield f"{module.path}:{node.lineno} reaches into {ast.unparse(node)}"
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
 def commands_are_not_matched_by_their_beginning(house: House) -> Iterator[str]:
     deciding = ("bot.command", "bot.commands", "bot.handler", "bot.exchange", "bot.access")
     for module in house.of(*deciding):
@@ -257,6 +277,7 @@ def each_file_says_what_it_is(house: House) -> Iterator[str]:
 
 MANNERS: tuple[Rule, ...] = (
     vaults_open_from_the_sender_and_in_one_file,
+    what_storage_hides_stays_hidden,
     commands_are_not_matched_by_their_beginning,
     every_task_has_a_group,
     bugs_are_caught_where_that_is_said,

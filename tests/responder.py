@@ -26,13 +26,14 @@ Step = Callable[["Exchange"], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """One request as it came in; `at` is when, on the monotonic clock."""
+    """One request as it came in; `at` is when, on the monotonic clock, `text` the body verbatim."""
 
     method: str
     path: str
     headers: dict[str, str]
     body: Any
     at: float
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class Responder:
         text = await request.text()
         body = json.loads(text) if text else None
         headers = {name.lower(): value for name, value in request.headers.items()}
-        captured = Captured(request.method, request.path, headers, body, time.monotonic())
+        captured = Captured(request.method, request.path, headers, body, time.monotonic(), text)
         self.requests.append(captured)
         self.arrived.set()
         return captured

@@ -317,6 +317,7 @@ async def spine(
     *,
     gateway: ChatModel | None = None,
     embedder: Embedder | None = None,
+    pool_size: int = 64,
 ) -> AsyncIterator[Spine]:
     """A spine with two direct chats (`!ann`, `!bob`) and a shared room (`!all`).
 
@@ -332,7 +333,7 @@ async def spine(
         "!open": Room("!open", frozenset({BOT, ANN}), encrypted=False),
     }
     key = MasterKey.load("ab" * 32, path)
-    async with open_storage(path, key, now=clock) as storage:
+    async with open_storage(path, key, now=clock, pool_size=pool_size) as storage:
 
         async def fetch(room_id: str, event_id: str) -> Kept | None:
             return homeserver.kept.get(event_id)

@@ -191,6 +191,14 @@ BREACHES: tuple[Breach, ...] = (
         "vaults are opened in 0 files",
     ),
     (
+        manners.what_storage_hides_stays_hidden,
+        {
+            "storage/vault.py": "class Vault:\n    def rows(self): return self._database",
+            "bot/recall.py": "async def peek(vault):\n    return await vault._database.rows('x')",
+        },
+        "bot/recall.py:2 reaches into vault._database",
+    ),
+    (
         manners.commands_are_not_matched_by_their_beginning,
         {"bot/commands/help.py": "body.startswith('!help')"},
         "bot/commands/help.py:1 matches by startswith",
