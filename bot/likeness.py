@@ -73,10 +73,12 @@ def _stems(text: str) -> frozenset[str]:
 
 
 def _stem(word: str) -> str:
-    word = re.sub(r"'\w+$", "", word)
-    for ending in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word.removesuffix(ending)
+    """What the forms of a word have in common, or nearly so; the stem of a stem is itself."""
+    word, longer = re.sub(r"'\w+$", "", word), ""
+    while word != longer:
+        longer = word
+        fits = (one for one in _ENDINGS if word.endswith(one) and len(word) - len(one) >= 3)
+        word = word.removesuffix(next(fits, ""))
     return word
 
 
@@ -101,7 +103,9 @@ _NOT = frozenset(
     """.split()  # noqa: SIM905
 )
 _AGAINST = frozenset("hate hates hated dislike dislikes detest detests hasse hasst deteste".split())  # noqa: SIM905
-_LIKES = frozenset({"lik", "lov", "enjo", "prefer", "hat", "dislik", "detest", "mag", "lieb"})
+_LIKES = frozenset(
+    map(_stem, "like love enjoy prefer hate dislike detest hasse deteste mag liebe".split())  # noqa: SIM905
+)
 _MODAL = frozenset(
     """
     want wants wanted would might maybe perhaps could used was were had hope hopes plan plans
@@ -127,12 +131,14 @@ _EMPTY = (
     | _NOT
 )
 _SAME = {
-    "favorit": "favourit",
-    "liv": "liv",
-    "wohn": "liv",
-    "leb": "liv",
-    "resid": "liv",
-    "color": "colour",
+    _stem(word): _stem(other)
+    for word, other in (
+        ("favorite", "favourite"),
+        ("color", "colour"),
+        ("wohne", "live"),
+        ("lebe", "live"),
+        ("reside", "live"),
+    )
 }
 
 _SELF = (

@@ -20,6 +20,8 @@ SAME, MORE, OPPOSED, OTHER = Likeness.SAME, Likeness.MORE, Likeness.OPPOSED, Lik
         ("My cat is called Miso", "My black cat is called Miso", MORE),
         ("likes tea", "does not like tea", OPPOSED),
         ("likes coffee", "hates coffee", OPPOSED),
+        ("Enjoys jazz", "I detest jazz", OPPOSED),
+        ("Plays the cello", "I don't play the cello any more", OPPOSED),
         ("mag Kaffee", "mag keinen Kaffee", OPPOSED),
         ("Lives in Rome", "You live in Oslo.", OPPOSED),
         ("I live in Rome", "I moved to Oslo", OPPOSED),
