@@ -97,10 +97,6 @@ class Messenger(Protocol):
         """Whether an event is the bot's own."""
         ...
 
-    async def sender_of(self, room_id: str, event_id: str) -> str | None:
-        """Who sent an event, redacted or not; None where it is gone."""
-        ...
-
 
 class Handler:
     """Takes each event from the dispatcher to its reply, its audit entry and its finished row."""

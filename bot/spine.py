@@ -27,14 +27,14 @@ from bot.pacing import Pacing
 from bot.pausing import Pausing
 from bot.private_talk import PrivateTalk, PrivateWindows
 from bot.processing import processing
-from bot.redacting import Redactions
+from bot.redacting import Redactions, Senders
 from bot.repertoire import Repertoire
 from bot.sweeping import Sweeping
 from bot.unkept import Unkept
 from storage import Storage
 
 
-class Homeserver(Messenger, DirectRooms, Outlet, Rooms, Protocol):
+class Homeserver(Messenger, DirectRooms, Outlet, Rooms, Senders, Protocol):
     """All that the parts between the dispatcher and the homeserver need of it."""
 
 
