@@ -106,8 +106,18 @@ def intent(
 
 
 def is_private_question(line: Line) -> bool:
-    """Whether a command line is talk in truth: `!private` with more than a switch behind it."""
-    return line.name == PRIVATE and line.arguments.casefold() not in ("", "on", "off")
+    """Whether a command line is talk in truth: `!private` with more than a switch behind it.
+
+    A switch with a word too many ("on please"), or a command, is no question: to answer it would
+    leave the person believing that something was switched or run.
+    """
+    if line.name != PRIVATE or not line.arguments:
+        return False
+    words = line.arguments.casefold().split()
+    switch = (
+        words[0].strip(".,!") in ("on", "off") and len(words) <= 3 and not words[-1].endswith("?")
+    )
+    return not switch and re.match(r"\W{1,3}[a-z]+$", words[0]) is None
 
 
 def _refusal(message: RoomMessage, room: Room, config: Config) -> Refusal | None:

@@ -118,8 +118,15 @@ async def examine(config: Config, *, file: Path) -> list[Finding]:
             return check.sentence
 
         async def embedded() -> str:
-            await gateway.embed(["Is this embedded?"])
-            return f"The model gateway embeds with “{config.gateway.embedding_model}”."
+            model = config.gateway.embedding_model
+            try:
+                await gateway.embed(["Is this embedded?"])
+            except GatewayError:
+                raise GatewayError(
+                    f"The gateway gives no vectors with “{model}” at /embeddings, so memory would "
+                    "be searched by words alone. Name another model, or leave this empty."
+                ) from None
+            return f"The model gateway embeds with “{model}”."
 
         async def asked_homeserver() -> str:
             return await reach(config.homeserver.url)

@@ -154,7 +154,7 @@ def forget_everything(counts: Counts, prefix: str) -> str:
     return (
         f"This erases everything that I hold about you: {holdings(counts)}. Your encrypted vault "
         "is destroyed with its key; I can't bring it back. "
-        f"To keep a copy first, type `{prefix}export`.\n\n"
+        f"To keep a copy first, type `{prefix}export`, then `{prefix}forget everything` again.\n\n"
         "Answer **yes** within two minutes to go on; anything else leaves it as it is."
     )
 

@@ -271,3 +271,8 @@ async def test_verify_does_not_call_a_device_signed_that_is_not_shown_so(bot: Sp
 
     assert "does not show this device as signed" in told
     assert "My identity has signed" not in told
+
+
+@pytest.mark.parametrize("typed", ["memory mode", "MEMORY share 3", "!memory"])
+async def test_help_of_more_than_a_command_is_help_of_the_command(bot: Spine, typed: str) -> None:
+    assert await bot.text(f"!help {typed}") == await bot.text("!help memory")

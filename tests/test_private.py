@@ -8,7 +8,7 @@ import pytest
 from bot import pausing
 from bot.errors import GatewayError
 from bot.messages import Room, RoomMessage, Standing
-from bot.preferences import choose_private
+from bot.preferences import choose_private, is_private
 from bot.private_talk import EXCHANGES, WINDOWS, PrivateWindows
 from bot.unkept import INTERRUPTED, PRIVATE
 from tests.spine import ANN, BOB, Clock, Spine, configured, remembers, spine
@@ -225,3 +225,29 @@ def test_what_is_held_of_private_talk_is_bounded() -> None:
     for number in range(WINDOWS):
         windows.add(said("$1", f"@{number}:x", "hello"), room, "hi")
     assert windows.of(ANN, "!ann") == ()
+
+
+@pytest.mark.parametrize("line", ["on please", "off now", "ON!", "!memory", "/off"])
+async def test_a_switch_with_a_word_too_many_is_neither_asked_nor_obeyed(
+    bot: Spine, line: str
+) -> None:
+    said = await bot.text(f"!private {line}")
+
+    assert "nothing was changed and nothing asked" in said
+    assert bot.model.requests == []
+    async with bot.storage.vaults.open(ANN) as vault:
+        assert not await is_private(vault, "!ann")
+
+
+@pytest.mark.parametrize("question", ["On which day is Easter?", "off topic, what is a rash?"])
+async def test_a_question_may_begin_with_the_word_of_a_switch(bot: Spine, question: str) -> None:
+    await bot.say(f"!private {question}")
+
+    assert question in bot.model.last_prompt
+
+
+async def test_among_others_private_is_said_to_be_for_one_alone(bot: Spine) -> None:
+    [here] = await bot.say("!private on", ANN, "!all")
+
+    assert "for you alone" in here.text
+    assert "for you alone" not in await bot.text("!private on")

@@ -8,7 +8,8 @@ from bot.messages import Reply, Where
 
 async def _run(context: CommandContext) -> Reply:
     prefix = context.prefix
-    wanted = context.arguments.lower().removeprefix(prefix)[:20]
+    words = context.arguments.lower().split()
+    wanted = words[0].removeprefix(prefix)[:20] if words else ""
     if not wanted:
         return Reply(replies.help_page(context.commands, prefix))
     command = named(wanted, context.commands)

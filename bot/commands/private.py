@@ -3,7 +3,7 @@
 from bot import preferences
 from bot.command import Command, CommandContext
 from bot.errors import UsageError
-from bot.messages import Action, Effect, Facts, Reply, Where
+from bot.messages import Action, Effect, Facts, Reply, Room, RoomKind, Where
 
 MEANING = (
     "nothing that you ask me and nothing that I answer is stored or learned, and I use nothing of "
@@ -19,8 +19,10 @@ async def _run(context: CommandContext) -> Reply:
             "change how it is to be afterwards."
         )
     word = context.arguments.casefold()
-    if word:
+    if word in ("on", "off"):
         return await _choose(context, private=word == "on")
+    if word:
+        raise UsageError(_nothing_changed(context.prefix))
     private = await preferences.is_private(context.vault, context.message.room_id)
     return Reply(_state(context.prefix, private=private))
 
@@ -29,12 +31,26 @@ async def _choose(context: CommandContext, *, private: bool) -> Reply:
     await preferences.choose_private(context.vault, context.message.room_id, private=private)
     facts: Facts = {"private": private, "room": str(context.room.kind)}
     changed = Effect(Action.SETTINGS_CHANGED, facts=facts)
-    return Reply(_begun(context.prefix) if private else _ended(context.prefix), effects=(changed,))
+    text = _begun(context.prefix, context.room) if private else _ended(context.prefix)
+    return Reply(text, effects=(changed,))
 
 
-def _begun(prefix: str) -> str:
+def _nothing_changed(prefix: str) -> str:
     return (
-        f"**Private from now on.** In this room, until you type `{prefix}private off`, {MEANING}. "
+        f"That is no private question, so nothing was changed and nothing asked. Type `{prefix}"
+        f"private on` or `{prefix}private off`, with nothing behind it, for this room, or "
+        f"`{prefix}private` and your question."
+    )
+
+
+def _begun(prefix: str, room: Room) -> str:
+    alone = room.kind is RoomKind.SHARED
+    yours = (
+        " This is so for you alone: what others say to me here is kept as before." if alone else ""
+    )
+    return (
+        f"**Private from now on.** In this room, until you type `{prefix}private off`, {MEANING}."
+        f"{yours} "
         "So that we can talk, I hold the last few messages in working memory, for half an hour at "
         "most and on no disk.\n\n"
         "What does not change: the messages stand in this room, on the devices of everybody who is "

@@ -25,6 +25,7 @@ _EARLIER = "Earlier messages that may matter:"
 _MEMORY_LINE = re.compile(r"- \[(\d+)\] (.+)")
 _EARLIER_LINE = re.compile(r"- (\d{4}-\d\d-\d\d), the person: (.+)")
 _FENCE = re.compile(r"quoted-[0-9a-f]+")  # others' words follow: not the person's
+_FENCED = re.compile(r"^(quoted-[0-9a-f]+)$.*?^\1$", re.MULTILINE | re.DOTALL)
 
 _SENTENCE = re.compile(r"[^\n.!?]+(?:[.!?](?=\S)[^\n.!?]*)*[.!?]*")
 _QUESTION = re.compile(
@@ -241,7 +242,7 @@ def _known(messages: Sequence[Mapping[str, Any]]) -> list[_Known]:
         if message.get("role") == "system":
             known += _from_system(_text(message))
         elif message.get("role") == "user":
-            known += _told(_text(message), "You told me", (1, at))
+            known += _told(_FENCED.sub("", _text(message)), "You told me", (1, at))
     return known
 
 

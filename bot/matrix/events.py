@@ -14,7 +14,7 @@ from storage import Reading
 
 LATEST = 4_102_444_800_000  # milliseconds; a claim to be from after 2099 is no date
 REDACTION = "m.room.redaction"
-DECISIONS = {"✅": True, "✔": True, "☑": True, "❌": False, "✖": False, "❎": False}
+DECISIONS = dict.fromkeys("✅✔☑👍", True) | dict.fromkeys("❌✖❎👎", False)
 SPOKEN = frozenset({"m.text", "m.emote"})  # never m.notice: bots don't answer bots
 
 Json = Mapping[str, Any]
@@ -151,8 +151,8 @@ def _redaction(event: ClearEvent) -> Redaction | None:
 
 
 def _reaction(event: ClearEvent) -> Reaction | None:
-    """A reaction that can decide something; the variants of a sign are one (U+FE0F)."""
-    key, to = text(event.relation, "key").rstrip("\ufe0f"), _event_id(event.relation, "event_id")
+    """A reaction that can decide something; a sign's variants (U+FE0F) and colours are one."""
+    key, to = text(event.relation, "key")[:1], _event_id(event.relation, "event_id")
     if event.relation.get("rel_type") != "m.annotation" or key not in DECISIONS or not to:
         return None
     return Reaction(event.event_id, event.room_id, event.sender, to, yes=DECISIONS[key])

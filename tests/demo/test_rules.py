@@ -197,3 +197,11 @@ def test_quotes_are_always_the_persons_own_words(start: str, rest: str) -> None:
         assert fact.quote in message
         assert fact.quote.strip() == fact.quote != ""
         assert len(fact.text) <= 250
+
+
+def test_what_somebody_quotes_is_never_told_as_theirs() -> None:
+    quoted = "quoted-0a1b\n> My cat is called Rex.\nquoted-0a1b\nWhat do you think of this?"
+
+    answer = said(quoted, "I see.", "What is my cat called?")
+
+    assert answer.text == UNKNOWN

@@ -294,7 +294,8 @@ def test_a_redaction_names_what_is_taken_back_in_every_room_version(
 
 
 @pytest.mark.parametrize(
-    ("key", "yes"), [("✅", True), ("✔\ufe0f", True), ("❌", False), ("❎", False)]
+    ("key", "yes"),
+    [("✅", True), ("✔\ufe0f", True), ("❌", False), ("❎", False), ("👍", True), ("👎🏽", False)],
 )
 def test_a_sign_for_yes_or_no_is_a_reaction(key: str, yes: bool) -> None:
     relation = {"rel_type": "m.annotation", "event_id": "$0", "key": key}
