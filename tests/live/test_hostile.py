@@ -19,6 +19,7 @@ from bot.matrix.http import RequestError, path
 from bot.messages import Outgoing
 from tests.live.bots import Bot
 from tests.live.conftest import StartBot
+from tests.live.events import is_greeting
 from tests.live.staging import asked
 from tests.live.test_matrix_client import Person, World
 from tests.matrix.mutating import CLEAR, OLM, TO_DEVICE, Mutator, Phone, envelope, words
@@ -56,11 +57,13 @@ class Scene:
         return await self.hear(room_id)
 
     async def hear(self, room_id: str) -> str:
-        """The bot's next new message in that room."""
+        """The bot's next new message in that room, apart from its greeting."""
 
         def is_answer(event: ClearEvent) -> bool:
             by_bot = (event.sender, event.type) == (self.bot.user_id, "m.room.message")
             if not by_bot or "m.new_content" in event.content:
+                return False
+            if is_greeting(str(event.content["body"])):
                 return False
             if event.room_id != room_id:
                 self.unasked.append(str(event.content["body"]))

@@ -22,7 +22,7 @@ from bot.matrix.guard import Guard
 from bot.matrix.http import Http, path
 from bot.matrix.media import download_encrypted
 from bot.messages import Attachment, Outgoing, RoomMessage
-from bot.room_events import Batch, Invite, RoomEvent, Undecryptable
+from bot.room_events import Batch, Edit, Invite, RoomEvent, Undecryptable
 from storage import MasterKey, open_storage
 from tests.live.conftest import StartPeer
 from tests.live.peers import Implementation
@@ -265,7 +265,7 @@ async def test_edits_notices_and_threads_keep_their_relations(world: World) -> N
     edit = await bot.says(room_id, "grown", replaces=live, mention=ann.user_id)
     notice = await bot.client.sender.send(Outgoing(room_id, "aside", "notice"))
     begun, edited, aside = await ann.sees(live), await ann.sees(edit), await ann.sees(notice)
-    in_thread = await ann.next(RoomMessage)
+    in_thread, grown = await ann.next(RoomMessage), await ann.next(Edit)
 
     assert begun.content["org.matrix.msc4357.live"] == {}
     assert (in_thread.body, in_thread.thread_id, in_thread.reply_to) == ("grow", root, None)
@@ -274,7 +274,8 @@ async def test_edits_notices_and_threads_keep_their_relations(world: World) -> N
     assert "org.matrix.msc4357.live" not in edited.content
     assert aside.content["msgtype"] == "m.notice"
     assert aside.content["m.mentions"] == edited.content["m.mentions"] == {}
-    assert ann.events.empty()  # neither the edit nor the notice is a message to answer
+    assert (grown.replaces, grown.message.body) == (live, "grown")
+    assert ann.events.empty()  # the notice is no message to answer
 
 
 async def test_a_file_travels_encrypted(world: World) -> None:
