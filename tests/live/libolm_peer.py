@@ -87,6 +87,7 @@ class LibolmPeer:
         # mautrix's own one gives up at once where a room key is still on its way.
         self.client.remove_dispatcher(DecryptionDispatcher)
         self.incoming: asyncio.Queue[Event] = asyncio.Queue()
+        self.given_up: set[str] = set()  # sessions whose key was waited for once
         self.client.add_event_handler(EventType.ALL, self.incoming.put, wait_sync=True)
         await self.crypto.load()
         await self.crypto.share_keys()
@@ -140,6 +141,9 @@ class LibolmPeer:
             return await self.crypto.decrypt_megolm_event(event)
         except SessionNotFound:
             session = event.content.session_id
+            if session in self.given_up:
+                raise
+            self.given_up.add(session)
             await self.crypto.wait_for_session(event.room_id, session, timeout=KEY_WAIT_SECONDS)
             return await self.crypto.decrypt_megolm_event(event)
 

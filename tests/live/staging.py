@@ -2,10 +2,11 @@
 
 import asyncio
 import secrets
+import sqlite3
 import time
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +94,17 @@ def everything(chat: Chat, *, kind: str | None = "m.text") -> list[str]:
     """All of a kind that the bot has ever said in the room."""
     said = chat.person.messages(chat.room_id, chat.bot.user_id)
     return [one.text for one in said if kind in (None, one.kind)]
+
+
+def in_order(homeserver: Homeserver, chat: Chat, sender: str) -> list[str]:
+    """The ids of what somebody sent in a room, in the homeserver's order."""
+    with closing(sqlite3.connect(f"{homeserver.database.as_uri()}?mode=ro", uri=True)) as database:
+        rows = database.execute(
+            "SELECT event_id FROM events WHERE room_id = ? AND sender = ? "
+            "AND type = 'm.room.encrypted' ORDER BY stream_ordering",
+            (chat.room_id, sender),
+        )
+        return [event_id for (event_id,) in rows]
 
 
 def asked(body: dict[str, list[dict[str, str]]]) -> str:

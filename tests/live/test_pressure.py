@@ -2,9 +2,8 @@
 
 import asyncio
 import socket
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from bot.room_queue import LONG, WHOLE
 from tests.live.bots import Bot, Chat
 from tests.live.proxy import Proxy, hanging
 from tests.live.reckoning import question, reply
-from tests.live.staging import Stage, ask, asked, everything, heard, waiting
+from tests.live.staging import Stage, ask, asked, everything, heard, in_order, waiting
 from tests.responder import Exchange, answer
 
 BURST = 1000
@@ -33,17 +32,6 @@ def memory(bot: Bot, what: str) -> int:
     """What the bot's process takes (VmRSS), or took at most (VmHWM), in kB."""
     lines = Path(f"/proc/{bot.pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{what}:"))
-
-
-def in_order(homeserver: Homeserver, chat: Chat, sender: str) -> list[str]:
-    """The ids of what somebody sent in a room, in the homeserver's order."""
-    with closing(sqlite3.connect(f"{homeserver.database.as_uri()}?mode=ro", uri=True)) as database:
-        rows = database.execute(
-            "SELECT event_id FROM events WHERE room_id = ? AND sender = ? "
-            "AND type = 'm.room.encrypted' ORDER BY stream_ordering",
-            (chat.room_id, sender),
-        )
-        return [event_id for (event_id,) in rows]
 
 
 async def burst(homeserver: Homeserver, chat: Chat) -> list[str]:
