@@ -9,7 +9,7 @@ from bot.assistant import cost
 from bot.chatting import Exchange, check_quota
 from bot.config import Config
 from bot.delivery import Address
-from bot.messages import Fact, Room, RoomMessage
+from bot.messages import Fact, Room, RoomKind, RoomMessage
 from bot.processing import Processing
 from bot.unkept import PRIVATE, Unkept
 from storage import Turn, Vault
@@ -27,10 +27,14 @@ class PrivateWindows:
         self._now = now
         self._windows: dict[tuple[str, str], deque[Turn]] = {}
 
-    def of(self, user_id: str, room_id: str) -> tuple[Turn, ...]:
-        """What was said there within the last half hour, oldest first."""
+    def of(self, user_id: str, room: Room) -> tuple[Turn, ...]:
+        """What was said there within the last half hour, oldest first.
+
+        A shared room may have been a direct chat: what was said then stays between two.
+        """
         self._expire()
-        return tuple(self._windows.get((user_id, room_id), ()))
+        said = self._windows.get((user_id, room.room_id), ())
+        return tuple(one for one in said if one.room_kind in (room.kind, RoomKind.SHARED))
 
     def add(self, message: RoomMessage, room: Room, answer: str) -> None:
         """Note a question and its answer."""
@@ -104,7 +108,7 @@ class PrivateTalk:
         await check_quota(vault, self._config, self._now())
         message, room = exchange.message, exchange.room
         asked = replace(message, body=question) if question else message
-        recent = self._windows.of(message.sender, room.room_id) if goes_on else ()
+        recent = self._windows.of(message.sender, room) if goes_on else ()
         answer = await self._unkept.answer(asked, room, to, called=PRIVATE, recent=recent)
         if goes_on:
             self._windows.add(asked, room, answer.text)

@@ -3,7 +3,14 @@
 import re
 from itertools import groupby
 
+NAME = 3  # words between quotation marks that are still a name, such as a title
+
 _MARK = re.compile(r"[ \t]{0,3}>")  # a quote in Markdown, and in the fallback of old replies
+_CODE = re.compile(r"[ \t]{0,3}(?:```|~~~)")
+_MARKS = re.compile(
+    r'"[^"\n]{1,2000}"|“[^”“\n]{1,2000}”|„[^“”„\n]{1,2000}[“”]|«[^»«\n]{1,2000}»|»[^«»\n]{1,2000}«'
+    r"|「[^」\n]{1,2000}」"
+)
 
 
 def has_quotes(body: str) -> bool:
@@ -12,8 +19,22 @@ def has_quotes(body: str) -> bool:
 
 
 def own_words(body: str) -> str:
-    """The message without what it quotes; a lone mark stands where a quotation was."""
-    return "\n".join(">" if _is_quoted(line) else line for line in body.splitlines())
+    """The message without what is or may be quoted; a lone mark stands where a quotation was.
+
+    As its readers see it: the lines behind a quotation up to an empty one, and code, are not the
+    person's words, and what stands between quotation marks may be anybody's unless it is a name.
+    """
+    kept, quoted, code = [], False, False
+    for line in body.splitlines():
+        fence = _CODE.match(line) is not None
+        quoted = not code and bool(line.strip()) and (quoted or _is_quoted(line))
+        kept.append(">" if quoted or code or fence else line)
+        code ^= fence
+    return _MARKS.sub(_unless_short, "\n".join(kept))
+
+
+def _unless_short(found: re.Match[str]) -> str:
+    return found[0] if len(found[0].split()) <= NAME else ">"
 
 
 def stands(quote: str, body: str) -> bool:

@@ -57,6 +57,15 @@ class Basis:
     recent: int
 
 
+_SOURCES = """
+    SELECT source_event_id AS event_id FROM memory
+    WHERE memory_id = ?1 AND source_event_id IS NOT NULL
+    UNION SELECT event_id FROM memory_said WHERE memory_id = ?1
+    UNION SELECT source_event_id FROM memory_revision
+    WHERE memory_id = ?1 AND source_event_id IS NOT NULL
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """A message in which a memory was said, or an answer that used it."""
@@ -101,6 +110,11 @@ class Traces:
         """Further messages that say what a memory says, oldest first."""
         rows = await self._database.rows(_SAID, memory_id)
         return [Said(row[0], row[1], from_text(row[3]), row[2]) for row in rows]
+
+    async def sources(self, memory_id: int) -> list[str]:
+        """The event ids of all messages that a memory, or a former text of it, came from."""
+        rows = await self._database.rows(_SOURCES, memory_id)
+        return [row["event_id"] for row in rows]
 
     async def changes(self, *, since: datetime, now: datetime, until: datetime) -> Lately:
         """What is new and changed since a moment, and what ends between now and another."""

@@ -276,3 +276,19 @@ async def test_verify_does_not_call_a_device_signed_that_is_not_shown_so(bot: Sp
 @pytest.mark.parametrize("typed", ["memory mode", "MEMORY share 3", "!memory"])
 async def test_help_of_more_than_a_command_is_help_of_the_command(bot: Spine, typed: str) -> None:
     assert await bot.text(f"!help {typed}") == await bot.text("!help memory")
+
+
+async def test_forgetting_a_memory_takes_every_message_that_said_it(bot: Spine) -> None:
+    bot.model.answers = [
+        remembers("Lives in Rome", "I live in Rome"),
+        remembers("Lives in Rome", "I live in Rome"),
+        remembers("Lives in Oslo", "I live in Oslo"),
+    ]
+    for said in ("I live in Rome", "As I said, I live in Rome.", "I live in Oslo now"):
+        await bot.say(said)
+
+    told = await bot.text("!forget 1")
+
+    assert "6 stored messages" in told
+    async with bot.storage.vaults.open(ANN) as vault:
+        assert await vault.turns.count() == 0

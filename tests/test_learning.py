@@ -141,7 +141,7 @@ def test_what_is_quoted_carries_nothing(body: str) -> None:
 
 
 def test_what_stands_beside_a_quotation_is_still_said() -> None:
-    said = "> and yours?\nMy cat is called Miso."
+    said = "> and yours?\n\nMy cat is called Miso."
 
     assert isinstance(judge("My cat is called Miso", "My cat is called Miso", said), Kept)
 

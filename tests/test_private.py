@@ -1,6 +1,7 @@
 """A private question: answered without the vault, kept nowhere, forgotten within half an hour."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -218,13 +219,13 @@ def test_what_is_held_of_private_talk_is_bounded() -> None:
     for number in range(EXCHANGES + 3):
         windows.add(said(f"${number}", ANN, "x" * 9000), room, "y" * 9000)
 
-    held = windows.of(ANN, "!ann")
+    held = windows.of(ANN, room)
     assert [one.event_id for one in held[::2]] == [f"${number}" for number in range(3, 9)]
     assert max(len(one.text) for one in held) == 2000
 
     for number in range(WINDOWS):
         windows.add(said("$1", f"@{number}:x", "hello"), room, "hi")
-    assert windows.of(ANN, "!ann") == ()
+    assert windows.of(ANN, room) == ()
 
 
 @pytest.mark.parametrize("line", ["on please", "off now", "ON!", "!memory", "/off"])
@@ -251,3 +252,15 @@ async def test_among_others_private_is_said_to_be_for_one_alone(bot: Spine) -> N
 
     assert "for you alone" in here.text
     assert "for you alone" not in await bot.text("!private on")
+
+
+async def test_what_was_private_between_two_is_not_told_where_others_read_now(bot: Spine) -> None:
+    await bot.say("!private on")
+    await bot.say("my canary is K7")
+    direct = bot.homeserver.rooms["!ann"]
+    bot.homeserver.rooms["!ann"] = replace(direct, members=direct.members | {BOB})
+
+    await bot.say("what is my canary?", mentions_bot=True)
+
+    assert "what is my canary?" in bot.model.last_prompt
+    assert "K7" not in bot.model.last_prompt

@@ -18,12 +18,12 @@ async def _run(context: CommandContext) -> Reply | Confirmation:
 
 
 async def _one(context: CommandContext, memory_id: int) -> Reply:
-    """Erase a memory, the message that it was learned from, and the answer to that."""
+    """Erase a memory, all messages that it or its former texts came from, and their answers."""
     vault = context.vault
     memory = await vault.memories.get(memory_id)
     if memory is None:
         raise UsageError(memory_words.no_such(memory_id, context.prefix))
-    said = await vault.turns.about(memory.source_event_id) if memory.source_event_id else []
+    said = await vault.traces.sources(memory_id)
     messages = await vault.turns.delete(said) if said else 0
     await vault.memories.delete([memory_id])
     effect = Effect(
