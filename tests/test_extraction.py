@@ -46,11 +46,11 @@ async def test_one_more_request_finds_the_facts(bot: Spine) -> None:
 async def test_it_is_asked_with_the_message_alone(bot: Spine) -> None:
     await bot.say("!memory add my canary is K7")
     bot.model.answers = ["Nice.", listed()]
-    await bot.say("> quoted Q8 words\nMy canary is a fine bird")
+    await bot.say("> quoted Q8 words\n\nMy canary is a fine bird")
 
     _, asked = bot.model.requests[-1]
 
-    assert asked.content == ">\nMy canary is a fine bird"
+    assert asked.content == ">\n\nMy canary is a fine bird"
     assert "K7" not in str([one.content for one in bot.model.requests[-1]])
     assert "K7" in str([one.content for one in bot.model.requests[-2]])
 
