@@ -9,10 +9,14 @@ from storage import Memory, Vault
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What became of proposals, and what was done for that."""
+    """What became of proposals, and what was done for that.
+
+    `missed` are those that were decided in another way just before.
+    """
 
     remembered: tuple[Memory, ...] = ()
     rejected: tuple[int, ...] = ()
+    missed: tuple[int, ...] = ()
     effects: tuple[Effect, ...] = ()
 
 
@@ -29,22 +33,26 @@ async def former(vault: Vault, proposals: Sequence[Memory]) -> dict[int, Memory]
 
 
 async def _approve(vault: Vault, proposals: Sequence[Memory]) -> Decided:
-    remembered, effects = [], []
+    remembered, missed, effects = [], [], []
     for proposal in proposals:
         memory = await vault.pending.approve(proposal.memory_id)
-        if memory is not None:
+        if memory is None:
+            missed.append(proposal.memory_id)
+        else:
             remembered.append(memory)
             effects.append(remembering(memory, is_new=memory.memory_id == proposal.memory_id))
-    return Decided(tuple(remembered), effects=tuple(effects))
+    return Decided(tuple(remembered), missed=tuple(missed), effects=tuple(effects))
 
 
 async def _reject(vault: Vault, proposals: Sequence[Memory]) -> Decided:
-    gone = await vault.pending.reject([one.memory_id for one in proposals])
+    wanted = [one.memory_id for one in proposals]
+    gone = await vault.pending.reject(wanted)
     effects = [
         Effect(Action.MEMORY_DELETED, target=f"memory {one}", facts={"approved": False})
         for one in gone
     ]
-    return Decided(rejected=tuple(gone), effects=tuple(effects))
+    missed = tuple(one for one in wanted if one not in gone)
+    return Decided(rejected=tuple(gone), missed=missed, effects=tuple(effects))
 
 
 def remembering(memory: Memory, *, is_new: bool) -> Effect:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from bot.messages import Action, Effect, Outcome, Reply, Room, RoomKind, RoomMes
 from bot.own_vault import ByTheClock, everybody, known_vault
 from bot.recall import usable
 from bot.room_events import Reaction
-from storage import WAITS, Memory, Storage, StorageFailure, Unanswered, Vault
+from storage import WAITS, Memory, Notice, Storage, StorageFailure, Vault, VaultGone
 
 log = logging.getLogger(__name__)
 
@@ -62,31 +63,68 @@ class Consent:
         """Ask about what a message proposed, if it did; under the same id after a crash."""
         found = await vault.pending.of_message(message.event_id)
         proposals = [one for one in found if usable(one, room)]
-        if not proposals:
-            return
+        if proposals:
+            await self._ask(proposals, room, vault, to)
+        await self.settle(vault)  # also what this answer erased, or others while it was written
+
+    async def decide(self, reaction: Reaction) -> None:
+        """Take a yes or a no to a notice from the one whom it asks; finish the event.
+
+        What fails is left to the next start.
+        """
+        try:
+            done = await self._may_decide(reaction) and await self._carried_out(reaction)
+        except (HomeserverUnavailableError, VaultGone):
+            raise
+        except (HomeserverError, StorageFailure):
+            return log.warning("a reaction is not carried out yet: it is left to the next start")
+        if not done:
+            await self._storage.inbox.finish(reaction.event_id)
+        return None
+
+    async def settle(self, vault: Vault) -> None:
+        """Let no notice go on asking about what was decided in another way, or went.
+
+        What stands there then holds nothing of what was asked, for whoever is in the room by now.
+        What can't be said because the homeserver is away is said the next time.
+        """
+        for notice in await vault.pending.decided():
+            try:
+                await self._put(self._outcome(notice), notice.room_id, notice.event_id, None)
+            except HomeserverUnavailableError:
+                log.info("a notice that asked could not be edited yet")
+            else:
+                await vault.pending.settled(notice.event_id)
+
+    async def expire(self) -> None:
+        """Erase what nobody approved in time, of everybody; then say so where it was asked."""
+        people = await everybody(self._storage)
+        for each in (self._expire, self._settle):
+            for person in people:
+                try:
+                    await each(person)
+                except StorageFailure:  # one damaged vault must not keep the others' back
+                    log.warning("what was not approved in time could not be dealt with in a vault")
+
+    async def _ask(
+        self, proposals: Sequence[Memory], room: Room, vault: Vault, to: Address
+    ) -> None:
         former = await approving.former(vault, proposals)
         texts = {number: one.text for number, one in former.items() if usable(one, room)}
         numbers = [one.memory_id for one in proposals]
         asking = to.about(f"consent {numbers}")
         text = consent_words.notice(proposals, texts, self._prefix)
         [event_id, *_] = await self._delivery.send(Reply(text, repeats=True), asking)
-        await vault.pending.noticed(numbers, event_id)
+        await vault.pending.noticed(numbers, event_id, to.room_id)
 
-    async def decide(self, reaction: Reaction) -> None:
-        """Take a yes or a no to a notice from the one whom it asks; finish the event."""
-        if await self._may_decide(reaction):
-            async with known_vault(reaction, self._storage) as vault:
-                if vault is not None and await self._decided(reaction, vault):
-                    return
-        await self._storage.inbox.finish(reaction.event_id)
-
-    async def expire(self) -> None:
-        """Erase what nobody approved in time, and say so where it was asked."""
-        for person in await everybody(self._storage):
-            try:
-                await self._expire(person)
-            except StorageFailure:  # one damaged vault must not keep the others' back
-                log.warning("what was not approved in time could not be erased in a vault")
+    async def _carried_out(self, reaction: Reaction) -> bool:
+        """Whether the reaction decided something."""
+        async with known_vault(reaction, self._storage) as vault:
+            if vault is None:
+                return False
+            done = await self._decided(reaction, vault)
+            await self.settle(vault)
+            return done
 
     async def _may_decide(self, reaction: Reaction) -> bool:
         if not allowed(reaction.sender, self._config):
@@ -111,47 +149,56 @@ class Consent:
         in_time = [one for one in waiting if self._now() - one.created_at < WAITS]
         if waiting and not in_time:
             decided = await approving.decide(vault, waiting, yes=False)
-            text = consent_words.EXPIRED
+            await self._answer(reaction, room, vault, consent_words.EXPIRED)
         else:
             decided = await approving.decide(vault, in_time, yes=reaction.yes)
             decided = _with_before(decided, asked, yes=reaction.yes) if begun else decided
-            text = self._became(decided, room, yes=reaction.yes)
-        await self._put(text, reaction.room_id, reaction.to, _audience(room))
+            await self._answer(reaction, room, vault, self._remembered(decided.remembered, room))
         await self._journal.of_person(
             reaction.sender, vault, decided.effects, finishes=reaction.event_id
         )
         return True
 
-    def _became(self, decided: Decided, room: Room, *, yes: bool) -> str:
-        """What stands in the place of the question."""
-        if not yes:
-            return consent_words.NOTHING_KEPT
-        shown = [one for one in decided.remembered if usable(one, room)]
-        if not shown:
-            return consent_words.DONE_BEFORE.format(prefix=self._prefix)
-        return consent_words.approved(shown, self._prefix)
+    async def _answer(self, reaction: Reaction, room: Room, vault: Vault, text: str) -> None:
+        """Say in the place of the question what became of it, where that still is to be said."""
+        notice = await vault.pending.notice(reaction.to)
+        if notice is None:
+            return
+        text = text or self._outcome(notice)
+        if await self._put(text, reaction.room_id, reaction.to, _audience(room)):
+            await vault.pending.settled(reaction.to)
+
+    def _remembered(self, memories: Sequence[Memory], room: Room) -> str:
+        """What is remembered; by number alone where somebody may be who could not read the notice.
+
+        Nothing where it is nothing, such as when another client was faster.
+        """
+        if room.kind is RoomKind.DIRECT:
+            return consent_words.approved(memories, self._prefix)
+        return consent_words.approved_by_number(memories, self._prefix)
+
+    def _outcome(self, notice: Notice) -> str:
+        return consent_words.OUTCOMES[notice.became].format(prefix=self._prefix)
 
     async def _expire(self, person: ByTheClock) -> None:
-        before = self._now() - WAITS
         async with known_vault(person, self._storage) as vault:
             if vault is None:
                 return
-            notices = await vault.pending.unanswered(before)
-            erased = await vault.pending.expire(before)
+            erased = await vault.pending.expire(self._now() - WAITS)
             if erased:
                 facts = {"expired": True, "memories": len(erased)}
                 effect = Effect(Action.MEMORY_DELETED, facts=facts)
                 await self._journal.of_person(person.sender, vault, [effect])
-        for notice in notices:
-            await self._over(notice)
 
-    async def _over(self, notice: Unanswered) -> None:
-        await self._put(consent_words.EXPIRED, notice.room_id, notice.notice_event_id, None)
+    async def _settle(self, person: ByTheClock) -> None:
+        async with known_vault(person, self._storage) as vault:
+            if vault is not None:
+                await self.settle(vault)
 
     async def _put(
         self, text: str, room_id: str, notice: str, audience: frozenset[str] | None
-    ) -> None:
-        """Put what became of it in the place of the question; a room that refuses is no matter."""
+    ) -> bool:
+        """Put what became of it in the place of the question; False where the room refuses it."""
         to = Address(room_id, notice, audience=audience).about("decided")
         try:
             await self._delivery.edit(Reply(text, repeats=True), to, notice)
@@ -159,6 +206,8 @@ class Consent:
             raise
         except HomeserverError:
             log.info("a notice that asked could not be edited")
+            return False
+        return True
 
 
 def _is_of(proposal: Memory, reaction: Reaction) -> bool:
@@ -177,4 +226,4 @@ def _with_before(decided: Decided, asked: Sequence[Memory], *, yes: bool) -> Dec
     if not effects:
         action = Action.MEMORY_UPDATED if yes else Action.MEMORY_DELETED
         effects.append(Effect(action, Outcome.INTERRUPTED))
-    return Decided((*new, *decided.remembered), decided.rejected, tuple(effects))
+    return replace(decided, remembered=(*new, *decided.remembered), effects=tuple(effects))

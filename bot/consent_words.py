@@ -35,6 +35,12 @@ UNTRUSTED_GATEWAY = (
 EXPIRED = f"Not kept: {WAITS.days} days have passed. If it still matters, tell me once more."
 DONE_BEFORE = "Done: `{prefix}memory` shows what I remember."
 NOTHING_KEPT = "Not kept."
+OUTCOMES: Mapping[str, str] = {
+    "approved": DONE_BEFORE,
+    "rejected": NOTHING_KEPT,
+    "expired": EXPIRED,
+}
+"""What stands in the place of a notice, for anybody to read, by what became of it."""
 MAY_I = "May I remember this?"
 """How each notice begins that asks."""
 
@@ -137,6 +143,14 @@ def approved(memories: Sequence[Memory], prefix: str) -> str:
     """What was proposed is remembered; how to undo each."""
     return "\n".join(
         f"Remembered: {one.text} · `{prefix}memory delete {one.memory_id}`" for one in memories
+    )
+
+
+def approved_by_number(memories: Sequence[Memory], prefix: str) -> str:
+    """The same without the words, where others may read it."""
+    return "\n".join(
+        f"Remembered: memory {one.memory_id} · `{prefix}memory delete {one.memory_id}`"
+        for one in memories
     )
 
 

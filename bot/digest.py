@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from bot import digest_words
 from bot.access import allowed
@@ -10,7 +11,6 @@ from bot.changes import Changes
 from bot.config import Config
 from bot.delivery import Address, Delivery
 from bot.errors import HomeserverError, HomeserverUnavailableError
-from bot.exchange import DirectRooms
 from bot.journal import Journal
 from bot.messages import Action, Effect, Reply
 from bot.own_vault import ByTheClock, everybody, known_vault
@@ -21,6 +21,14 @@ log = logging.getLogger(__name__)
 
 WEEK = timedelta(days=7)
 AHEAD = timedelta(days=14)  # what ends by then is named
+
+
+class DirectRooms(Protocol):
+    """Where a digest goes."""
+
+    async def direct_room(self, user_id: str, *, besides: str) -> str:
+        """The encrypted direct chat with exactly this person, never the room `besides`."""
+        ...
 
 
 class Digests:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from bot import memory_words
 from bot.replies import count
 from storage import Lately, Memory
 
@@ -42,7 +43,7 @@ def _undo(memory: Memory, prefix: str) -> str:
 
 
 def _look(memory: Memory, prefix: str) -> str:
-    return f"{memory.text} · `{prefix}memory show {memory.memory_id}` has what it said before"
+    return f"{memory.text} · {memory_words.back(memory.memory_id, prefix)}"
 
 
 def _end(memory: Memory, prefix: str) -> str:

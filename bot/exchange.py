@@ -12,6 +12,7 @@ from bot.changes import Changes
 from bot.chatting import Chats, Exchange
 from bot.command import Command, CommandContext, Confirmation, Line, Run
 from bot.confirmations import Confirmations
+from bot.consent import Consent
 from bot.delivery import Address, Delivery, address
 from bot.errors import UsageError
 from bot.greeting import Greeting
@@ -69,6 +70,7 @@ class Exchanges:
         storage: Storage,
         assistant: Assistant,
         chats: Chats,
+        consent: Consent,
         private: PrivateTalk,
         repertoire: Repertoire,
         delivery: Delivery,
@@ -83,6 +85,7 @@ class Exchanges:
         self._storage = storage
         self._assistant = assistant
         self._chats = chats
+        self._consent = consent
         self._private = private
         self._repertoire = repertoire
         self._delivery = delivery
@@ -180,6 +183,8 @@ class Exchanges:
         await self._delivery.send(reply, to)
         if to.room_id != here.room_id:
             await self._delivery.send(Reply(replies.IN_DIRECT_CHAT), here)
+        if exchange.vault is not None:
+            await self._consent.settle(exchange.vault)
         await self._done(exchange, {"command": command.name})
 
     async def _reply(

@@ -4,17 +4,23 @@ In a shared room that is one line: the others there did not ask, and a direct ch
 opened would be one invitation more. The whole follows when the person writes in a direct chat.
 """
 
+import logging
 from dataclasses import replace
 
 from bot import consent_words, preferences
 from bot.config import Config
 from bot.delivery import Delivery, address
 from bot.durations import brief
+from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.messages import Reply, Room, RoomKind, RoomMessage
 from bot.processing import Processing
 from storage import Vault
 
-GREETED = "greeted"  # the setting that says how much of it was said: in "shared" or in "direct"
+log = logging.getLogger(__name__)
+
+# The settings that say how much of it was said. Two, for what is said in a shared room must not
+# undo that the whole was said meanwhile.
+GREETED = {RoomKind.DIRECT: "greeted in direct", RoomKind.SHARED: "greeted in shared"}
 HELLO = "I am Confidant: an AI, a program and not a person."
 """How each greeting begins."""
 
@@ -29,18 +35,32 @@ class Greeting:
 
     async def greet(self, message: RoomMessage, room: Room, vault: Vault) -> None:
         """Say what this person was not told yet, as far as it belongs in this room."""
-        known = await vault.setting(GREETED)
-        if known in (RoomKind.DIRECT, room.kind):
+        if await self._knows(vault, RoomKind.DIRECT) or await self._knows(vault, room.kind):
             return
-        text = await self._whole(vault) if room.kind is RoomKind.DIRECT else self._line()
+        text = await (self._whole(vault) if room.kind is RoomKind.DIRECT else self._line(vault))
         to = replace(address(message, room).about("greeting"), mention=None)
-        await self._delivery.send(Reply(text), to)
-        await vault.set_setting(GREETED, room.kind)
+        try:
+            await self._delivery.send(Reply(text), to)
+        except HomeserverUnavailableError:
+            raise
+        except HomeserverError:  # it must not be in the way of what the person wants
+            log.warning("a greeting was refused; the next message tries again")
+        else:
+            await vault.set_setting(GREETED[room.kind], "yes")
 
-    def _line(self) -> str:
+    async def _knows(self, vault: Vault, kind: RoomKind) -> bool:
+        return await vault.setting(GREETED[kind]) is not None
+
+    async def _line(self, vault: Vault) -> str:
+        prefix = self._prefix
+        mode = await preferences.mode(vault, self._config)
+        learned = f"your memory mode is **{mode}**"
+        if not self._processing.memory_allowed:
+            learned = "I learn nothing about you from it"
         return (
             f"{HELLO} What you say to me here, and what I answer, I keep in an encrypted vault of "
-            f"your own. `{self._prefix}privacy` tells you more, in a direct chat."
+            f"your own; {learned}. `{prefix}memory mode` and `{prefix}privacy` tell you more, in "
+            "a direct chat."
         )
 
     async def _whole(self, vault: Vault) -> str:
@@ -50,7 +70,7 @@ class Greeting:
         if not self._processing.memory_allowed:
             meaning = consent_words.UNTRUSTED_GATEWAY
         return (
-            f"**{HELLO}** Before you tell me anything:\n\n"
+            f"**{HELLO}** What you should know about talking with me:\n\n"
             f"- **What is kept:** what you write to me and what I answer, {await self._span(vault)}"
             f", in an encrypted vault of your own on {self._operator()} server. No other person's "
             "question can reach it.\n"

@@ -87,8 +87,11 @@ def detail(memory: Memory, history: History, *, now: datetime, prefix: str) -> s
     """One memory with its sources, what it said before, and the answers that used it."""
     number = memory.memory_id
     lines = [f"**Memory {number}**: {memory.text}", "", f"- {_facts(memory, now)}"]
-    if state := _STATES.get(memory.status):
-        lines.append(f"- {state.format(prefix=prefix, number=number)}")
+    if memory.status == "pending":
+        lines.append(
+            "- it waits for your approval, and no answer uses it: "
+            f"`{prefix}memory approve {number}` or `{prefix}memory reject {number}`"
+        )
     if memory.quote:
         lines.append(f"- your words: “{memory.quote}”")
     if memory.source_room_id and memory.source_event_id:
@@ -105,15 +108,6 @@ def detail(memory: Memory, history: History, *, now: datetime, prefix: str) -> s
         f"`{prefix}memory edit {number} TEXT` changes it, `{prefix}memory delete {number}` ends it."
     )
     return "\n".join([*lines, "", foot])
-
-
-_STATES = {
-    "pending": (
-        "it waits for your approval, and no answer uses it: `{prefix}memory approve {number}` or "
-        "`{prefix}memory reject {number}`"
-    ),
-    "superseded": "a newer memory has taken its place, and no answer uses it",
-}
 
 
 def _place(one: Said, words: str) -> str:
@@ -140,18 +134,26 @@ def known_already(memory: Memory, prefix: str) -> str:
     return f"That is memory {number} already. `{prefix}memory show {number}` shows it."
 
 
-def edited(memory: Memory) -> str:
+def edited(memory: Memory, prefix: str) -> str:
     """After `!memory edit`."""
-    return f"Memory {memory.memory_id} now says: {memory.text}"
+    return f"Memory {memory.memory_id} now says: {memory.text}\n\n{back(memory.memory_id, prefix)}"
 
 
-def deleted(numbers: Sequence[int], missing: Sequence[int], prefix: str) -> str:
+def back(number: int, prefix: str) -> str:
+    """How a change is undone."""
+    return (
+        f"`{prefix}memory show {number}` has what it said before; "
+        f"`{prefix}memory edit {number} TEXT` brings that back."
+    )
+
+
+def deleted(numbers: Sequence[int], missing: Sequence[int]) -> str:
     """After deleting by number: what went, and what was not there."""
     gone = f"Deleted, also from disk: {listed(numbers)}." if numbers else "Nothing was deleted."
     gone += f" There is no memory {listed(missing)}." if missing else ""
     kept = (
-        " What you said to me stays among your stored messages: "
-        f"`{prefix}forget N` erases a memory together with the message that it came from."
+        " What you said to me stays among your stored messages. To erase it there, too, delete "
+        "your message in the room."
     )
     return gone + (kept if numbers else "")
 
@@ -216,14 +218,6 @@ def waits(number: int, prefix: str) -> str:
     return (
         f"Memory {number} waits for your approval. Type `{prefix}memory approve {number}` first, "
         f"or `{prefix}memory reject {number}`."
-    )
-
-
-def remembered(memories: Sequence[Memory], prefix: str) -> str:
-    """The line under an answer that says what was saved, and how to undo it."""
-    return "\n".join(
-        f"\n\n*remembered: {one.text} · `{prefix}memory delete {one.memory_id}`*"
-        for one in memories
     )
 
 

@@ -22,7 +22,7 @@ def statement(
     """What `!privacy` says, for the room in which it was asked."""
     return "\n\n".join(
         (
-            _readers(message, room),
+            _readers(message, room, prefix),
             _operator(processing),
             _model(processing),
             _kept(counts, retention, private=private, prefix=prefix),
@@ -31,7 +31,7 @@ def statement(
     )
 
 
-def _readers(message: RoomMessage, room: Room) -> str:
+def _readers(message: RoomMessage, room: Room, prefix: str) -> str:
     if not room.encrypted:
         state = "This room is **not encrypted**: its homeservers can read it."
     elif not message.encrypted:
@@ -46,7 +46,8 @@ def _readers(message: RoomMessage, room: Room) -> str:
         "Two can read it: you and I."
         if room.kind is RoomKind.DIRECT
         else f"All {len(room.members)} members (those invited count) can read it. What you told me "
-        "in our direct chat I do not use here."
+        f"in our direct chat I do not use here, except what you shared here with `{prefix}memory "
+        "share`."
     )
     return (
         f"**Who can read this.** {state} {who} I am a program on my operator's server, and that "
@@ -94,11 +95,11 @@ def _kept(counts: Counts, retention: timedelta | None, *, private: bool, prefix:
     )
     return (
         f"**What is kept about you.** {replies.holdings(counts)}, {counts.bytes / 1000:.0f} kB on "
-        f"disk: messages {span} (`{prefix}retention`), memories until you delete them. They lie in "
-        "an encrypted file of your own with a key of its own; no other person's question can reach "
-        f"it. The audit log holds what was done, never what was said.{here} When you delete a "
-        "message in the room, I delete my copy and what I learned from it alone; when you edit "
-        "one, I keep the new words."
+        f"disk: messages {span} (`{prefix}retention`), memories until you delete them or their day "
+        "is over. They lie in an encrypted file of your own with a key of its own; no other "
+        "person's question can reach it. The audit log holds what was done, never what was said."
+        f"{here} When you delete a message in the room, I delete my copy and what I learned from "
+        "it alone; when you edit one, I keep the new words."
     )
 
 

@@ -196,6 +196,7 @@ def _exchanges(
         storage=storage,
         assistant=assistant,
         chats=chats,
+        consent=common.consent(),
         private=private,
         repertoire=repertoire,
         delivery=delivery,

@@ -12,7 +12,7 @@ from storage.errors import AuditTampered, MasterKeyError, StorageFailure, VaultG
 from storage.inbox import Inbox, StillWaiting
 from storage.memories import Memories, Memory, Revision
 from storage.opening import Storage, open_storage
-from storage.pending import WAITS, Pending, Unanswered
+from storage.pending import WAITS, Notice, Pending
 from storage.readings import Reading, Readings
 from storage.restore import Restored, restore
 from storage.rooms import Rooms
@@ -46,6 +46,7 @@ __all__ = [
     "Memories",
     "Memory",
     "MemoryHit",
+    "Notice",
     "Pending",
     "PublicEntry",
     "Reading",
@@ -64,7 +65,6 @@ __all__ = [
     "Turn",
     "TurnHit",
     "Turns",
-    "Unanswered",
     "Unembedded",
     "Vault",
     "VaultGone",

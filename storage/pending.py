@@ -15,7 +15,9 @@ WAITS = timedelta(days=7)  # how long an answer is waited for
 _WAITING = """
     SELECT * FROM memory_listed WHERE status = 'pending' AND created_at > ? ORDER BY memory_id
 """
-_OVER = "SELECT memory_id FROM memory WHERE status = 'pending' AND created_at <= ?"
+_OVER = """
+    SELECT memory_id, notice_event_id FROM memory WHERE status = 'pending' AND created_at <= ?
+"""
 _OF_MESSAGE = """
     SELECT * FROM memory_listed
     WHERE status = 'pending' AND source_event_id = ? AND notice_event_id IS NULL ORDER BY memory_id
@@ -36,12 +38,29 @@ _SAID = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Unanswered:
-    """A notice that asked, and to which nobody said yes or no in time."""
+# What was decided while the notice was on its way left nothing that would wait.
+_NOTICE = """
+    INSERT INTO notice (event_id, room_id, became)
+    SELECT ?1, ?2, iif(EXISTS (
+        SELECT 1 FROM memory WHERE notice_event_id = ?1 AND status = 'active'
+    ), 'approved', 'rejected') WHERE true
+    ON CONFLICT DO NOTHING
+"""
+_DECIDED = """
+    SELECT * FROM notice WHERE NOT EXISTS (
+        SELECT 1 FROM memory WHERE notice_event_id = notice.event_id AND status = 'pending'
+    ) ORDER BY rowid
+"""
+_BECAME = "UPDATE notice SET became = ? WHERE event_id IN (SELECT value FROM json_each(?))"
 
-    notice_event_id: str
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A notice that asked and still does; `became` says which answer there is by now."""
+
+    event_id: str
     room_id: str
+    became: str  # "approved", "rejected" or "expired"
 
 
 class Pending:
@@ -61,15 +80,30 @@ class Pending:
         rows = await self._database.rows(_OF_MESSAGE, event_id)
         return [memory_from(row) for row in rows]
 
-    async def noticed(self, memory_ids: Sequence[int], notice_event_id: str) -> None:
+    async def noticed(self, memory_ids: Sequence[int], event_id: str, room_id: str) -> None:
         """A notice asks about them: a reaction to it decides."""
         async with self._database.transaction() as transaction:
             await transaction.execute(
                 "UPDATE memory SET notice_event_id = ? "
                 "WHERE memory_id IN (SELECT value FROM json_each(?))",
-                notice_event_id,
+                event_id,
                 json.dumps(list(memory_ids)),
             )
+            await transaction.execute(_NOTICE, event_id, room_id)
+
+    async def notice(self, event_id: str) -> Notice | None:
+        """A notice in whose place nothing stands yet."""
+        row = await self._database.row("SELECT * FROM notice WHERE event_id = ?", event_id)
+        return None if row is None else _notice(row)
+
+    async def decided(self) -> list[Notice]:
+        """The notices that still ask though nothing waits any more, oldest first."""
+        return [_notice(row) for row in await self._database.rows(_DECIDED)]
+
+    async def settled(self, event_id: str) -> None:
+        """What became of it stands in the place of a notice."""
+        async with self._database.transaction() as transaction:
+            await transaction.execute("DELETE FROM notice WHERE event_id = ?", event_id)
 
     async def asked_in(self, notice_event_id: str) -> list[Memory]:
         """What a notice asked about: what still waits, and what was approved as a new memory."""
@@ -97,6 +131,7 @@ class Pending:
             if row is None:
                 return None
             approved = await self._become(transaction, row)
+            await transaction.execute(_BECAME, "approved", json.dumps([row["notice_event_id"]]))
             [listed] = await transaction.rows(
                 "SELECT * FROM memory_listed WHERE memory_id = ?", approved
             )
@@ -115,18 +150,11 @@ class Pending:
 
     async def expire(self, before: datetime) -> list[int]:
         """Erase what was proposed before a moment and never approved; the numbers."""
-        rows = await self._database.rows(_OVER, to_text(before))
+        async with self._database.transaction() as transaction:
+            rows = await transaction.rows(_OVER, to_text(before))
+            notices = json.dumps([row["notice_event_id"] for row in rows])
+            await transaction.execute(f"{_BECAME} AND became = 'rejected'", "expired", notices)
         return await self.reject([row["memory_id"] for row in rows]) if rows else []
-
-    async def unanswered(self, before: datetime) -> list[Unanswered]:
-        """The notices about what `expire` would erase."""
-        rows = await self._database.rows(
-            "SELECT DISTINCT notice_event_id, source_room_id FROM memory "
-            "WHERE status = 'pending' AND created_at <= ? "
-            "AND notice_event_id IS NOT NULL AND source_room_id IS NOT NULL",
-            to_text(before),
-        )
-        return [Unanswered(row[0], row[1]) for row in rows]
 
     async def _become(self, transaction: Transaction, row: Row) -> int:
         """Make a proposal what it asks to be; the number of the memory that it is now."""
@@ -141,6 +169,10 @@ class Pending:
             return memory_id
         await transaction.execute("DELETE FROM memory WHERE memory_id = ?", memory_id)
         return changed
+
+
+def _notice(row: Row) -> Notice:
+    return Notice(row["event_id"], row["room_id"], row["became"])
 
 
 async def _changed(transaction: Transaction, row: Row, now: datetime) -> int | None:

@@ -66,7 +66,10 @@ async def test_a_memory_is_added_shown_changed_and_deleted(bot: Spine) -> None:
 
     assert added == "Kept as memory 1. Undo it with `!memory delete 1`."
     assert "**1** I like green tea *(added by you just now, direct chat, used 0 times)*" in listed
-    assert edited == "Memory 1 now says: I like black tea"
+    assert edited == (
+        "Memory 1 now says: I like black tea\n\n`!memory show 1` has what it said before; "
+        "`!memory edit 1 TEXT` brings that back."
+    )
     assert "I like black tea" in shown
     assert "“I like green tea”" in shown
     assert "https://matrix.to/#/!ann/$said-0" in shown

@@ -1,6 +1,7 @@
 """In ask mode one notice asks, and only the person whom it asks decides, once and in time."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,10 +10,22 @@ import pytest
 
 from bot import consent_words
 from bot.changes import noted
+from bot.errors import AudienceChangedError, HomeserverError, HomeserverUnavailableError
 from bot.messages import Outgoing, Room, RoomMessage
 from bot.room_events import Reaction
-from storage import Memory, Pending
-from tests.spine import ANN, AUDIT_ROOM, BOB, BOT, EVE, Spine, configured, remembers, spine
+from storage import Memory, Pending, StorageFailure
+from tests.spine import (
+    ANN,
+    AUDIT_ROOM,
+    BOB,
+    BOT,
+    EVE,
+    FakeHomeserver,
+    Spine,
+    configured,
+    remembers,
+    spine,
+)
 
 MESSAGE = RoomMessage("$q", "!ann", ANN, "something", datetime(2026, 1, 1, tzinfo=UTC), True)
 MORE = {"messages_per_minute": "10000"}
@@ -72,6 +85,21 @@ async def react(
     event_id: str = "$r",
 ) -> list[Outgoing]:
     return await bot.give(Reaction(event_id, room_id, sender, to, yes))
+
+
+@contextmanager
+def edits_refused(bot: Spine, failure: Exception, with_words: str = "") -> Iterator[None]:
+    """The homeserver takes no edits, or none that hold these words."""
+    send = bot.homeserver.send
+
+    async def refuse(outgoing: Outgoing) -> str:
+        if outgoing.replaces and with_words in outgoing.text:
+            raise failure
+        return await send(outgoing)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(bot.homeserver, "send", refuse)
+        yield
 
 
 async def remembered(bot: Spine, sender: str = ANN) -> Sequence[Memory]:
@@ -288,7 +316,7 @@ async def test_it_can_be_approved_and_rejected_by_number_instead(bot: Spine) -> 
     listed, page = await bot.text("!memory pending"), await bot.text("!memory")
     approved = await bot.text("!memory approve 1 9")
     rejected = await bot.text("!memory reject 2")
-    rest = await bot.text("!memory approve all")
+    rest, edit = await bot.say("!memory approve all")
 
     assert "- **2** plays the oboe *(from [this message](https://matrix.to/#/!ann/$q)" in listed
     assert page.endswith("3 more things wait for your approval: `!memory pending`")
@@ -297,8 +325,9 @@ async def test_it_can_be_approved_and_rejected_by_number_instead(bot: Spine) -> 
         "9 waits for no approval. `!memory pending` lists what does."
     )
     assert rejected == "Not kept, and erased from disk: 2."
-    assert rest == "Remembered: has a cat · `!memory delete 3`"
+    assert rest.text == "Remembered: has a cat · `!memory delete 3`"
     assert await bot.text("!memory pending") == consent_words.nothing_waits("!")
+    assert (edit.replaces, edit.text) == ("$sent-1", "Done: `!memory` shows what I remember.")
     assert await react(bot, yes=False) == [], "it was decided"
 
 
@@ -315,3 +344,204 @@ async def test_the_audit_room_is_not_asked_in(bot: Spine) -> None:
     await told(bot, "likes tea")
 
     assert await react(bot, yes=True, room_id=AUDIT_ROOM) == []
+
+
+@pytest.mark.parametrize(
+    ("of", "name", "failure"),
+    [
+        (FakeHomeserver, "room", HomeserverError("refused")),
+        (Pending, "approve", StorageFailure("damaged")),
+    ],
+    ids=["the homeserver", "the vault"],
+)
+async def test_a_reaction_that_fails_is_left_to_the_next_start(
+    bot: Spine, monkeypatch: pytest.MonkeyPatch, of: type, name: str, failure: Exception
+) -> None:
+    await told(bot, "likes tea")
+    await bot.storage.inbox.accept([("$r", "!ann")], "s1")
+
+    async def fail(*given: object) -> None:
+        raise failure
+
+    with monkeypatch.context() as broken:
+        broken.setattr(of, name, fail)
+        assert await react(bot, yes=True) == []
+    left = await bot.storage.inbox.unfinished()
+    [edit] = await react(bot, yes=True)
+
+    assert left == [("$r", "!ann")]
+    assert edit.text == "Remembered: likes tea · `!memory delete 1`"
+    assert await bot.storage.inbox.unfinished() == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "became"),
+    [
+        ("!memory approve 1", "Done: `!memory` shows what I remember."),
+        ("!memory reject 1", "Not kept."),
+        ("!memory delete 1", "Not kept."),
+        ("!forget 1", "Not kept."),
+    ],
+)
+async def test_what_a_command_decides_stands_in_the_place_of_the_question_without_its_words(
+    bot: Spine, typed: str, became: str
+) -> None:
+    await told(bot, "likes tea")
+
+    _, edit = await bot.say(typed)
+
+    assert (edit.room_id, edit.replaces, edit.text) == ("!ann", "$sent-1", became)
+    assert await react(bot, yes=True) == []
+
+
+async def test_a_notice_that_asks_about_several_goes_on_until_all_is_decided(bot: Spine) -> None:
+    await told(bot, "likes tea", "plays the oboe")
+
+    assert len(await bot.say("!memory approve 1")) == 1
+    [edit] = await react(bot, yes=False)
+
+    assert edit.text == "Done: `!memory` shows what I remember.", "one of them is remembered"
+    assert [one.text for one in await remembered(bot)] == ["likes tea"]
+
+
+async def test_a_question_goes_with_the_memory_that_it_would_have_changed(bot: Spine) -> None:
+    await bot.say("!memory add lives in Oslo")
+    await told(bot, "lives in Rome", replaces=1)
+
+    _, edit = await bot.say("!memory delete 1")
+
+    assert (edit.replaces, edit.text) == ("$sent-2", "Not kept.")
+
+
+async def test_what_the_homeserver_was_away_for_is_said_the_next_time(bot: Spine) -> None:
+    await told(bot, "likes tea")
+
+    with edits_refused(bot, HomeserverUnavailableError("away")):
+        assert len(await bot.say("!memory reject 1")) == 1
+    _, edit = await bot.say("!memory")
+
+    assert (edit.replaces, edit.text) == ("$sent-1", "Not kept.")
+    assert len(await bot.say("!memory")) == 1
+
+
+async def test_a_notice_in_a_room_that_refuses_is_let_go(bot: Spine) -> None:
+    await told(bot, "likes tea")
+
+    with edits_refused(bot, HomeserverError("refused")):
+        await bot.say("!memory reject 1")
+
+    assert len(await bot.say("!memory")) == 1
+
+
+async def test_in_a_shared_room_a_yes_is_answered_without_the_words(bot: Spine) -> None:
+    await told(bot, "likes tea", room_id="!all")
+    late = "@late:x.org"  # and could not read the notice
+    members = bot.homeserver.rooms["!all"].members | {late}
+    bot.homeserver.rooms["!all"] = Room("!all", members, encrypted=True)
+
+    [edit] = await react(bot, yes=True, room_id="!all")
+
+    assert edit.text == "Remembered: memory 1 · `!memory delete 1`"
+    assert [one.text for one in await remembered(bot)] == ["likes tea"]
+
+
+async def test_where_somebody_comes_in_just_then_the_words_are_left_out(bot: Spine) -> None:
+    await told(bot, "likes tea")
+
+    with edits_refused(bot, AudienceChangedError("somebody came"), with_words="likes tea"):
+        [edit] = await react(bot, yes=True)
+
+    assert (edit.replaces, edit.text) == ("$sent-1", "Done: `!memory` shows what I remember.")
+
+
+async def test_everybodys_is_erased_before_anything_is_said(bot: Spine) -> None:
+    await told(bot, "likes tea")
+    async with bot.storage.vaults.open(BOB) as vault:
+        await vault.memories.add("milk", origin="model", room_kind="direct", status="pending")
+    bot.clock.forward(days=7)
+    before = len(bot.homeserver.sent)
+
+    with edits_refused(bot, HomeserverUnavailableError("away")):
+        await bot.daily["unanswered proposals"]()
+    async with bot.storage.vaults.open(BOB) as vault:
+        gone = await vault.memories.get(1)
+    await bot.daily["unanswered proposals"]()
+
+    assert gone is None
+    [edit] = bot.homeserver.sent[before:]
+    assert (edit.replaces, edit.text) == ("$sent-1", consent_words.EXPIRED)
+
+
+@pytest.mark.parametrize(
+    ("typed", "told_first"),
+    [
+        ("!memory approve 2", "2 waits for no approval. `!memory pending` lists what does."),
+        ("!memory reject 1", "1 waits for no approval. `!memory pending` lists what does."),
+        (
+            "!memory reject 1 3",
+            "Not kept, and erased from disk: 3.\n\n"
+            "1 waits for no approval. `!memory pending` lists what does.",
+        ),
+    ],
+)
+async def test_of_two_clients_the_slower_one_is_told_that_nothing_waits(
+    bot: Spine, monkeypatch: pytest.MonkeyPatch, typed: str, told_first: str
+) -> None:
+    await told(bot, "likes tea", "plays the oboe", "has a cat")
+    listed = Pending.all
+
+    async def outrun(self: Pending) -> list[Memory]:
+        found = await listed(self)
+        await self.approve(1)
+        await self.reject([2])
+        return found
+
+    monkeypatch.setattr(Pending, "all", outrun)
+
+    [answer, *_] = await bot.say(typed)
+
+    assert answer.text == told_first
+    assert [one.text for one in await remembered(bot)] == ["likes tea"]
+
+
+async def test_a_no_that_came_too_late_does_not_say_that_nothing_was_kept(
+    bot: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await told(bot, "likes tea")
+    begin = type(bot.storage.inbox).begin
+
+    async def outrun(*given: object) -> None:
+        await begin(*given)  # type: ignore[arg-type]
+        async with bot.storage.vaults.open(ANN) as vault:
+            await vault.pending.approve(1)
+
+    monkeypatch.setattr(type(bot.storage.inbox), "begin", outrun)
+
+    [edit] = await react(bot, yes=False)
+
+    assert edit.text == "Done: `!memory` shows what I remember."
+
+
+async def test_a_question_about_a_message_that_was_taken_back_does_not_go_on(bot: Spine) -> None:
+    await told(bot, "likes tea")
+    before = len(bot.homeserver.sent)
+
+    await bot.redact("$q")
+    await bot.say("hello")
+
+    edits = [(one.replaces, one.text) for one in bot.homeserver.sent[before:] if one.replaces]
+    assert edits == [("$sent-1", "Not kept.")]
+
+
+async def test_a_late_reaction_says_what_could_not_be_said_before_and_nothing_else(
+    bot: Spine,
+) -> None:
+    await told(bot, "likes tea")
+    with edits_refused(bot, HomeserverUnavailableError("away")):
+        await bot.say("!memory reject 1")
+
+    [edit] = await react(bot, yes=True)
+
+    assert (edit.replaces, edit.text) == ("$sent-1", "Not kept.")
+    assert await react(bot, yes=True, event_id="$r2") == []
+    assert await remembered(bot) == []

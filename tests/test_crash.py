@@ -162,7 +162,7 @@ async def test_a_command_is_done_once_or_its_person_is_told(
         assert memory.text == "I like coffee"
         assert [one.text for one in revisions] == ["I like tea"]
         [text] = [one.text for one in bot.homeserver.sent[before:]]
-        assert text in (memory_words.edited(memory), replies.interrupted("memory", "!"))
+        assert text in (memory_words.edited(memory, "!"), replies.interrupted("memory", "!"))
         assert Counter(await bot.audited())[("memory.updated", "ok")] <= 1
 
 

@@ -43,7 +43,10 @@ async def test_it_lists_what_is_new_changed_and_ending_with_how_to_undo_it(bot: 
     assert (told.room_id, told.audience) == ("!ann", frozenset({ANN, BOT}))
     assert "What I learned about you this week, and how to undo it" in told.text
     assert "New:\n\n- **2** I like tea · `!memory delete 2`" in told.text
-    assert "- **1** I live in Rome · `!memory show 1` has what it said before" in told.text
+    assert (
+        "- **1** I live in Rome · `!memory show 1` has what it said before; "
+        "`!memory edit 1 TEXT` brings that back."
+    ) in told.text
     assert "Ends soon by itself:\n\n- **3** Travels (until 2026-01-13)" in told.text
     assert "I hold 2 stored messages" in told.text
     assert "`!memory digest off`" in told.text

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.errors import AudienceChangedError, HomeserverUnavailableError
 from bot.greeting import HELLO
+from bot.messages import Outgoing
 from tests.spine import ANN, BOB, BOT, EVE, Spine, configured, spine
 
 
@@ -87,6 +89,7 @@ async def test_in_a_shared_room_it_is_one_line_that_pings_nobody(bot: Spine) -> 
 
     assert line.text.startswith(HELLO)
     assert "\n" not in line.text
+    assert "your memory mode is **auto**" in line.text
     assert (line.room_id, line.mention, answer.mention) == ("!all", None, ANN)
     assert len(again) == 1
     assert "your memory mode" in whole.text, "the direct chat says the rest"
@@ -107,3 +110,75 @@ async def test_after_everything_is_forgotten_the_person_is_new(bot: Spine) -> No
     greeting, _ = await bot.say("hello")
 
     assert HELLO in greeting.text
+
+
+async def test_where_nothing_may_be_learned_the_line_names_no_mode(tmp_path: Path) -> None:
+    async with spine(tmp_path, configured(privacy={"gateway_training": "unknown"})) as bot:
+        await bot.say("hello", room_id="!all", mentions_bot=True)
+
+    [line] = bot.homeserver.greetings
+    assert "I learn nothing about you from it" in line.text
+    assert "**auto**" not in line.text
+
+
+async def test_what_a_shared_room_is_told_meanwhile_does_not_bring_the_whole_again(
+    bot: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = bot.homeserver.send
+
+    async def meanwhile(outgoing: Outgoing) -> str:
+        if outgoing.room_id == "!all":  # the direct chat is told everything before this is kept
+            monkeypatch.undo()
+            await bot.say("hello")
+        return await send(outgoing)
+
+    monkeypatch.setattr(bot.homeserver, "send", meanwhile)
+    await bot.say("hello", room_id="!all", mentions_bot=True)
+
+    assert len(await bot.say("hello again")) == 1
+    assert sum("your memory mode is" in one.text for one in bot.homeserver.sent) == 2
+
+
+async def test_a_refused_greeting_is_in_the_way_of_nothing_and_follows(
+    bot: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = bot.homeserver.send
+
+    async def refuse(outgoing: Outgoing) -> str:
+        if HELLO in outgoing.text:
+            raise AudienceChangedError("somebody came")
+        return await send(outgoing)
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(bot.homeserver, "send", refuse)
+        [only] = await bot.say("!memory")
+    greeting, answer = await bot.say("!memory")
+
+    assert only.text == answer.text
+    assert HELLO in greeting.text
+
+
+async def test_what_the_homeserver_is_away_for_is_said_before_the_answer_all_the_same(
+    bot: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = bot.homeserver.send
+
+    async def away(outgoing: Outgoing) -> str:
+        if HELLO in outgoing.text:
+            raise HomeserverUnavailableError("away")
+        return await send(outgoing)
+
+    with monkeypatch.context() as outage:
+        outage.setattr(bot.homeserver, "send", away)
+        with pytest.raises(HomeserverUnavailableError):
+            await bot.say("hello")
+
+    assert len(await bot.say("hello")) == 2
+
+
+async def test_it_reads_right_also_for_somebody_who_has_talked_with_the_bot_before(
+    bot: Spine,
+) -> None:
+    greeting, _ = await bot.say("hello")
+
+    assert "Before you tell me anything" not in greeting.text

@@ -200,11 +200,38 @@ async def test_where_the_gateway_may_train_the_mode_page_says_what_that_means(
         assert "not declared free of training" in await bot.text("!memory mode")
 
 
-async def test_what_waits_can_be_neither_pinned_nor_shared(bot: Spine) -> None:
+async def test_what_waits_can_be_neither_pinned_nor_shared_nor_edited(bot: Spine) -> None:
     async with bot.storage.vaults.open(ANN) as vault:
         await vault.memories.add("tea", origin="model", room_kind="direct", status="pending")
 
-    told = [await bot.text(f"!memory {word} 1") for word in ("pin", "share")]
+    told = [await bot.text(f"!memory {word}") for word in ("pin 1", "share 1", "edit 1 coffee")]
 
-    assert told == [memory_words.waits(1, "!")] * 2
+    assert told == [memory_words.waits(1, "!")] * 3
     assert "it waits for your approval" in await bot.text("!memory show 1")
+
+
+async def test_deleting_what_waits_rejects_it_and_says_so(bot: Spine) -> None:
+    await bot.say("!memory add I play the oboe")
+    async with bot.storage.vaults.open(ANN) as vault:
+        for text in ("tea", "milk"):
+            await vault.memories.add(text, origin="model", room_kind="direct", status="pending")
+
+    one, mixed = await bot.text("!memory delete 2"), await bot.text("!memory delete 1 3 9")
+
+    assert one == "Not kept, and erased from disk: 2."
+    assert mixed == (
+        "Not kept, and erased from disk: 3.\n\n"
+        "Deleted, also from disk: 1. There is no memory 9. What you said to me stays among your "
+        "stored messages. To erase it there, too, delete your message in the room."
+    )
+    assert (await bot.audited()).count(("memory.deleted", "ok")) == 3
+
+
+async def test_privacy_names_what_was_shared_and_what_ends_by_itself(bot: Spine) -> None:
+    personal, _ = await in_the_room(bot, "!privacy")
+
+    assert (
+        "What you told me in our direct chat I do not use here, except what you shared here with "
+        "`!memory share`."
+    ) in personal
+    assert "memories until you delete them or their day is over" in personal

@@ -1,8 +1,9 @@
 """The part of `!memory` that changes memories: add, edit, delete, pin, share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from bot import memory_words
+from bot import approving, consent_words, memory_words
+from bot.approving import Decided
 from bot.command import CommandContext
 from bot.errors import UsageError
 from bot.memory_input import (
@@ -38,21 +39,36 @@ async def _add(context: CommandContext, text: str) -> Reply:
 
 async def _edit(context: CommandContext, arguments: str) -> Reply:
     memory_id, text = number_and_text(context, arguments, "memory edit 3 I prefer long answers")
+    await in_use(context, memory_id)
     memory = await context.vault.memories.edit(memory_id, text, changed_by="person")
     if memory is None:
         raise UsageError(missing(context, memory_id))
     effect = Effect(Action.MEMORY_UPDATED, target=f"memory {memory_id}")
-    return Reply(memory_words.edited(memory), effects=(effect,))
+    return Reply(memory_words.edited(memory, context.prefix), effects=(effect,))
 
 
 async def _delete(context: CommandContext, arguments: str) -> Reply:
-    wanted = numbers(context, arguments, "memory delete 3")
-    gone = await context.vault.memories.delete(wanted)
+    """What waits for approval is rejected by it."""
+    wanted, vault = numbers(context, arguments, "memory delete 3"), context.vault
+    proposals = [one for one in await _all(context, wanted) if one.status == "pending"]
+    done = await approving.decide(vault, proposals, yes=False) if proposals else Decided()
+    rest = [one for one in wanted if one not in done.rejected]
+    if not rest:
+        return Reply(consent_words.rejected(done.rejected), effects=done.effects)
+    gone = await vault.memories.delete(rest)
     if not gone and len(wanted) == 1:
         raise UsageError(missing(context, wanted[0]))
-    effects = tuple(Effect(Action.MEMORY_DELETED, target=f"memory {one}") for one in gone)
-    not_there = [one for one in wanted if one not in gone]
-    return Reply(memory_words.deleted(gone, not_there, context.prefix), effects=effects)
+    deleted = tuple(Effect(Action.MEMORY_DELETED, target=f"memory {one}") for one in gone)
+    not_there = [one for one in rest if one not in gone]
+    text = memory_words.deleted(gone, not_there)
+    if done.rejected:
+        text = f"{consent_words.rejected(done.rejected)}\n\n{text}"
+    return Reply(text, effects=(*done.effects, *deleted))
+
+
+async def _all(context: CommandContext, wanted: Sequence[int]) -> list[Memory]:
+    found = [await context.vault.memories.get(one) for one in wanted]
+    return [one for one in found if one is not None]
 
 
 async def _pin(context: CommandContext, wanted: str) -> Reply:

@@ -80,8 +80,11 @@ async def _chosen(
 def _decided(
     context: CommandContext, text: str, missing: Sequence[int], done: approving.Decided
 ) -> Reply:
-    rest = f"\n\n{consent_words.no_such(missing, context.prefix)}" if missing else ""
-    return Reply(text + rest, repeats=True, effects=done.effects)
+    missing = sorted([*missing, *done.missed])
+    rest = consent_words.no_such(missing, context.prefix) if missing else ""
+    if not (done.remembered or done.rejected):  # another client was faster
+        raise UsageError(rest)
+    return Reply("\n\n".join(filter(None, (text, rest))), repeats=True, effects=done.effects)
 
 
 def _changed(setting: str, value: str) -> Effect:

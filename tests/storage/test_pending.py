@@ -6,7 +6,7 @@ import pytest
 
 from storage.database import Database
 from storage.memories import Memories, Memory
-from storage.pending import WAITS, Pending, Unanswered
+from storage.pending import WAITS, Notice, Pending
 from storage.tracing import Traces
 from tests.storage.conftest import holding
 
@@ -80,7 +80,7 @@ async def test_what_a_message_proposed_is_asked_about_once(
     await propose(memories, "has a cat", source="$other")
 
     asked = [one.memory_id for one in await pending.of_message("$said")]
-    await pending.noticed(asked, "$notice")
+    await pending.noticed(asked, "$notice", "!ann")
 
     assert asked == [one.memory_id, two.memory_id]
     assert await pending.of_message("$said") == []
@@ -164,14 +164,15 @@ async def test_what_nobody_answers_is_erased_after_a_week(
     database: Database, memories: Memories, pending: Pending, time: Time
 ) -> None:
     old = await propose(memories, "canary")
-    await pending.noticed([old.memory_id], "$notice")
+    await pending.noticed([old.memory_id], "$notice", "!ann")
     time.now += WAITS
     new = await propose(memories, "likes tea", source="$later")
 
     assert [one.memory_id for one in await pending.all()] == [new.memory_id]
     assert await pending.approve(old.memory_id) is None, "its time is over before it is swept"
-    assert await pending.unanswered(time.now - WAITS) == [Unanswered("$notice", "!ann")]
+    assert await pending.decided() == []
     assert await pending.expire(time.now - WAITS) == [old.memory_id]
+    assert await pending.decided() == [Notice("$notice", "!ann", "expired")]
     assert await pending.expire(time.now - WAITS) == []
     assert holding(b"canary", database.files()) == []
     assert [one.memory_id for one in await pending.all()] == [new.memory_id]
@@ -186,3 +187,33 @@ async def test_a_proposal_goes_with_the_memory_that_it_would_change(
     await memories.delete([old.memory_id])
 
     assert await pending.all() == []
+
+
+async def test_a_notice_is_open_until_all_is_decided_and_that_was_said(
+    memories: Memories, pending: Pending
+) -> None:
+    one, two = await propose(memories, "likes tea"), await propose(memories, "plays the oboe")
+    await pending.noticed([one.memory_id, two.memory_id], "$notice", "!ann")
+
+    await pending.approve(one.memory_id)
+    assert await pending.decided() == []
+    await pending.reject([two.memory_id])
+    assert await pending.decided() == [Notice("$notice", "!ann", "approved")]
+    await pending.settled("$notice")
+
+    assert await pending.decided() == []
+    assert await pending.notice("$notice") is None
+
+
+async def test_what_was_decided_while_the_notice_was_on_its_way_leaves_none_open(
+    memories: Memories, pending: Pending
+) -> None:
+    one, two = await propose(memories, "likes tea"), await propose(memories, "plays the oboe")
+    await pending.approve(one.memory_id)
+    await pending.reject([two.memory_id])
+
+    await pending.noticed([one.memory_id], "$first", "!ann")
+    await pending.noticed([two.memory_id], "$second", "!ann")
+
+    became = [(one.event_id, one.became) for one in await pending.decided()]
+    assert became == [("$first", "approved"), ("$second", "rejected")]

@@ -57,6 +57,7 @@ async def test_an_export_has_every_row_of_every_table_and_nothing_derived(
         "memory_said",
         "memory_share",
         "memory_use",
+        "notice",
         "setting",
         "turn",
         "turn_part",
@@ -66,6 +67,7 @@ async def test_an_export_has_every_row_of_every_table_and_nothing_derived(
     assert {table: len(rows) for table, rows in export.items() if len(rows) != 1} == {
         "memory_said": 0,
         "memory_share": 0,
+        "notice": 0,
         "turn": 2,
         "turn_part": 0,
     }
