@@ -5,20 +5,20 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot import learning_words, preferences, replies
+from bot import learning_words, noting, preferences, replies
 from bot.completions import ChatMessage, Completion, Tool, ToolCall
 from bot.config import Config
 from bot.conversing import ChatModel, converse, costing
 from bot.embedding import Embedding
 from bot.extraction import extract, may_teach
-from bot.messages import Action, Effect, Reply, Room, RoomKind, RoomMessage, Standing
+from bot.messages import Action, Effect, Outcome, Reply, Room, RoomKind, RoomMessage, Standing
+from bot.noting import Without
 from bot.preferences import Mode
 from bot.processing import Processing
 from bot.prompt import prompt
 from bot.recall import Context, RoomWindows, recall
 from bot.saving import Became, Learned, Place
 from bot.toolbox import SEARCH, Toolbox
-from bot.wishes import asks_to_forget, claims_to_forget, claims_to_remember
 from storage import KeptAnswer, Turn, Vault
 
 
@@ -72,7 +72,7 @@ class Assistant:
         context = await self._context(message, room, vault, mode)
         if vault is None and self._processing.memory_allowed:
             context = Context(recent=tuple(recent))
-        box = self._toolbox(message, room, vault, mode, context, private=private)
+        box = self._toolbox(message, room, vault, mode, context)
         tools = box.tools() if box and self._model.takes_tools() else ()
         request = prompt(
             context,
@@ -85,11 +85,13 @@ class Assistant:
             private=vault is None and private,
         )
         person = vault.pseudonym if vault else ""
+        without = _without(vault, private=private)
         pieces = self._pieces(request, person, tools, box)
         async with aclosing(pieces):
             async for piece in pieces:
                 if isinstance(piece, Completion):
-                    yield await self._finished(piece, context, box, person, told=vault is not None)
+                    done = await self._done(piece, box, person)
+                    yield self._finished(*done, message, context, box or without)
                 else:
                     yield piece
 
@@ -114,8 +116,6 @@ class Assistant:
         vault: Vault | None,
         mode: Mode,
         context: Context,
-        *,
-        private: bool,
     ) -> Toolbox | None:
         if vault is None or not self._processing.memory_allowed:
             return None
@@ -125,7 +125,6 @@ class Assistant:
             budget_tokens=self._config.memory.context_tokens,
             now=self._now,
             embedding=self._embedding,
-            learns=not private,
             shown={one.turn_id for one in (*context.earlier, *context.recent)},
         )
 
@@ -142,23 +141,30 @@ class Assistant:
             self._model, request, person=person, tools=tools, searching=searching, use=use
         )
 
-    async def _finished(
+    async def _done(
+        self, completion: Completion, box: Toolbox | None, person: str
+    ) -> tuple[Completion, Learned]:
+        """The answer with all that it cost, once what is to be saved and forgotten is."""
+        if box is None:
+            return completion, Learned()
+        completion = await self._extracted(completion, box, person)
+        return completion, await box.settle()
+
+    def _finished(
         self,
         completion: Completion,
+        learned: Learned,
+        message: RoomMessage,
         context: Context,
-        box: Toolbox | None,
-        person: str,
-        *,
-        told: bool,
+        memory: Toolbox | Without,
     ) -> Answer:
         text = completion.text.strip() or replies.SILENT_MODEL
-        learned, note = Learned(), ""
-        if box is not None:
-            completion = await self._extracted(completion, box, person)
-            learned = await box.settle()
-            context = replace(context, earlier=(*context.earlier, *box.found))
-        if told:
-            note = self._note(text, box, learned)
+        prefix = self._config.service.command_prefix
+        if isinstance(memory, Toolbox):
+            context = replace(context, earlier=(*context.earlier, *memory.found))
+            note = noting.note(text, memory, learned, prefix)
+        else:
+            note = noting.note_without(text, message.body, memory, prefix)
         shown = text + (replies.TRUNCATED if completion.truncated else "")
         reply = Reply(shown + note, generated=True, effects=_effects(context, learned))
         return Answer(reply, text, completion, context, self._processing.gateway_host)
@@ -171,21 +177,6 @@ class Assistant:
         for fact in facts:
             box.remember(fact)
         return costing(answer, cost) if cost else answer
-
-    def _note(self, text: str, box: Toolbox | None, learned: Learned) -> str:
-        """What was saved and forgotten, or that it was not where somebody may believe it was."""
-        prefix = self._config.service.command_prefix
-        if box is None:
-            claimed = claims_to_remember(text)
-            return learning_words.without_memory(prefix) if claimed else ""
-        note = learning_words.notes(learned, prefix)
-        if not learned.outcomes and (box.asked or claims_to_remember(text)):
-            note += learning_words.not_saved(
-                learned.refusals, box.mode, prefix, private=not box.learns
-            )
-        if not learned.forgotten and asks_to_forget(box.said) and claims_to_forget(text):
-            note += learning_words.not_forgotten(prefix)
-        return note
 
     def forget(self, user_id: str) -> None:
         """Drop what this person said in shared rooms."""
@@ -205,6 +196,13 @@ async def _no_tools(_: ToolCall) -> str:
     return learning_words.NO_SUCH_TOOL
 
 
+def _without(vault: Vault | None, *, private: bool) -> Without:
+    """Why there is no memory, where there is none."""
+    if vault is not None:
+        return Without.GATEWAY
+    return Without.PRIVATE if private else Without.PAUSED
+
+
 def _effects(context: Context, learned: Learned) -> tuple[Effect, ...]:
     made, changed = (Became.SAVED, Became.PENDING), (Became.UPDATED,)
     done = [
@@ -215,6 +213,8 @@ def _effects(context: Context, learned: Learned) -> tuple[Effect, ...]:
     effects = [
         Effect(action, target=f"memory {number}", facts={"by": "model"}) for action, number in done
     ]
+    if learned.maybe_forgotten:
+        effects.append(Effect(Action.MEMORY_DELETED, Outcome.INTERRUPTED, facts={"by": "model"}))
     used = [str(one.memory_id) for one in context.memories]
     if used:
         target = f"memories {', '.join(used)}"

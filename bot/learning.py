@@ -12,10 +12,9 @@ from bot.plain import plain
 from bot.sensitive import Category, is_about_others, is_secret, topic
 from bot.wishes import asks_to_forget, asks_to_remember
 
-__all__ = ["Fact", "Kept", "Refusal", "acceptable", "asks_to_remember", "fact_from", "judged"]
-
 TEXT_LIMIT = 300
 PER_MESSAGE = 3  # memories; more at once is a model that copies instead of choosing
+CLAUSE = 600  # characters before a quote that are looked at for whose it is
 LONGEST = timedelta(days=5 * 366)  # a memory that holds longer than that holds until deleted
 
 
@@ -115,19 +114,19 @@ def acceptable(fact: Fact, said: str) -> bool:
 def is_quote(quote: str, said: str) -> bool:
     """Whether somebody said these words, two at least."""
     folded = _folded(quote)
-    enough = len(folded.split()) >= 2 or len(_UNSPACED.findall(folded)) >= 4
-    return enough and _stands(folded, _folded(said)) is not None
+    return _is_enough(folded) and _stands(folded, _folded(said)) is not None
 
 
-def rests_on_its_quote(fact: Fact) -> bool:
-    """Whether every word of the text that carries meaning is in the quote, in some form of it."""
-    return _rests(fact, "")
+def _is_enough(folded: str) -> bool:
+    return len(folded.split()) >= 2 or len(_UNSPACED.findall(folded)) >= 4
 
 
 def asked_for(quote: str, said: str) -> bool:
     """Whether the person asks that this be remembered, where they say it or right beside it."""
     sentences = [one for one in re.split(r"(?<=[.!?])\s+|\n", said) if one.strip()]
-    at = next((n for n, one in enumerate(sentences) if is_quote(quote, one)), None)
+    folded = _folded(quote)
+    stands = (n for n, one in enumerate(sentences) if _stands(folded, _folded(one)) is not None)
+    at = next(stands, None) if _is_enough(folded) else None
     if at is None:
         return asks_to_remember(said)
     beside = [one for one in sentences[max(0, at - 1) : at + 2] if _is_bare(one)]
@@ -186,13 +185,14 @@ def _clause(quote: str, said: str) -> str:
     at = _stands(_folded(quote), _folded(said))
     if at is None or len(plainly) != len(_folded(said)):
         return quote
-    begin = max((one.end() for one in _BREAK.finditer(plainly, 0, at)), default=0)
+    least = max(0, at - CLAUSE)
+    begin = max((one.end() for one in _BREAK.finditer(plainly, least, at)), default=least)
     return plainly[begin : at + len(_folded(quote))]
 
 
 def _stands(quote: str, said: str) -> int | None:
     """Where the quote stands among what was said, as whole words where words have spaces."""
-    if not quote:
+    if not quote or quote not in said:  # first: what follows is slow
         return None
     edges = ("", "") if _UNSPACED.search(quote) else (r"(?<!\w)", r"(?!\w)")
     found = re.search(f"{edges[0]}{re.escape(quote)}{edges[1]}", said)

@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 from bot.learning import Refusal
 from bot.preferences import Mode
-from bot.saving import Became, Learned
+from bot.saving import Became, Learned, Outcome
+from storage import Memory
+
+UNDONE = 120  # characters of a former text that are repeated, so that it can be put back
 
 TAKEN = "It will be saved when your answer is finished; the system tells the person."
 PROPOSED = "The person will be asked whether it may be saved. Don't ask them yourself."
@@ -36,6 +39,9 @@ _TO_THE_PERSON = {
 }
 
 
+_PAUSED = "memory is paused until your new identity is confirmed"
+
+
 def refused(refusal: Refusal) -> str:
     """Why a call saved nothing, for the model."""
     return f"Not saved: {_TO_THE_MODEL[refusal]}."
@@ -47,18 +53,37 @@ def notes(learned: Learned, prefix: str) -> str:
         f"remembered: {one.text} · `{prefix}memory delete {one.memory_id}`"
         for one in learned.of(Became.SAVED)
     ]
-    lines += [
-        f"updated: {one.text} · `{prefix}memory show {one.memory_id}`"
-        for one in learned.of(Became.UPDATED)
-    ]
+    lines += [_updated(one, prefix) for one in learned.changes()]
     lines += [f"forgotten: memory {number} (also on disk)" for number in learned.forgotten]
     return "".join(map(_note, lines))
 
 
-def not_saved(refusals: Sequence[Refusal], mode: Mode, prefix: str, *, private: bool) -> str:
+def _updated(change: Outcome, prefix: str) -> str:
+    memory, before = change.memory, change.before
+    if not before or len(before) > UNDONE or "`" in before:
+        shows = f"`{prefix}memory show {memory.memory_id}` shows what it said before"
+        return f"updated: {memory.text} · {shows}"
+    return f"updated: {memory.text} · undo: `{prefix}memory edit {memory.memory_id} {before}`"
+
+
+def waiting(proposals: Sequence[Memory], prefix: str) -> str:
+    """The lines for what the person was asked about already."""
+    return "".join(
+        _note(f"waits for your approval: `{prefix}memory approve {one.memory_id}`")
+        for one in proposals
+    )
+
+
+def known(memories: Sequence[Memory], prefix: str) -> str:
+    """The lines for what was remembered already."""
+    return "".join(
+        _note(f"known already: memory {one.memory_id} · `{prefix}memory show {one.memory_id}`")
+        for one in memories
+    )
+
+
+def not_saved(refusals: Sequence[Refusal], mode: Mode, prefix: str) -> str:
     """The line where the person might believe that something was saved, and nothing was."""
-    if private:
-        return _note("not saved: nothing that you say here in private is kept")
     if mode is Mode.OFF:
         return _note(f"not saved: memory is off · `{prefix}memory mode auto` turns it on")
     keeps = f"`{prefix}memory add TEXT` keeps it"
@@ -77,6 +102,26 @@ def not_forgotten(prefix: str) -> str:
         f"not forgotten: nothing was deleted · `{prefix}memory` lists what I remember, "
         f"`{prefix}memory delete N` deletes one"
     )
+
+
+def maybe_forgotten(prefix: str) -> str:
+    """The line where a crash came in between, and it can't be known whether it is gone."""
+    return _note(f"I was interrupted: it may be gone already · `{prefix}memory` lists what is left")
+
+
+def not_forgotten_paused(_: str) -> str:
+    """The line that nothing was forgotten, for somebody who shows another identity."""
+    return _note(f"not forgotten: {_PAUSED}")
+
+
+def not_saved_paused(_: str) -> str:
+    """The line that nothing was saved, for somebody who shows another identity."""
+    return _note(f"not saved: {_PAUSED}")
+
+
+def not_saved_in_private(prefix: str) -> str:
+    """The line that nothing was saved, where somebody talks privately."""
+    return _note(f"not saved: this is private, and not kept · `{prefix}memory add TEXT` keeps it")
 
 
 def without_memory(prefix: str) -> str:

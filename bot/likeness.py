@@ -5,6 +5,9 @@ from enum import StrEnum
 
 from bot.plain import plain, words
 
+LONGEST = 1000  # characters
+SLOT = 300  # characters, in which a place or a name is looked for
+
 
 class Likeness(StrEnum):
     """What a new sentence is to one that is known."""
@@ -16,7 +19,9 @@ class Likeness(StrEnum):
 
 
 def likeness(known: str, new: str) -> Likeness:
-    """What `new` is to `known`."""
+    """What `new` is to `known`; what is longer than any memory is not compared."""
+    if max(len(known), len(new)) > LONGEST:
+        return Likeness.OTHER
     before, after = _slot(known), _slot(new)
     if before and after and before[0] == after[0]:
         return Likeness.SAME if _same_value(before[1], after[1]) else Likeness.OPPOSED
@@ -45,7 +50,7 @@ def _slot(text: str) -> tuple[str, str] | None:
 
     What they only wish for, or no longer do, fills no slot.
     """
-    folded = plain(text)
+    folded = plain(text[:SLOT])
     if set(words(text)) & (_NOT | _MODAL):
         return None
     for name, pattern in _SLOTS:

@@ -133,7 +133,7 @@ _SECRET = _any(
     """,
     r"\b(?:api|secret|private|access|ssh|encryption|recovery|wallet|licen[cs]e)[ _-]?keys?\b",
     r"\b(?:door|garage|gate|alarm|safe|lock|entry|tur|tresor)[ -]?code\b",
-    r"\bcode\W+(?:is|ist|est|es)?\W*\d{3,}|пароль|密码|密碼|パスワード|비밀번호",
+    r"\bcode\W{1,9}(?:(?:is|ist|est|es)\W{0,9})?\d{3}|пароль|密码|密碼|パスワード|비밀번호",
     r"\b(?:social security|passport|id card|driver'?s licen[cs]e|account|routing|bank|credit card"
     r"|sozialversicherungs|konto|reisepass|ausweis|steuer)[ -]?(?:no|number|num|nummer|nr)\b",
     r"\b\d{3}-\d{2}-\d{4}\b",  # US social security
@@ -141,14 +141,13 @@ _SECRET = _any(
     r"\b[a-z]{2}\d{2}(?: ?[a-z0-9]{4}){2,7}(?: ?[a-z0-9]{1,4})?\b(?<=\d)",  # IBAN
     r"-----begin|\bssh-(?:rsa|ed25519|dss) |\b[a-z]+://[^\s/@:]+:[^\s/@]+@",
     r"\b(?:sk|pk|rk|gh[opsur]|glpat|github_pat|xox[abeoprs]|hf|npm|syt|key|whsec|age-secret-key)"
-    r"[-_][a-z0-9_-]{10,}",
-    r"\b(?:akia|asia)[0-9a-z]{14,}|\baiza[\w-]{20,}|\bya29\.|\beyj[\w-]{10,}\.[\w-]{5,}",
-    r"\bes[tu][a-z0-9](?: [a-z0-9]{4}){5,}",  # a Matrix recovery key
+    r"[-_][a-z0-9_-]{10}",
+    r"\b(?:akia|asia)[0-9a-z]{14}|\baiza[\w-]{20}|\bya29\.|\beyj[\w-]{10,300}+\.[\w-]{5}",
+    r"\bes[tu][a-z0-9](?: [a-z0-9]{4}){5}",  # a Matrix recovery key
 )
 # Letters and digits without rhyme, as generated keys are.
-_RANDOM = re.compile(
-    r"(?<![\w/.:])(?=\S*\d)(?=\S*[a-z])(?=\S*[A-Z])[A-Za-z0-9+/_=-]{20,}(?![\w/.])"
-)
+_RUN = re.compile(r"(?<![\w/.:])[A-Za-z0-9+/_=-]{20,}(?![\w/.])")
+_MIXED = tuple(re.compile(one) for one in ("[0-9]", "[a-z]", "[A-Z]"))
 
 _KIN = _words(
     """
@@ -193,7 +192,12 @@ _MINE = re.compile(
 
 def is_secret(text: str) -> bool:
     """Whether a text holds or speaks of what opens something: passwords, keys, numbers of cards."""
-    return _SECRET.search(plain(text)) is not None or _RANDOM.search(text) is not None
+    return _SECRET.search(plain(text)) is not None or any(map(_is_random, text.split()))
+
+
+def _is_random(word: str) -> bool:
+    run = _RUN.search(word) if len(word) >= 20 else None
+    return run is not None and all(one.search(word, run.start()) for one in _MIXED)
 
 
 def topic(text: str) -> Category:

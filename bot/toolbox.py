@@ -104,12 +104,10 @@ class Toolbox:
         now: Callable[[], datetime],
         embedding: Embedding,
         shown: Iterable[int] = (),
-        learns: bool = True,
     ) -> None:
-        """`shown` are the turns that the model sees already; `learns` is off in private."""
+        """`shown` are the turns that the model sees already."""
         self.place = place
         self.mode = mode
-        self.learns = learns
         self.said = own_words(place.message.body)
         self.asked = asks_to_remember(self.said)
         self.found: list[Turn] = []
@@ -132,9 +130,7 @@ class Toolbox:
 
     def saves(self) -> bool:
         """Whether anything that this message says may be saved."""
-        if not self.learns or self.mode is Mode.OFF:
-            return False
-        return self.mode is not Mode.MANUAL or self.asked
+        return (self.mode is Mode.MANUAL and self.asked) or self.mode in (Mode.AUTO, Mode.ASK)
 
     async def use(self, call: ToolCall) -> str:
         """Do what a call asks for, as far as it may; the result, for the model."""
@@ -156,10 +152,16 @@ class Toolbox:
         return self._take(None, fact, before="")
 
     async def settle(self) -> Learned:
-        """Save and forget what is to be; every part may be done again after a crash."""
-        outcomes = [await self._settled(number, kept) for number, kept in self._changes]
-        forgotten = await self._forgotten()
-        return Learned([one for one in outcomes if one], forgotten, self._refusals)
+        """Save and forget what is to be; every part may be done again after a crash.
+
+        What is alike is looked for and then written: of one person, for one answer after the other.
+        """
+        async with self.place.vault.memories.settling:
+            outcomes = [await self._settled(number, kept) for number, kept in self._changes]
+            forgotten = await self._forgotten()
+        maybe = self._maybe_forgotten_before() and not forgotten
+        learned = [one for one in outcomes if one]
+        return Learned(learned, forgotten, self._refusals, maybe_forgotten=maybe)
 
     async def _settled(self, number: int | None, kept: Kept) -> Outcome | None:
         if self.mode is Mode.ASK:
@@ -170,9 +172,14 @@ class Toolbox:
         return await self.place.change(known, kept) if known else None
 
     async def _forgotten(self) -> list[int]:
-        if not self._to_forget:
+        if not (self._to_forget or self._maybe_forgotten_before()):
             return []
         return await self.place.vault.memories.delete(self._to_forget)
+
+    def _maybe_forgotten_before(self) -> bool:
+        """Whether a crash may have come after the deletion that this message asks for."""
+        asked = self.mode is not Mode.OFF and asks_to_forget(self.said)
+        return self.place.message.recovered and asked
 
     async def _update(self, number: object, fact: Fact | None) -> str:
         known = await self.place.usable(number)
@@ -204,7 +211,7 @@ class Toolbox:
         return learning_words.WILL_BE_FORGOTTEN
 
     def _may_forget(self) -> bool:
-        return self.learns and (self.mode is not Mode.MANUAL or asks_to_forget(self.said))
+        return self.mode is not Mode.MANUAL or asks_to_forget(self.said)
 
     async def _search(self, query: object) -> str:
         self._searches += 1

@@ -4,6 +4,8 @@ import re
 
 from bot.plain import plain
 
+LOOKED_AT = 8_000  # characters
+
 # Where an order begins: at the start of a clause, or behind "please", "can you" and the like.
 _ORDER = (
     r"(?:^|[.!?;:,…(\"“–—-]\s*|\b(?:please|and|also|so|then|but|now|just|"
@@ -40,8 +42,10 @@ _NOTE = re.compile(
     + r"(?:(?:keep|bear) (?:it )?in mind|make a note|take (?:a )?note|note (?:down )?that|note"
     r"|write down|save (?:this|that|it)|(?:for )?(?:future reference|next time)"
     r"|denke? (?:bitte )?(?:daran|dran)|notiere?|speich(?:ere?|re)"
-    r"|notez? que|apunta|anota|guarda (?:esto|que|en))\b[^.!?]*\b"
-    r"(?:i|i'm|i've|me|my|mine|ich|mir|mich|mein\w*|je|j|moi|mon|ma|mes|yo|mi|mis|soy|tengo|vivo)\b"
+    r"|notez? que|apunta|anota|guarda (?:esto|que|en))\b"
+)
+_OF_THE_PERSON = re.compile(
+    r"\b(?:i|i'm|i've|me|my|mine|ich|mir|mich|mein\w*|je|j|moi|mon|ma|mes|yo|mi|mis|soy|tengo|vivo)\b"
 )
 
 _FORGET = re.compile(
@@ -103,7 +107,13 @@ _CLAIM_FORGOTTEN = re.compile(
 def asks_to_remember(text: str) -> bool:
     """Whether somebody asks, in their own words, that something be remembered."""
     lines = _lines(text)
-    return any(one.search(lines) is not None for one in (_REMEMBER, _NOTE))
+    return _REMEMBER.search(lines) is not None or any(map(_notes, re.split(r"[.!?]", lines)))
+
+
+def _notes(sentence: str) -> bool:
+    """Whether a sentence orders to note something, and then names the person."""
+    order = _NOTE.search(sentence.strip())
+    return order is not None and _OF_THE_PERSON.search(sentence.strip(), order.end()) is not None
 
 
 def asks_to_forget(text: str) -> bool:
@@ -122,5 +132,7 @@ def claims_to_forget(text: str) -> bool:
 
 
 def _lines(text: str) -> str:
-    """Comparable, and the end of a line still ends a clause."""
-    return plain(" ; ".join(text.splitlines()))
+    """Comparable, and the end of a line still ends a clause; of a book, its beginning and end."""
+    if len(text) > LOOKED_AT:
+        text = f"{text[: LOOKED_AT // 2]}\n{text[-LOOKED_AT // 2 :]}"
+    return plain(" ; ".join(text.splitlines()))[:LOOKED_AT]

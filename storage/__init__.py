@@ -10,10 +10,11 @@ from storage.audit_reading import PublicEntry, read_audit_log, verify_audit_log
 from storage.backup import Manifest, back_up
 from storage.errors import AuditTampered, MasterKeyError, StorageFailure, VaultGone
 from storage.inbox import Inbox, StillWaiting
-from storage.memories import Memories, Memory, Revision
+from storage.memories import Memories
 from storage.opening import Storage, open_storage
 from storage.pending import WAITS, Notice, Pending
 from storage.readings import Reading, Readings
+from storage.remembered import Memory, Revision
 from storage.restore import Restored, restore
 from storage.rooms import Rooms
 from storage.sealing import MasterKey

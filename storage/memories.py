@@ -1,5 +1,6 @@
 """What the bot keeps about one person: the memories of their vault, as short sentences."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -7,8 +8,6 @@ from storage.clock import to_text, utc_now
 from storage.database import Database, Transaction
 from storage.remembered import Memory, Revision, digest, memory_from, revision_from
 from storage.revising import blank_notes, erase, revise
-
-__all__ = ["Memories", "Memory", "Revision", "digest", "memory_from", "revise"]
 
 ADD = """
     INSERT INTO memory (text, digest, quote, origin, status, source_event_id, source_room_id,
@@ -45,6 +44,7 @@ PROMPT = """
     WHERE status = 'active' AND (valid_until IS NULL OR valid_until > ?)
     ORDER BY pinned DESC, memory_id DESC LIMIT ?
 """
+ONE = "SELECT * FROM memory_listed WHERE memory_id = ?"
 COUNT = """
     SELECT count(*) FROM memory
     WHERE status = 'active' AND (valid_until IS NULL OR valid_until > ?)
@@ -52,11 +52,15 @@ COUNT = """
 
 
 class Memories:
-    """The memories of one vault. What has expired is neither listed, counted nor used."""
+    """The memories of one vault. What has expired is neither listed, counted nor used.
+
+    Whoever writes because of what is remembered holds `settling` from the reading to the writing.
+    """
 
     def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
         self._database = database
         self._now = now
+        self.settling = asyncio.Lock()
 
     async def add(
         self,
@@ -82,21 +86,25 @@ class Memories:
             twin = await _twin(transaction, same, source_event_id, place)
             if twin is None:
                 kept = (text, same, quote, origin, status, *source, room_kind, now, now)
-                return await _one(
-                    transaction, await transaction.insert(ADD, *kept, until, replaces)
-                )
+                twin = await transaction.insert(ADD, *kept, until, replaces)
+                return await _one(transaction, twin)
             memory = await _one(transaction, twin)
             if source_event_id and source_room_id:
                 said = (source_event_id, source_room_id, quote, now)
                 await _said(transaction, memory, said)
             return memory
 
-    async def said_again(self, memory_id: int, *, event_id: str, room_id: str, quote: str) -> None:
-        """Another message says what a memory says: it becomes a further source."""
+    async def said_again(self, memory_id: int, *, event_id: str, room_id: str, quote: str) -> bool:
+        """Another message says what a memory says: it becomes a further source.
+
+        False where there is no such memory any more.
+        """
         async with self._database.transaction() as transaction:
-            memory = await _one(transaction, memory_id)
-            said = (event_id, room_id, quote, to_text(self._now()))
-            await _said(transaction, memory, said)
+            row = await transaction.row(ONE, memory_id)
+            if row is not None:
+                said = (event_id, room_id, quote, to_text(self._now()))
+                await _said(transaction, memory_from(row), said)
+            return row is not None
 
     async def page(self, *, limit: int, offset: int = 0) -> list[Memory]:
         """Active memories, newest first."""
@@ -114,7 +122,7 @@ class Memories:
 
     async def get(self, memory_id: int) -> Memory | None:
         """The memory with this number, whatever its status."""
-        row = await self._database.row("SELECT * FROM memory_listed WHERE memory_id = ?", memory_id)
+        row = await self._database.row(ONE, memory_id)
         return None if row is None else memory_from(row)
 
     async def edit(
@@ -241,5 +249,5 @@ async def _said(transaction: Transaction, memory: Memory, said: tuple[str, str, 
 
 
 async def _one(transaction: Transaction, memory_id: int) -> Memory:
-    [row] = await transaction.rows("SELECT * FROM memory_listed WHERE memory_id = ?", memory_id)
+    [row] = await transaction.rows(ONE, memory_id)
     return memory_from(row)

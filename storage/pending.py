@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 from storage.clock import from_text, to_text, utc_now
 from storage.database import Database, Transaction
-from storage.memories import Memory, memory_from, revise
+from storage.remembered import Memory, memory_from
+from storage.revising import revise
 from storage.rows import Row
 
 WAITS = timedelta(days=7)  # how long an answer is waited for

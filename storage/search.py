@@ -9,8 +9,8 @@ from itertools import accumulate, pairwise
 from storage import ranking
 from storage.clock import from_text, to_text, utc_now
 from storage.database import Database
-from storage.memories import Memory, memory_from
 from storage.ranking import Place, Posting
+from storage.remembered import Memory, memory_from
 from storage.terms import any_of, parse, phrase
 from storage.turns import Turn, turn_from
 from storage.vectors import MOST, Asked, Vectors

@@ -8,6 +8,7 @@ from datetime import datetime
 from storage.clock import to_text, utc_now
 from storage.database import Database, Transaction
 from storage.remembered import digest
+from storage.revising import blank_notes
 from storage.rows import Row
 
 Stands = Callable[[str], bool]
@@ -39,7 +40,7 @@ SAID = """
     SELECT rowid, quote FROM memory_said WHERE event_id IN (SELECT value FROM json_each(?))
 """
 REVISED = """
-    SELECT revision_id, quote FROM memory_revision
+    SELECT revision_id, memory_id, quote FROM memory_revision
     WHERE source_event_id IN (SELECT value FROM json_each(?))
 """
 LEARNED = """
@@ -179,6 +180,8 @@ async def _unlearn(
     for row in said:
         await transaction.execute("DELETE FROM memory_said WHERE rowid = ?", row["rowid"])
     revised = [row for row in await transaction.rows(REVISED, chosen) if not stands(row["quote"])]
+    # The note of the message that changed it repeats what it said before.
+    await blank_notes(transaction, [row["memory_id"] for row in revised])
     for row in revised:
         revision = row["revision_id"]
         await transaction.execute("DELETE FROM memory_revision WHERE revision_id = ?", revision)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from storage.clock import from_text, to_text
 from storage.database import Database
-from storage.memories import Memory, memory_from
+from storage.remembered import Memory, memory_from
 from storage.turns import Turn, turn_from
 
 RECENT = 50  # turns of a room that are looked at for how far back the conversation was shown

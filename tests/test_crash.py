@@ -9,8 +9,10 @@ import pytest
 from bot import memory_words, pausing, replies
 from bot.messages import Outgoing, RoomMessage, Standing
 from bot.unkept import INTERRUPTED, PAUSED
-from storage import AuditLog
-from tests.spine import ANN, Spine, remembers, spine
+from storage import AuditLog, KeptAnswer
+from storage.answers import Answers
+from storage.database import Database
+from tests.spine import ANN, Spine, calls, remembers, spine
 
 
 class CrashError(BaseException):
@@ -31,8 +33,8 @@ class Trap:
 
 
 def arm(bot: Spine, trap: Trap, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set the trap at every send and every record."""
-    send, record = bot.homeserver.send, AuditLog.record
+    """Set the trap at every send, every record, and where an answer is kept."""
+    send, record, keep = bot.homeserver.send, AuditLog.record, Answers.keep
 
     async def trapped_send(outgoing: Outgoing) -> str:
         now = trap()
@@ -52,6 +54,15 @@ def arm(bot: Spine, trap: Trap, monkeypatch: pytest.MonkeyPatch) -> None:
             raise CrashError
         return seqs
 
+    async def trapped_keep(self: Answers, answer: KeptAnswer) -> None:
+        now = trap()
+        if now and not trap.after:
+            raise CrashError
+        await keep(self, answer)
+        if now:
+            raise CrashError
+
+    monkeypatch.setattr(Answers, "keep", trapped_keep)
     monkeypatch.setattr(bot.homeserver, "send", trapped_send)
     monkeypatch.setattr(AuditLog, "record", trapped_record)
 
@@ -81,7 +92,7 @@ async def crash_and_recover(
 
 
 def traps() -> list[Trap]:
-    return [Trap(steps, after=after) for steps in range(7) for after in (False, True)]
+    return [Trap(steps, after=after) for steps in range(8) for after in (False, True)]
 
 
 def ids(trap: Trap) -> str:
@@ -142,8 +153,55 @@ async def test_what_a_message_changes_is_changed_once(
             revisions = await vault.memories.revisions(memory.memory_id)
         assert (memory.memory_id, memory.text) == (1, "Lives in Oslo")
         assert [one.text for one in revisions] == ["Lives in Rome"]
-        assert "updated: Lives in Oslo · `!memory show 1`" in shown(bot)[-1]
+        assert "updated: Lives in Oslo · undo: `!memory edit 1 Lives in Rome`" in shown(bot)[-1]
         assert Counter(await bot.audited())[("memory.updated", "ok")] <= 1
+
+
+@pytest.mark.parametrize("trap", traps(), ids=ids)
+async def test_what_a_message_forgets_is_gone_and_nobody_is_told_that_it_is_not(
+    tmp_path: Path, trap: Trap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with spine(tmp_path) as bot:
+        await bot.say("!memory add I live in Rome")
+        forget = ("forget_memory", {"number": 1, "quote": "Forget that I live in Rome"})
+        bot.model.answers = [calls(forget, saying="Done, deleted."), calls(forget), "Deleted."]
+
+        await crash_and_recover(bot, "Forget that I live in Rome", trap, monkeypatch)
+
+        async with bot.storage.vaults.open(ANN) as vault:
+            assert await vault.memories.get(1) is None
+        told, counted = shown(bot)[-1], Counter(await bot.audited())
+        deleted = counted[("memory.deleted", "ok")]
+        assert "not forgotten" not in told
+        if "*forgotten: memory 1 (also on disk)*" in told:
+            assert deleted <= 1
+        else:
+            assert (
+                "*I was interrupted: it may be gone already · `!memory` lists what is left*" in told
+            )
+            assert (deleted, counted[("memory.deleted", "interrupted")]) == (0, 1)
+
+
+async def test_what_was_forgotten_before_a_crash_is_wiped_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with spine(tmp_path) as bot:
+        await bot.say("!memory add I live in Rome")
+        forget = ("forget_memory", {"number": 1, "quote": "Forget that I live in Rome"})
+        bot.model.answers = [calls(forget, saying="Done."), "Gone."]
+        wiped: list[bool] = []
+
+        async def wipe(self: Database) -> None:
+            wiped.append(True)
+            if len(wiped) == 1:
+                raise CrashError
+
+        monkeypatch.setattr(Database, "wipe", wipe)
+        crash = Trap(99, after=False)
+        await crash_and_recover(bot, "Forget that I live in Rome", crash, monkeypatch)
+
+        assert len(wiped) == 2
+        assert "it may be gone already" in shown(bot)[-1]
 
 
 @pytest.mark.parametrize("trap", traps(), ids=ids)

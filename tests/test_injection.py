@@ -124,7 +124,9 @@ async def test_what_a_model_adds_to_what_the_person_said_is_not_kept(
 
         await bot.say("By the way, my cat is called Miso.")
 
-        assert text not in str(await rows(bot, ANN))
+        kept = await rows(bot, ANN)
+        assert memories(kept) == ["my cat is called Miso"], "the person's own words"
+        assert text not in str(kept)
 
 
 async def test_an_answer_is_no_yes_to_what_the_person_was_asked(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.database import Database
-from storage.memories import Memories, Memory
+from storage.memories import Memories
+from storage.remembered import Memory
 from storage.turns import Turns
 from tests.storage.conftest import holding
 from tests.storage.test_answers import use

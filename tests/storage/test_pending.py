@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from storage.database import Database
-from storage.memories import Memories, Memory
+from storage.memories import Memories
 from storage.pending import WAITS, Notice, Pending
+from storage.remembered import Memory
 from storage.tracing import Traces
 from tests.storage.conftest import holding
 

@@ -6,7 +6,9 @@ import pytest
 
 from storage.answers import Answers, KeptAnswer
 from storage.database import Database
-from storage.memories import Memories, Memory, Revision, revise
+from storage.memories import Memories
+from storage.remembered import Memory, Revision
+from storage.revising import revise
 from tests.storage.conftest import holding
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
