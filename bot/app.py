@@ -197,7 +197,7 @@ class _Bot:
             posting = tasks.create_task(feed.run(), name="audit feed")
             watching = tasks.create_task(self._watch(dispatcher), name="watchdog")
             aside = tasks.create_task(self._client.keep_up(verifying), name="aside")
-            async with ticking(self._jobs(), self._storage, now=utc_now):
+            async with ticking(self._jobs(), self._storage, tasks, now=utc_now):
                 await stop.wait()
             notify("STOPPING=1")
             syncing.cancel()

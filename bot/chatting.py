@@ -1,8 +1,9 @@
 """Talk is answered: what is said is kept, the answer kept before it is sent, its cost counted."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, replace
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 from bot import replies
@@ -11,21 +12,24 @@ from bot.config import Config
 from bot.consent import Consent
 from bot.delivery import Address, Delivery
 from bot.embedding import Embedding
-from bot.errors import QuotaError
+from bot.errors import HomeserverError, HomeserverUnavailableError, QuotaError
 from bot.messages import Effect, Fact, Room, RoomMessage
 from bot.preferences import Mode, mode
 from bot.processing import Processing
-from storage import Vault
+from storage import StorageFailure, Vault, VaultGone
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Exchange:
-    """One message and the vault of its sender, until that vault is erased."""
+    """One message and the vault of its sender, until that vault is erased; and when it was over."""
 
     message: RoomMessage
     room: Room
     vault: Vault | None
     begun: datetime
+    answered: datetime | None = None
 
 
 Record = Callable[[Exchange, Sequence[Effect]], Awaitable[None]]
@@ -62,7 +66,7 @@ class Chats:
             shown = await vault.answers.shown_to(message.event_id, room_kind=exchange.room.kind)
         if shown is not None:
             await vault.answers.sent(message.event_id, await self._delivery.repeat(shown, to))
-            await self._consent.ask(message, exchange.room, vault, to)
+            await self.follow_up(exchange, vault, to)
             return {"recovered": True}
         await hear(message, exchange.room, vault)
         await check_quota(vault, self._config, self._now())
@@ -77,8 +81,7 @@ class Chats:
             )
         await vault.answers.sent(message.event_id, event_ids)
         self._assistant.overhear(message, exchange.room)
-        await self._consent.ask(message, exchange.room, vault, to)
-        await self._embed(vault)
+        await self.follow_up(exchange, vault, to)
         return {**cost(answer, self._processing)}
 
     async def answer_again(
@@ -87,7 +90,7 @@ class Chats:
         """Answer a message whose words were edited, where its answer stands; for the audit log.
 
         Until it stands there the new answer is kept as one to the edit, beside the old one: after
-        a crash the same one is sent.
+        a crash the same one is sent. Where the homeserver refuses it, it is not kept any longer.
         """
         message, facts = exchange.message, dict[str, Fact](recovered=True)
         shown: str | None = None
@@ -98,19 +101,43 @@ class Chats:
             async with aclosing(self._assistant.answer(message, exchange.room, vault)) as answers:
                 answer = await self._delivery.whole(answers, to)
             new = kept(answer, message, exchange.room, self._now())
-            await vault.answers.keep(replace(new, question=edit))
+            await vault.answers.keep(new, edit=edit)
             await record(exchange, answer.reply.effects)
             shown, facts = answer.reply.text, dict(cost(answer, self._processing))
         place = await vault.answers.parts(message.event_id)
-        event_ids = await self._delivery.put_in_place(shown, place, to)
+        try:
+            event_ids = await self._delivery.put_in_place(shown, place, to)
+        except HomeserverUnavailableError:
+            raise
+        except HomeserverError:
+            await vault.answers.withdraw(edit)
+            raise
         await vault.answers.sent_in_place(message.event_id, edit=edit, event_ids=event_ids)
-        await self._consent.ask(message, exchange.room, vault, to)
-        await self._embed(vault)
+        await self.follow_up(exchange, vault, to)
         return facts
+
+    async def follow_up(self, exchange: Exchange, vault: Vault, to: Address) -> None:
+        """Ask about what an answer that stands proposed, then give vectors to what was said."""
+        exchange.answered = self._now()
+        with _not_the_answers("what it proposed could not be asked about"):
+            await self._consent.ask(exchange.message, exchange.room, vault, to)
+        with _not_the_answers("what was said could not be given vectors"):
+            await self._embed(vault)
 
     async def _embed(self, vault: Vault) -> None:
         if await mode(vault, self._config) is not Mode.OFF:
             await self._embedding.catch_up(vault)
+
+
+@contextmanager
+def _not_the_answers(what: str) -> Iterator[None]:
+    """What fails in here takes nothing from an answer that stands in the room already."""
+    try:
+        yield
+    except (HomeserverUnavailableError, VaultGone):
+        raise
+    except (HomeserverError, StorageFailure) as error:
+        log.warning("an answer was given, but %s: %s", what, type(error).__name__)
 
 
 async def check_quota(vault: Vault, config: Config, now: datetime) -> None:

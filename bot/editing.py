@@ -1,28 +1,54 @@
 """An edited message: its copy is replaced, and the last question answered again in its place."""
 
+import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
-from bot.access import Chat, Ignore, Intent, Pace, Refuse, intent
+from bot import replies
+from bot.access import (
+    PRIVATE,
+    Chat,
+    Ignore,
+    Intent,
+    Once,
+    Order,
+    Pace,
+    Refusal,
+    Refuse,
+    intent,
+)
 from bot.assistant import Assistant
 from bot.chatting import Chats, Exchange
 from bot.command import Command
 from bot.config import Config
-from bot.delivery import address
+from bot.delivery import Address, Delivery, address
+from bot.errors import BotError, HomeserverError, HomeserverUnavailableError
 from bot.journal import Journal
-from bot.messages import Action, Effect, Facts, Room, Standing
+from bot.messages import Action, Effect, Facts, Outcome, Reply, Room, Standing
 from bot.own_vault import known_vault
 from bot.preferences import is_private
 from bot.private_talk import PrivateWindows
 from bot.quoting import stands
 from bot.redacting import undoing
 from bot.room_events import Edit
-from storage import Storage, Turn, Vault
+from storage import Storage, StorageFailure, Turn, Vault, VaultGone
+
+log = logging.getLogger(__name__)
 
 RECOVERED: Facts = {"edited": True, "recovered": True}
+NO_COMMAND = "Edits run no command; send it as a new message."
+
+
+def erased(prefix: str) -> str:
+    """A kept message was edited into a private question."""
+    return (
+        "I have erased what I kept of that message and of my answer to it, and what I learned from "
+        f"it alone. To ask it privately, send `{prefix}{PRIVATE}` and your question as a new "
+        "message."
+    )
 
 
 class Rooms(Protocol):
@@ -33,12 +59,40 @@ class Rooms(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Edited:
+    """An edit of a kept message, that message, and what the new words would be as one."""
+
+    edit: Edit
+    room: Room
+    vault: Vault
+    turn: Turn
+    wanted: Intent
+
+    @property
+    def changed(self) -> bool:
+        """Whether it says something else now; after a crash that can't be seen any more."""
+        return self.edit.message.recovered or self.turn.text != self.edit.message.body
+
+    def exchange(self, begun: datetime) -> Exchange:
+        """The message as if it had been said like that."""
+        turn = self.turn
+        asked = replace(self.edit.message, event_id=turn.event_id, thread_id=turn.thread_id)
+        return Exchange(asked, self.room, self.vault, begun)
+
+    def address(self, begun: datetime) -> Address:
+        """Where the message stands, under transaction ids of the edit."""
+        asked = self.exchange(begun).message
+        return replace(address(asked, self.room), transaction=self.edit.event_id)
+
+
 class Edits:
     """Carries edits through to what is kept; nobody is told of one that has no effect.
 
     An edit counts as its sender's word for what they said themselves, where a message like it
-    would be obeyed. It never runs a command: what is edited into one is kept, and nothing is
-    answered. Whatever was learned from the old words and is not said by the new ones goes.
+    would be obeyed. It never runs a command: what is edited into one is kept, and its person told.
+    Whatever was learned from the old words and is not said by the new ones goes. What storage
+    fails at is left to the next start.
     """
 
     def __init__(
@@ -49,8 +103,11 @@ class Edits:
         storage: Storage,
         assistant: Assistant,
         chats: Chats,
+        delivery: Delivery,
         private: PrivateWindows,
         journal: Journal,
+        pace: Pace,
+        once: Once,
         commands: Sequence[Command],
         audit_room: str,
         now: Callable[[], datetime],
@@ -60,85 +117,157 @@ class Edits:
         self._storage = storage
         self._assistant = assistant
         self._chats = chats
+        self._delivery = delivery
         self._private = private
         self._journal = journal
+        self._pace = pace
+        self._once = once
         self._commands = tuple(commands)
         self._audit_room = audit_room
         self._now = now
-        self._pace = Pace(config.limits.messages_per_minute, since=now())
 
     async def handle(self, edit: Edit) -> None:
         """Carry an edit through, and finish it."""
         message, done = edit.message, False
-        if message.room_id != self._audit_room:
-            room = await self._rooms.room(message.room_id)
-            wanted = self._wanted(edit, room)
-            if wanted is not None:
-                self._private.drop(edit.replaces)
-                self._assistant.windows.amend(
-                    message.room_id, edit.replaces, message.sender, message.body
-                )
-                done = await self._carried_through(edit, room, wanted)
+        if message.standing is Standing.OWNED and message.room_id != self._audit_room:
+            self._amend_windows(edit)
+            try:
+                done = await self._carried_through(edit)
+            except VaultGone:
+                raise
+            except StorageFailure:
+                return log.warning("an edit can't be carried through yet: the next start does it")
         if not done:
             await self._storage.inbox.finish(edit.event_id)
+        return None
+
+    def _amend_windows(self, edit: Edit) -> None:
+        """Amend what is held in RAM; what came unencrypted may be anybody's and only takes away."""
+        message, windows = edit.message, self._assistant.windows
+        self._private.drop(edit.replaces)
+        if message.encrypted:
+            windows.amend(message.room_id, edit.replaces, message.sender, message.body)
+        elif any(
+            (one.event_id, one.sender) == (edit.replaces, message.sender)
+            for one in windows.of(message.room_id)
+        ):
+            windows.drop(message.room_id, edit.replaces)
+
+    async def _carried_through(self, edit: Edit) -> bool:
+        """Whether its row is taken care of: finished with what was done, or left for later.
+
+        Only of a message that is kept, of the same person and room, the homeserver is asked more.
+        """
+        message = edit.message
+        async with known_vault(message, self._storage) as vault:
+            turn = await vault.turns.get(edit.replaces) if vault else None
+            if vault is None or turn is None:
+                return False
+            if turn.role != "user" or turn.room_id != edit.room_id:
+                return False
+            room = await self._room(edit)
+            if room is None:
+                return True
+            wanted = self._wanted(edit, room)
+            if wanted is None:
+                return False
+            effects = await self._effects(_Edited(edit, room, vault, turn, wanted))
+            await self._journal.of_person(message.sender, vault, effects, finishes=edit.event_id)
+            return True
+
+    async def _room(self, edit: Edit) -> Room | None:
+        """The room of the message; None where the homeserver doesn't say, which is told nobody."""
+        try:
+            return await self._rooms.room(edit.room_id)
+        except HomeserverUnavailableError:
+            raise
+        except HomeserverError:
+            log.warning("an edit can't be carried through yet: the next start does it")
+            return None
 
     def _wanted(self, edit: Edit, room: Room) -> Intent | None:
         """What the new words would be as a message; None where they would not be obeyed."""
         message, me = edit.message, self._config.homeserver.user_id
-        if message.standing is not Standing.OWNED or not room.members >= {message.sender, me}:
+        if not room.members >= {message.sender, me}:
             return None
         wanted = intent(message, room, config=self._config, commands=self._commands, addressed=True)
         return None if isinstance(wanted, Ignore | Refuse) else wanted
 
-    async def _carried_through(self, edit: Edit, room: Room, wanted: Intent) -> bool:
-        """Whether the edited message is one that is kept, of the same person and room."""
-        message = edit.message
-        async with known_vault(message, self._storage) as vault:
-            if vault is None:
-                return False
-            turn = await vault.turns.get(edit.replaces)
-            if turn is None or turn.role != "user" or turn.room_id != edit.room_id:
-                return False
-            if await vault.turns.get(edit.event_id) is not None:  # a crash came just after it
-                effects = [Effect(Action.MESSAGE_ANSWERED, target=turn.event_id, facts=RECOVERED)]
-            elif await self._is_private(edit, vault, wanted):
-                effects = undoing(await vault.taking_back.messages([turn.event_id]), by="edit")
-            else:
-                await self._replace(edit, vault, turn)
-                effects = await self._answered_again(edit, room, vault, turn, wanted)
-            await self._journal.of_person(message.sender, vault, effects, finishes=edit.event_id)
-            return True
+    async def _effects(self, edited: _Edited) -> list[Effect]:
+        """Carry it through and wipe the disk once, at the end; for the audit log."""
+        vault, begun = edited.vault, self._now()
+        if await vault.turns.get(edited.edit.event_id) is not None:  # a crash came just after it
+            await self._chats.follow_up(edited.exchange(begun), vault, edited.address(begun))
+            return [Effect(Action.MESSAGE_ANSWERED, target=edited.turn.event_id, facts=RECOVERED)]
+        if await self._is_private(edited):
+            return await self._taken_back(edited)
+        try:
+            await self._replace(edited)
+            effects = await self._answered_again(edited)
+        except BotError:
+            await vault.taking_back.catch_up()
+            raise
+        await vault.taking_back.catch_up()
+        return effects
 
-    async def _is_private(self, edit: Edit, vault: Vault, wanted: Intent) -> bool:
+    async def _is_private(self, edited: _Edited) -> bool:
         """Whether nothing is to be kept of the new words, and so of the old ones neither."""
+        wanted = edited.wanted
         asked = isinstance(wanted, Chat) and bool(wanted.private)
-        return asked or await is_private(vault, edit.room_id)
+        return asked or await is_private(edited.vault, edited.edit.room_id)
 
-    async def _replace(self, edit: Edit, vault: Vault, turn: Turn) -> None:
-        text = edit.message.body
-        taken = await vault.taking_back.words(turn.event_id, text, partial(stands, body=text))
-        if effects := undoing(taken, by="edit"):
-            await self._journal.of_person(edit.message.sender, vault, effects)
+    async def _taken_back(self, edited: _Edited) -> list[Effect]:
+        taken = await edited.vault.taking_back.messages([edited.turn.event_id])
+        if isinstance(edited.wanted, Chat) and edited.wanted.private:
+            await self._say(erased(self._config.service.command_prefix), edited)
+        return undoing(taken, by="edit")
 
-    async def _answered_again(
-        self, edit: Edit, room: Room, vault: Vault, turn: Turn, wanted: Intent
-    ) -> list[Effect]:
+    async def _replace(self, edited: _Edited) -> None:
+        vault, text = edited.vault, edited.edit.message.body
+        taken = await vault.taking_back.words(
+            edited.turn.event_id, text, partial(stands, body=text), wiped=False
+        )
+        if effects := undoing(replace(taken, messages=0), by="edit"):  # the message is still there
+            await self._journal.of_person(edited.edit.message.sender, vault, effects)
+
+    async def _answered_again(self, edited: _Edited) -> list[Effect]:
         """Answer the new words if they are the last question there; what the audit log gets."""
-        message, begun = edit.message, self._now()
-        changed = message.recovered or turn.text != message.body
-        last = isinstance(wanted, Chat) and await vault.turns.is_last_question(turn)
-        if not (changed and last and self._pace.admits(message, begun)):
+        vault, turn, edit, begun = edited.vault, edited.turn, edited.edit, self._now()
+        chat = edited.changed and isinstance(edited.wanted, Chat)
+        if edited.changed and isinstance(edited.wanted, Order):
+            await self._say(NO_COMMAND, edited)
+        if not (chat and await vault.turns.is_last_question(turn)):
             await vault.answers.carried_through(turn.event_id, edit=edit.event_id)
             return []
-        asked = replace(message, event_id=turn.event_id, thread_id=turn.thread_id)
-        to = replace(address(asked, room), transaction=edit.event_id)
-        exchange = Exchange(asked, room, vault, begun)
+        if not self._pace.admits(edit.message, begun):
+            return await self._too_fast(edited)
+        exchange = edited.exchange(begun)
         facts = await self._chats.answer_again(
-            exchange, vault, to, edit=edit.event_id, record=self._record
+            exchange, vault, edited.address(begun), edit=edit.event_id, record=self._record
         )
-        took = round((self._now() - begun).total_seconds() * 1000)
-        facts |= {"edited": True, "room": str(room.kind), "ms": took}
+        took = (exchange.answered or self._now()) - begun
+        ms = round(took.total_seconds() * 1000)
+        facts |= {"edited": True, "room": str(edited.room.kind), "ms": ms}
         return [Effect(Action.MESSAGE_ANSWERED, target=turn.event_id, facts=facts)]
+
+    async def _too_fast(self, edited: _Edited) -> list[Effect]:
+        """Say so once, as for a message; nothing is answered."""
+        sender, why = edited.edit.message.sender, Refusal.TOO_FAST
+        if self._once.may(why, sender, now=self._now(), every=timedelta(minutes=1)):
+            await self._say(replies.TOO_FAST, edited)
+        turn = edited.turn.event_id
+        await edited.vault.answers.carried_through(turn, edit=edited.edit.event_id)
+        facts: Facts = {"edited": True, "reason": str(why), "room": str(edited.room.kind)}
+        return [Effect(Action.MESSAGE_DENIED, Outcome.DENIED, turn, facts)]
+
+    async def _say(self, text: str, edited: _Edited) -> None:
+        """Say one thing about an edit; a room that refuses it is no matter."""
+        try:
+            await self._delivery.send(Reply(text), edited.address(self._now()).about("edit"))
+        except HomeserverUnavailableError:
+            raise
+        except HomeserverError:
+            log.warning("what was to be said about an edit could not be sent")
 
     async def _record(self, exchange: Exchange, effects: Sequence[Effect]) -> None:
         assert exchange.vault is not None, "it is open for as long as this takes"

@@ -113,6 +113,7 @@ class Handler:
         journal: Journal,
         membership: Membership,
         amendments: Amendments,
+        pace: Pace,
         once: Once,
         commands: Sequence[Command],
         audit_room: str,
@@ -131,7 +132,7 @@ class Handler:
         self._audit_room = audit_room
         self._me = config.homeserver.user_id
         self._now = now
-        self._pace = Pace(config.limits.messages_per_minute, since=now())
+        self._pace = pace
         self._once = once
         self._unheard = Unheard(
             config=config,

@@ -3,6 +3,7 @@
 A job that came due while the bot was down runs once at the next start (REL-11).
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from datetime import datetime, timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from bot.errors import AuditUnavailableError
 from storage import Inbox, Storage
 
 log = logging.getLogger(__name__)
@@ -45,13 +47,18 @@ def inbox_sweep(inbox: Inbox, *, now: Callable[[], datetime]) -> Job:
 
 
 async def run_due(jobs: Sequence[Job], storage: Storage, now: datetime) -> None:
-    """Run each job whose time has come, then set its next one; a failed job waits its period."""
+    """Run each job whose time has come, then set its next one; a failed job waits its period.
+
+    Raises AuditUnavailableError: what can't record doesn't act.
+    """
     for job in jobs:
         stored = await storage.state(f"job.{job.name}.due")
         if stored is not None and datetime.fromisoformat(stored) > now:
             continue
         try:
             await job.run()
+        except AuditUnavailableError:
+            raise
         except Exception:
             log.exception("the job %s failed", job.name)
         await storage.set_state(f"job.{job.name}.due", (now + job.every).isoformat())
@@ -59,12 +66,24 @@ async def run_due(jobs: Sequence[Job], storage: Storage, now: datetime) -> None:
 
 @asynccontextmanager
 async def ticking(
-    jobs: Sequence[Job], storage: Storage, *, now: Callable[[], datetime]
+    jobs: Sequence[Job],
+    storage: Storage,
+    tasks: asyncio.TaskGroup,
+    *,
+    now: Callable[[], datetime],
 ) -> AsyncIterator[None]:
-    """Look for due jobs at once and every minute, for as long as the block runs."""
+    """Look for due jobs at once and every minute, for as long as the block runs.
+
+    An AuditUnavailableError of theirs ends the task group: the scheduler would only log it.
+    """
+    unavailable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def tick() -> None:
-        await run_due(jobs, storage, now())
+        try:
+            await run_due(jobs, storage, now())
+        except AuditUnavailableError as error:
+            if not unavailable.done():
+                unavailable.set_exception(error)
 
     scheduler = AsyncIOScheduler()
     scheduler.add_job(
@@ -79,7 +98,13 @@ async def ticking(
         replace_existing=True,
     )
     scheduler.start()
+    watching = tasks.create_task(_raised(unavailable), name="jobs")
     try:
         yield
     finally:
+        watching.cancel()
         scheduler.shutdown(wait=False)
+
+
+async def _raised(failure: asyncio.Future[None]) -> None:
+    await failure

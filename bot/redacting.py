@@ -4,10 +4,12 @@ import logging
 from dataclasses import dataclass
 from typing import Protocol
 
+from bot.access import allowed
 from bot.assistant import Assistant
+from bot.config import Config
 from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.journal import Journal
-from bot.messages import Action, Effect
+from bot.messages import Action, Effect, Room
 from bot.own_vault import Whose, known_vault
 from bot.private_talk import PrivateWindows
 from bot.room_events import Redaction
@@ -17,10 +19,14 @@ log = logging.getLogger(__name__)
 
 
 class Senders(Protocol):
-    """The homeserver, as far as it is asked whose an event is."""
+    """The homeserver, as far as it is asked whose an event is, or may be."""
 
     async def sender_of(self, room_id: str, event_id: str) -> str | None:
         """Who sent an event, redacted or not; None where it is gone."""
+        ...
+
+    async def room(self, room_id: str) -> Room:
+        """Members and encryption of a room."""
         ...
 
 
@@ -42,6 +48,7 @@ class Redactions:
     def __init__(
         self,
         *,
+        config: Config,
         rooms: Senders,
         storage: Storage,
         assistant: Assistant,
@@ -49,6 +56,7 @@ class Redactions:
         journal: Journal,
         audit_room: str,
     ) -> None:
+        self._config = config
         self._rooms = rooms
         self._storage = storage
         self._assistant = assistant
@@ -71,11 +79,31 @@ class Redactions:
         return None
 
     async def _carried_out(self, redaction: Redaction) -> bool:
-        """Whether there was anything of it, in the vault of whoever redacts or of the author."""
+        """Whether there was anything of it, in the vault of whoever redacts or of the author.
+
+        What the bot answered is in that of whoever asked, who may be anybody in the room.
+        """
         if await self._erase(redaction, redaction):
             return True
         sender = await self._rooms.sender_of(redaction.room_id, redaction.redacts)
+        if sender == self._config.homeserver.user_id:
+            return await self._erased_for_one(redaction)
         return sender is not None and await self._erase(redaction, Author(sender))
+
+    async def _erased_for_one(self, redaction: Redaction) -> bool:
+        """Whether one of those who may ask here had it; a damaged vault is reason to try again."""
+        room, failure = await self._rooms.room(redaction.room_id), None
+        for person in sorted(one for one in room.members if allowed(one, self._config)):
+            try:
+                if await self._erase(redaction, Author(person)):
+                    return True
+            except VaultGone:
+                continue
+            except StorageFailure as error:
+                failure = error
+        if failure is not None:
+            raise failure
+        return False
 
     async def _erase(self, redaction: Redaction, message: Whose) -> bool:
         async with known_vault(message, self._storage) as vault:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from bot.access import Once
+from bot.access import Once, Pace
 from bot.amending import Amendments
 from bot.assistant import Assistant
 from bot.chatting import Chats
@@ -129,6 +129,7 @@ def spine(
         now=now,
     )
     windows = PrivateWindows(now)
+    pace = Pace(config.limits.messages_per_minute, since=now())
     exchanges = _exchanges(common, assistant, repertoire, chats, windows)
     return Handler(
         config=config,
@@ -139,7 +140,8 @@ def spine(
         delivery=delivery,
         journal=journal,
         membership=_membership(common, exchanges, pacing),
-        amendments=_amendments(common, assistant, chats, windows),
+        amendments=_amendments(common, assistant, chats, windows, pace),
+        pace=pace,
         once=common.once,
         commands=COMMANDS,
         audit_room=audit_room,
@@ -148,9 +150,10 @@ def spine(
 
 
 def _amendments(
-    common: _Common, assistant: Assistant, chats: Chats, windows: PrivateWindows
+    common: _Common, assistant: Assistant, chats: Chats, windows: PrivateWindows, pace: Pace
 ) -> Amendments:
     redactions = Redactions(
+        config=common.config,
         rooms=common.homeserver,
         storage=common.storage,
         assistant=assistant,
@@ -164,8 +167,11 @@ def _amendments(
         storage=common.storage,
         assistant=assistant,
         chats=chats,
+        delivery=common.delivery,
         private=windows,
         journal=common.journal,
+        pace=pace,
+        once=common.once,
         commands=COMMANDS,
         audit_room=common.audit_room,
         now=common.now,

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from storage.clock import to_text
 from storage.database import Database, Transaction
-from storage.taking_back import owe_wipe, wipe
+from storage.taking_back import UNSENT, owe_wipe, wipe
 from storage.turns import ADD
 
 
@@ -53,14 +53,29 @@ _COUNT_USAGE = """
         prompt_tokens = prompt_tokens + excluded.prompt_tokens,
         completion_tokens = completion_tokens + excluded.completion_tokens
 """
-_ANSWER = "SELECT event_id FROM turn WHERE answers_event_id = ? AND role = 'assistant'"
-# An answer that takes another's place is kept as the answer to the edit until it stands there.
-_IN_PLACE = (
+_SHOWN = """
+    SELECT text, note FROM turn WHERE room_kind IN (?3, 'shared') AND (
+        event_id = ?2 || ?1
+        OR (answers_event_id = ?1 AND substr(event_id, 1, length(?2)) <> ?2)
+    )
+"""
+_SENT_PARTS = """
+    SELECT event_id FROM turn
+    WHERE answers_event_id = ?1 AND substr(event_id, 1, length(?2)) <> ?2
+    UNION ALL SELECT * FROM (
+        SELECT turn_part.event_id FROM turn_part JOIN turn USING (turn_id)
+        WHERE answers_event_id = ?1 ORDER BY turn_part.rowid
+    )
+"""
+_OTHERS = """
+    SELECT event_id FROM turn
+    WHERE answers_event_id = ? AND role = 'assistant' AND event_id <> ?
+"""
+_ERASE = (
     "DELETE FROM memory_use WHERE answer_event_id = ?1",
     "DELETE FROM turn_use WHERE answer_event_id = ?1",
     "DELETE FROM turn WHERE event_id = ?1",
 )
-_ANSWERS = "UPDATE turn SET answers_event_id = ? WHERE answers_event_id = ?"
 _EDITED = """
     INSERT OR IGNORE INTO turn_part (event_id, turn_id) SELECT ?, turn_id FROM turn
     WHERE event_id = ?
@@ -85,9 +100,12 @@ class Answers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def keep(self, answer: KeptAnswer) -> None:
-        """Keep an answer that is about to be sent, with what it used and cost, all or nothing."""
-        unsent = _unsent(answer.question)
+    async def keep(self, answer: KeptAnswer, *, edit: str | None = None) -> None:
+        """Keep an answer that is about to be sent, with what it used and cost, all or nothing.
+
+        That to an `edit` of the question is kept beside the one that stands, until it stands there.
+        """
+        unsent = _unsent(edit or answer.question)
         async with self._database.transaction() as transaction:
             await _add(transaction, answer, unsent)
             used_at = to_text(answer.said_at)
@@ -105,13 +123,10 @@ class Answers:
     async def shown_to(self, question: str, *, room_kind: str) -> str | None:
         """What was, or was about to be, shown in answer to a message; None where nothing was.
 
+        In answer to an edit: what was about to be.
         `room_kind` is what the room is now: what was for two is not shown to more.
         """
-        row = await self._database.row(
-            "SELECT text, note FROM turn WHERE answers_event_id = ? AND room_kind IN (?, 'shared')",
-            question,
-            room_kind,
-        )
+        row = await self._database.row(_SHOWN, question, UNSENT, room_kind)
         return None if row is None else row["text"] + row["note"]
 
     async def sent(self, question: str, event_ids: Sequence[str]) -> None:
@@ -121,29 +136,27 @@ class Answers:
 
     async def parts(self, question: str) -> list[str]:
         """The events in which the answer to a message stands, in order; none where it has none."""
-        rows = await self._database.rows(
-            "SELECT event_id FROM turn WHERE answers_event_id = ?1 AND event_id <> ?2 "
-            "UNION ALL SELECT * FROM (SELECT turn_part.event_id FROM turn_part "
-            "JOIN turn USING (turn_id) WHERE answers_event_id = ?1 ORDER BY turn_part.rowid)",
-            question,
-            _unsent(question),
-        )
+        rows = await self._database.rows(_SENT_PARTS, question, UNSENT)
         return [row["event_id"] for row in rows]
 
     async def sent_in_place(self, question: str, *, edit: str, event_ids: Sequence[str]) -> None:
-        """What was kept as the answer to an edit is now the answer to the message; the old is gone.
+        """What was kept as the answer to an edit stands now; every other to the message is gone.
 
         The edit is carried through: from here on it leads to the turn of the message.
         """
         async with self._database.transaction() as transaction:
-            for row in await transaction.rows(_ANSWER, question):
-                for statement in _IN_PLACE:
-                    await transaction.execute(statement, row["event_id"])
+            for row in await transaction.rows(_OTHERS, question, _unsent(edit)):
+                await _erase(transaction, row["event_id"])
             await _stands(transaction, edit, event_ids)
-            await transaction.execute(_ANSWERS, question, edit)
             await transaction.execute(_EDITED, edit, question)
             await owe_wipe(transaction)
         await wipe(self._database)
+
+    async def withdraw(self, edit: str) -> None:
+        """Erase what was about to be the answer to an edit. Wiping the disk is left to do."""
+        async with self._database.transaction() as transaction:
+            await _erase(transaction, _unsent(edit))
+            await owe_wipe(transaction)
 
     async def carried_through(self, question: str, *, edit: str) -> None:
         """Note that nothing is left to do for an edit."""
@@ -169,6 +182,11 @@ async def _stands(transaction: Transaction, question: str, event_ids: Sequence[s
     await transaction.execute(_PARTS, json.dumps(further), first)
 
 
+async def _erase(transaction: Transaction, event_id: str) -> None:
+    for statement in _ERASE:
+        await transaction.execute(statement, event_id)
+
+
 async def _add(transaction: Transaction, answer: KeptAnswer, event_id: str) -> None:
     place = (event_id, answer.room_id, answer.room_kind, answer.thread_id)
     said = ("assistant", answer.text, answer.note, to_text(answer.said_at), answer.question)
@@ -183,4 +201,4 @@ async def _add(transaction: Transaction, answer: KeptAnswer, event_id: str) -> N
 
 def _unsent(question: str) -> str:
     """What stands in the place of the event id of an answer that has none yet."""
-    return f"unsent answer to {question}"
+    return f"{UNSENT}{question}"

@@ -10,8 +10,8 @@ from storage.remembered import digest
 
 KEEP_REVISION = """
     INSERT INTO memory_revision (memory_id, text, changed_by, changed_at, quote,
-                                 source_event_id, source_room_id)
-    SELECT memory_id, text, ?, ?, quote, source_event_id, source_room_id
+                                 source_event_id, source_room_id, valid_until)
+    SELECT memory_id, text, ?, ?, quote, source_event_id, source_room_id, valid_until
     FROM memory WHERE memory_id = ?
 """
 

@@ -11,15 +11,21 @@ from storage.remembered import digest
 from storage.revising import blank_notes
 from storage.rows import Row
 
+# With a question or an edit behind it: what stands for the event of an answer that has none yet.
+UNSENT = "unsent answer to "
+
 Stands = Callable[[str], bool]
 """Whether a quote from a message is still in it."""
 
-# The turns of events, of which some may be later parts of a turn, and the answers to them.
+# The turns of events, of which some may be later parts of a turn, or edits of which the answer is
+# not sent yet; and the answers to them.
 CONCERNED = """
     WITH said (event_id) AS (
-        SELECT value FROM json_each(?)
+        SELECT value FROM json_each(?1)
         UNION SELECT turn.event_id FROM turn JOIN turn_part USING (turn_id)
         WHERE turn_part.event_id IN (SELECT value FROM json_each(?1))
+        UNION SELECT answers_event_id FROM turn
+        WHERE event_id IN (SELECT ?2 || value FROM json_each(?1))
     )
     SELECT event_id FROM said
     UNION SELECT turn.event_id FROM turn JOIN said ON turn.answers_event_id = said.event_id
@@ -65,9 +71,9 @@ LAST_REVISION = """
     SELECT * FROM memory_revision WHERE memory_id = ? ORDER BY revision_id DESC LIMIT 1
 """
 GO_BACK = """
-    UPDATE memory SET text = ?, digest = ?, valid_until = NULL, updated_at = ? WHERE memory_id = ?
+    UPDATE memory SET text = ?, digest = ?, valid_until = ?, updated_at = ? WHERE memory_id = ?
 """
-BACK_AGAIN = "UPDATE memory SET status = 'active' WHERE superseded_by = ? AND status = 'superseded'"
+DELETE = "DELETE FROM memory WHERE memory_id = ?"
 
 # Kept from the deletion to the end of the wipe, so that one that was cut short is caught up on.
 UNWIPED = "wipe is due"
@@ -109,8 +115,13 @@ class TakingBack:
             await wipe(self._database)
         return taken
 
-    async def words(self, event_id: str, text: str, stands: Stands) -> TakenBack:
-        """Put other words in the place of a message; what the old ones alone said is taken back."""
+    async def words(
+        self, event_id: str, text: str, stands: Stands, *, wiped: bool = True
+    ) -> TakenBack:
+        """Put other words in the place of a message; what the old ones alone said is taken back.
+
+        Where more is about to go it isn't `wiped` yet: the disk is owed that until `catch_up`.
+        """
         chosen = json.dumps([event_id])
         async with self._database.transaction() as transaction:
             changed = await transaction.execute(
@@ -121,9 +132,16 @@ class TakingBack:
             if taken.deleted or taken.updated:
                 await transaction.execute(NOTES, chosen)
             due = await _note(transaction, taken)
-        if due:
+        if due and wiped:
             await wipe(self._database)
         return taken
+
+    async def catch_up(self) -> None:
+        """Wipe the disk if that is owed."""
+        async with self._database.transaction() as transaction:
+            due = await _note(transaction, TakenBack())
+        if due:
+            await wipe(self._database)
 
     async def before(self, moment: datetime | None) -> int:
         """Erase the messages from before a moment; what was learned from them stays.
@@ -155,7 +173,7 @@ async def wipe(database: Database) -> None:
 
 async def take_back(transaction: Transaction, event_ids: Sequence[str], now: datetime) -> TakenBack:
     """Delete messages and what was derived from them alone. Wiping the disk is left to do."""
-    rows = await transaction.rows(CONCERNED, json.dumps(list(event_ids)))
+    rows = await transaction.rows(CONCERNED, json.dumps(list(event_ids)), UNSENT)
     concerned = [row["event_id"] for row in rows]
     taken = await _unlearn(transaction, json.dumps(concerned), _nothing_stands, now)
     return replace(taken, messages=await _erase(transaction, concerned))
@@ -207,7 +225,7 @@ async def _take_over(transaction: Transaction, memory_id: int, now: datetime) ->
         return "kept"
     revision = await transaction.row(LAST_REVISION, memory_id)
     if revision is None:
-        await _delete(transaction, memory_id)
+        await transaction.execute(DELETE, memory_id)
         return "deleted"
     await _go_back(transaction, memory_id, revision, now)
     return "updated"
@@ -217,7 +235,8 @@ async def _go_back(transaction: Transaction, memory_id: int, revision: Row, now:
     text = revision["text"]
     source = (revision["source_event_id"], revision["source_room_id"])
     await _rest_on(transaction, memory_id, revision["quote"], *source)
-    await transaction.execute(GO_BACK, text, digest(text), to_text(now), memory_id)
+    until = revision["valid_until"]
+    await transaction.execute(GO_BACK, text, digest(text), until, to_text(now), memory_id)
     await transaction.execute(
         "DELETE FROM memory_revision WHERE revision_id = ?", revision["revision_id"]
     )
@@ -231,12 +250,6 @@ async def _rest_on(
     room_id: str | None,
 ) -> None:
     await transaction.execute(REST_ON, quote, event_id, room_id, memory_id)
-
-
-async def _delete(transaction: Transaction, memory_id: int) -> None:
-    """Delete a memory; what it superseded was said elsewhere, and holds again."""
-    await transaction.execute(BACK_AGAIN, memory_id)
-    await transaction.execute("DELETE FROM memory WHERE memory_id = ?", memory_id)
 
 
 async def _note(transaction: Transaction, taken: TakenBack) -> bool:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from bot import editing, replies
 from bot.delivery import LEFT_OVER
-from bot.errors import GatewayError
-from bot.messages import Standing
+from bot.errors import GatewayError, HomeserverError
+from bot.messages import Outgoing, Room, Standing
 from bot.room_events import Edit, Unfinished
 from bot.splitting import PART_LIMIT
-from storage import Turn
+from storage import StorageFailure, TakingBack, Turn
+from storage.database import Database
 from tests.spine import ANN, BOB, Spine, configured, remembers, spine
 from tests.test_crash import CrashError, Trap, arm, ids, shown, traps
 
@@ -56,9 +58,8 @@ async def test_the_last_question_is_answered_again_where_its_answer_stands(bot: 
     assert await bot.audited() == [
         ("vault.created", "ok"),
         ("message.answered", "ok"),
-        ("forget.done", "ok"),
         ("message.answered", "ok"),
-    ]
+    ], "an edit forgets nothing"
 
 
 async def test_what_the_old_words_alone_taught_goes_and_the_new_ones_teach(bot: Spine) -> None:
@@ -117,11 +118,44 @@ async def test_an_older_message_is_replaced_and_nothing_is_answered(bot: Spine) 
 async def test_an_edit_never_runs_a_command(bot: Spine, words: str) -> None:
     await bot.say("I like boats", event_id="$1")
 
-    assert await bot.edit("$1", words) == []
+    [told] = await bot.edit("$1", words)
 
+    assert (told.text, told.generated, told.replaces) == (editing.NO_COMMAND, False, None)
     assert await texts(bot) == [words, "I see."]
     assert len(bot.model.requests) == 1
     assert "boat" not in await bot.text("!memory")
+
+
+async def test_of_an_edit_into_a_command_its_person_is_told_once_an_edit(bot: Spine) -> None:
+    await bot.say("memory", event_id="$1")
+
+    told = [
+        await bot.edit("$1", "!memory", event_id="$e"),
+        await bot.edit("$1", "!memory", event_id="$e", recovered=True),
+        await bot.edit("$1", "!memory list"),
+        await bot.edit("$1", "!memory list"),
+    ]
+
+    assert [[one.text for one in each] for each in told] == [
+        [editing.NO_COMMAND],
+        [],
+        [editing.NO_COMMAND],
+        [],
+    ]
+
+
+async def test_an_edit_into_a_private_question_erases_and_says_how_to_ask_it(bot: Spine) -> None:
+    bot.model.answers = [remembers("Has a rash", "I have a rash")]
+    await bot.say("I have a rash", event_id="$1")
+
+    [told] = await bot.edit("$1", "!private I have a rash")
+
+    assert told.text == editing.erased("!")
+    assert "send `!private` and your question as a new message" in told.text
+    assert await texts(bot) == []
+    assert "rash" not in await bot.text("!memory")
+    assert len(bot.model.requests) == 1
+    assert ("forget.done", "ok") in await bot.audited()
 
 
 async def test_an_edited_command_line_does_nothing(bot: Spine) -> None:
@@ -224,14 +258,19 @@ async def test_an_edit_that_changes_nothing_costs_nothing(bot: Spine) -> None:
     assert len(bot.model.requests) == 1
 
 
-async def test_edits_are_answered_only_as_often_as_messages(tmp_path: Path) -> None:
+async def test_edits_and_messages_together_are_answered_only_so_often(tmp_path: Path) -> None:
     async with spine(tmp_path, configured(limits={"messages_per_minute": "2"})) as bot:
         await bot.say("hello", event_id="$1")
 
         sent = [await bot.edit("$1", f"hello {number}") for number in range(3)]
+        more = await bot.say("and now?")
 
-        assert [len(one) for one in sent] == [1, 1, 0]
-        assert (await texts(bot))[0] == "hello 2"
+        [_], [told], [] = sent
+        assert (told.text, told.replaces) == (replies.TOO_FAST, None)
+        assert more == [], "it was said already"
+        assert (await texts(bot)) == ["hello 2", "I see."]
+        assert len(bot.model.requests) == 2
+        assert (await bot.audited())[-3:] == [("message.denied", "denied")] * 3
 
 
 async def test_a_failure_is_told_and_the_old_answer_stays(bot: Spine) -> None:
@@ -243,6 +282,148 @@ async def test_a_failure_is_told_and_the_old_answer_stays(bot: Spine) -> None:
     assert (told.text, told.replaces) == ("The model is away.", None)
     assert await texts(bot) == ["hello there", "I see."]
     assert ("gateway.failed", "failed") in await bot.audited()
+
+
+def refuse(bot: Spine, patch: pytest.MonkeyPatch) -> None:
+    """Let the homeserver take no edits any more."""
+    send = bot.homeserver.send
+
+    async def refusing(outgoing: Outgoing) -> str:
+        if outgoing.replaces:
+            raise HomeserverError("The homeserver refused an edit.")
+        return await send(outgoing)
+
+    patch.setattr(bot.homeserver, "send", refusing)
+
+
+async def test_of_an_answer_that_is_refused_in_place_nothing_is_kept(
+    bot: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot.model.answers = ["Rome, then.", "canary8d41"]
+    await bot.say("I go to Rome", event_id="$1")
+
+    with monkeypatch.context() as patch:
+        refuse(bot, patch)
+        [told] = await bot.edit("$1", "I go to Bonn")
+    await bot.say("so?")
+
+    assert (told.text, told.replaces) == ("The homeserver refused an edit.", None)
+    assert (await texts(bot))[:2] == ["I go to Bonn", "Rome, then."]
+    assert "canary8d41" not in request(bot)
+    async with bot.storage.vaults.open(ANN) as vault:
+        exported = await vault.export()
+    assert "canary8d41" not in str(exported)
+    assert "wipe is due" not in str(exported["setting"])
+
+
+@pytest.mark.parametrize("words", ["I go to Oslo", None], ids=["edited again", "taken back"])
+async def test_an_answer_that_was_kept_for_an_edit_goes_with_its_question(
+    bot: Spine, monkeypatch: pytest.MonkeyPatch, words: str | None
+) -> None:
+    bot.model.answers = ["Rome, then.", "canary8d41", "Oslo, then."]
+    await bot.say("I go to Rome", event_id="$1")
+    with monkeypatch.context() as patch:
+        patch.setattr(bot.homeserver, "send", crash)
+        with suppress(CrashError):
+            await bot.edit("$1", "I go to Bonn")
+    assert "canary8d41" in await texts(bot)
+
+    if words:
+        await bot.edit("$1", words)
+    else:
+        await bot.redact("$1")
+
+    assert await texts(bot) == ([words, "Oslo, then."] if words else [])
+
+
+async def crash(*arguments: object) -> str:
+    raise CrashError
+
+
+async def test_the_disk_is_wiped_once_for_an_edit_and_not_for_nothing(
+    bot: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wipes, wipe = 0, Database.wipe
+
+    async def counted(database: Database) -> None:
+        nonlocal wipes
+        wipes += 1
+        await wipe(database)
+
+    await bot.say("older", event_id="$0")
+    await bot.say("hello", event_id="$1")
+    monkeypatch.setattr(Database, "wipe", counted)
+    counts = []
+    for event_id, words in (("$1", "hey"), ("$1", "hey"), ("$0", "old"), ("$1", "!help")):
+        wipes = 0
+        await bot.edit(event_id, words)
+        counts.append(wipes)
+    bot.model.answers = [GatewayError("The model is away.")]
+    await bot.edit("$1", "hello?")
+
+    assert [*counts, wipes - counts[-1]] == [1, 0, 1, 1, 1]
+
+
+async def test_of_a_message_that_is_not_kept_the_homeserver_is_asked_nothing(
+    bot: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bot.say("hello")
+    await bot.storage.inbox.accept([("$e", "!all"), ("$f", "!all")], "s1")
+    asked: list[str] = []
+
+    async def room(room_id: str) -> Room:
+        asked.append(room_id)
+        raise HomeserverError("The homeserver gave no answer about a room.")
+
+    monkeypatch.setattr(bot.homeserver, "room", room)
+
+    assert await bot.edit("$elsewhere", "hello", ANN, "!all", event_id="$e") == []
+    assert await bot.edit("$elsewhere", "hello", BOB, "!all", event_id="$f") == []
+
+    assert asked == []
+    assert await bot.storage.inbox.unfinished() == []
+
+
+async def refused(*arguments: object) -> Room:
+    raise HomeserverError("The homeserver gave no answer about a room.")
+
+
+async def damaged(*arguments: object, **more: object) -> None:
+    raise StorageFailure("damaged")
+
+
+@pytest.mark.parametrize("fails", ["vault", "room"])
+async def test_what_storage_or_the_homeserver_fails_at_is_left_to_the_next_start_without_a_word(
+    bot: Spine, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    await bot.say("hello", event_id="$1")
+    await bot.storage.inbox.accept([("$e", "!ann")], "s1")
+    with monkeypatch.context() as patch:
+        if fails == "room":
+            patch.setattr(bot.homeserver, "room", refused)
+        else:
+            patch.setattr(TakingBack, "words", damaged)
+        assert await bot.edit("$1", "hello there", event_id="$e") == []
+    assert await bot.storage.inbox.unfinished() == [("$e", "!ann")]
+
+    await bot.edit("$1", "hello there", event_id="$e", recovered=True)
+
+    assert await bot.storage.inbox.unfinished() == []
+    assert (await texts(bot))[0] == "hello there"
+
+
+async def test_what_is_overheard_is_amended_by_nothing_that_came_unencrypted(bot: Spine) -> None:
+    for number in ("one", "two", "three"):
+        await bot.say(f"party {number} is at nine", BOB, "!all", event_id=f"${number}")
+
+    await bot.edit("$one", "party one is at ten", BOB, "!all")
+    await bot.edit("$two", "party two is at ten", BOB, "!all", encrypted=False)
+    await bot.edit("$three", "party three is at ten", ANN, "!all", encrypted=False)
+    await bot.say("when?", ANN, "!all", mentions_bot=True)
+
+    assert "party one is at ten" in request(bot)
+    assert "party two" not in request(bot)
+    assert "party three is at nine" in request(bot)
 
 
 async def test_tokens_of_the_new_answer_are_counted(bot: Spine) -> None:
@@ -296,11 +477,12 @@ async def crash_and_recover(bot: Spine, trap: Trap, patch: pytest.MonkeyPatch, w
     assert await bot.storage.inbox.unfinished() == []
 
 
+@pytest.mark.parametrize("mode", ["auto", "ask"])
 @pytest.mark.parametrize("trap", traps(), ids=ids)
 async def test_after_a_crash_the_answer_in_place_is_the_one_that_is_kept(
-    tmp_path: Path, trap: Trap, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, trap: Trap, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with spine(tmp_path) as bot:
+    async with spine(tmp_path, configured(memory={"mode": mode})) as bot:
         bot.model.answers = [
             "The old one.",
             remembers("The cat is called Miso", "cat is called Miso", saying="The red one."),
@@ -310,17 +492,23 @@ async def test_after_a_crash_the_answer_in_place_is_the_one_that_is_kept(
 
         await crash_and_recover(bot, trap, monkeypatch, "My cat is called Miso, which?")
 
-        [text] = shown(bot)
+        text, *asking = shown(bot)
         question, answer = await kept(bot)
         assert question.text == "My cat is called Miso, which?"
         assert text.startswith(answer.text)
-        assert "remembered: The cat is called Miso" in text
         async with bot.storage.vaults.open(ANN) as vault:
             assert await vault.answers.parts("$1") == ["$sent-0"]
-            assert await vault.memories.count() == 1
+            remembered, proposed = await vault.memories.count(), await vault.pending.all()
+            unasked = await vault.pending.of_message("$1")
+        if mode == "auto":
+            assert "remembered: The cat is called Miso" in text
+            assert (remembered, proposed, asking) == (1, [], [])
+        else:
+            assert (remembered, len(proposed), unasked) == (0, 1, [])
+            assert ["The cat is called Miso" in one for one in asking] == [True]
         answered = [one for one in await bot.audited() if one == ("message.answered", "ok")]
         assert len(answered) == 2
-        places = {one.replaces for one in bot.homeserver.sent[1:]}
+        places = {one.replaces for one in bot.homeserver.sent[1:] if one.generated}
         assert places == {"$sent-0"}
 
 

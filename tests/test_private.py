@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot import pausing
+from bot.editing import erased
 from bot.errors import GatewayError
 from bot.messages import Room, RoomMessage, Standing
 from bot.preferences import choose_private, is_private
@@ -167,7 +168,9 @@ async def test_an_older_message_that_is_edited_in_a_private_room_is_kept_no_more
 async def test_an_edit_into_a_private_question_is_not_kept(bot: Spine) -> None:
     await bot.say("I like tea", event_id="$1")
 
-    assert await bot.edit("$1", "!private I have a rash") == []
+    [told] = await bot.edit("$1", "!private I have a rash")
+
+    assert told.text == erased("!")
 
     assert "rash" not in await everything(bot)
 

@@ -1,7 +1,7 @@
 """A message is taken back in its room: no copy stays, whoever did it, and it never comes again."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +9,11 @@ import pytest
 
 from bot.dispatcher import Dispatcher
 from bot.errors import HomeserverError, HomeserverUnavailableError
-from bot.messages import Standing
+from bot.messages import Room, Standing
 from bot.room_events import Batch, Redaction
-from storage import StorageFailure, TakingBack
-from tests.spine import ANN, AUDIT_ROOM, BOB, EVE, Spine, remembers, spine
+from storage import StorageFailure, TakenBack, TakingBack
+from tests.spine import ANN, AUDIT_ROOM, BOB, BOT, EVE, Spine, remembers, spine
+from tests.storage.test_answers import answer as kept_answer
 from tests.test_editing import texts
 
 
@@ -69,10 +70,68 @@ async def test_the_bots_answer_goes_from_the_vault_of_whoever_took_it_back(bot: 
     event_id = bot.homeserver.events[answer.transaction_id]
 
     await bot.redact(event_id, BOB, "!all")
-    assert await texts(bot, ANN, "!all") == ["I like tea", "I see."]
+    assert await texts(bot, ANN, "!all") == ["I like tea", "I see."], "whose it is was not said"
 
     await bot.redact(event_id, ANN, "!all")
     assert await texts(bot, ANN, "!all") == ["I like tea"]
+
+
+async def answered(bot: Spine, sender: str) -> str:
+    """Somebody is answered in the shared room; the event of the answer."""
+    [answer] = await bot.say("I like tea", sender, "!all", mentions_bot=True)
+    event_id = bot.homeserver.events[answer.transaction_id]
+    bot.homeserver.senders[event_id] = BOT
+    return event_id
+
+
+async def test_a_moderator_takes_back_what_the_bot_answered_to_somebody_in_the_room(
+    bot: Spine,
+) -> None:
+    event_id = await answered(bot, ANN)
+
+    await bot.redact(event_id, EVE, "!all")
+
+    assert await texts(bot, ANN, "!all") == ["I like tea"]
+    assert await bot.storage.vaults.people() == [ANN], "nobody gets a vault for it"
+    assert await unfinished(bot) == []
+
+
+async def test_the_bots_answer_is_looked_for_only_with_those_who_may_ask(bot: Spine) -> None:
+    event_id = await answered(bot, ANN)
+    bot.homeserver.rooms["!all"] = Room("!all", frozenset({BOT, BOB, EVE}), encrypted=True)
+    async with bot.storage.vaults.open(EVE) as vault:
+        await vault.answers.keep(kept_answer("$q", "hers"))
+        await vault.answers.sent("$q", [event_id])
+
+    await bot.redact(event_id, BOB, "!all")
+
+    assert await texts(bot, EVE, "!r") == ["hers"], "she is not listed"
+    assert await texts(bot, ANN, "!all") == ["I like tea", "I see."], "she is not in the room"
+
+
+@pytest.mark.parametrize("asker", [BOB, ANN])
+async def test_another_members_damaged_vault_keeps_no_answer_back(
+    bot: Spine, asker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bot.say("hello", BOB if asker == ANN else ANN, "!all", mentions_bot=True)
+    event_id = await answered(bot, asker)
+    messages, tries = TakingBack.messages, 0
+
+    async def first_fails(self: TakingBack, event_ids: Sequence[str]) -> TakenBack:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise StorageFailure("damaged")
+        return await messages(self, event_ids)
+
+    monkeypatch.setattr(TakingBack, "messages", first_fails)
+    await bot.redact(event_id, EVE, "!all")
+
+    if asker == BOB:
+        assert await texts(bot, BOB, "!all") == ["I like tea"]
+        assert await unfinished(bot) == []
+    else:
+        assert len(await unfinished(bot)) == 1, "it was hers that is damaged: it is tried again"
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["a stranger's", "gone"])

@@ -161,6 +161,35 @@ async def test_a_changed_memory_says_again_what_it_said_before(past: Past) -> No
     assert not past.holds()
 
 
+async def test_a_memory_that_says_again_what_it_said_holds_as_long_as_it_did(past: Past) -> None:
+    until = NOON + timedelta(days=3)
+    memory = await past.memories.add(
+        "is in Rome",
+        origin="model",
+        room_kind="direct",
+        source_event_id="$1",
+        source_room_id="!r",
+        valid_until=until,
+    )
+    for text, event_id, then in (("lives in Oslo", "$2", None), ("is in Bonn", "$3", NOON)):
+        await past.memories.edit(
+            memory.memory_id,
+            text,
+            changed_by="model",
+            source_event_id=event_id,
+            source_room_id="!r",
+            valid_until=then,
+        )
+
+    seen = []
+    for event_id in ("$3", "$2"):
+        await past.taking_back.messages([event_id])
+        now = await past.memory(memory.memory_id)
+        seen.append((now.text, now.valid_until))
+
+    assert seen == [("lives in Oslo", None), ("is in Rome", until)]
+
+
 async def test_a_former_text_goes_with_its_message_and_the_present_one_stays(past: Past) -> None:
     memory_id = await past.learn(f"lives in {CANARY}", "$1", quote=f"I live in {CANARY}")
     await past.change(memory_id, "lives in Bonn", None, by="person")
@@ -190,17 +219,6 @@ async def test_an_edit_takes_back_only_what_its_new_words_no_longer_say(past: Pa
     assert (await past.memory(cat)).text == "has a cat"
     assert await past.turns.count() == 2
     assert not past.holds()
-
-
-async def test_what_a_memory_superseded_holds_again_when_it_goes(past: Past) -> None:
-    old, new = await past.learn("old", "$1"), await past.learn("new", "$2")
-    await past.run(
-        "UPDATE memory SET status = 'superseded', superseded_by = ? WHERE memory_id = ?", new, old
-    )
-
-    await past.taking_back.messages(["$2"])
-
-    assert [one.text for one in await past.memories.page(limit=9)] == ["old"]
 
 
 async def test_old_messages_go_and_what_was_learned_from_them_stays(past: Past) -> None:
@@ -250,7 +268,7 @@ async def test_an_answer_takes_the_place_of_another_of_which_nothing_stays(past:
     await past.say("$1", "question")
     await past.answer("$a", "$1", CANARY)
     await past.answers.sent("$1", ["$a", "$b"])
-    await past.answers.keep(kept_answer("$edit", "new"))
+    await past.answers.keep(kept_answer("$1", "new"), edit="$edit")
     assert await past.answers.shown_to("$edit", room_kind="direct") == "new"
 
     await past.answers.sent_in_place("$1", edit="$edit", event_ids=["$a", "$b", "$c"])
@@ -263,6 +281,35 @@ async def test_an_answer_takes_the_place_of_another_of_which_nothing_stays(past:
     assert (edited.event_id, part.event_id, part.text) == ("$1", "$a", "new")
     assert not past.holds()
     assert await past.taking_back.messages(["$edit"]) == TakenBack(messages=2)
+
+
+@pytest.mark.parametrize("taken", ["$1", "$edit", "$a"])
+async def test_an_answer_kept_for_an_edit_goes_with_the_question_and_with_the_edit(
+    past: Past, taken: str
+) -> None:
+    await past.say("$1", "question")
+    await past.answer("$a", "$1", "old")
+    await past.answers.keep(kept_answer("$1", CANARY, note="noted"), edit="$edit")
+    assert await past.answers.shown_to("$1", room_kind="direct") == "old"
+    assert await past.answers.parts("$1") == ["$a"]
+
+    await past.taking_back.messages([taken])
+
+    left = [turn.text for turn in await past.turns.recent("!r", limit=9)]
+    assert left == (["question", CANARY] if taken == "$a" else [])
+
+
+async def test_a_withdrawn_answer_is_gone_and_the_one_that_stands_is_not(past: Past) -> None:
+    await past.say("$1", "question")
+    await past.answer("$a", "$1", "old")
+    await past.answers.keep(kept_answer("$1", CANARY), edit="$edit")
+
+    await past.answers.withdraw("$edit")
+    await past.taking_back.catch_up()
+
+    assert [turn.text for turn in await past.turns.recent("!r", limit=9)] == ["question", "old"]
+    assert await past.answers.shown_to("$edit", room_kind="direct") is None
+    assert not past.holds()
 
 
 async def test_a_question_whose_answer_never_left_has_no_parts(past: Past) -> None:

@@ -22,6 +22,7 @@ CREATE INDEX memory_said_event ON memory_said (event_id);
 ALTER TABLE memory_revision ADD COLUMN quote TEXT NOT NULL DEFAULT '';
 ALTER TABLE memory_revision ADD COLUMN source_event_id TEXT;
 ALTER TABLE memory_revision ADD COLUMN source_room_id TEXT;
+ALTER TABLE memory_revision ADD COLUMN valid_until TEXT;
 CREATE INDEX memory_revision_source ON memory_revision (source_event_id)
     WHERE source_event_id IS NOT NULL;
 
