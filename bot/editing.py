@@ -225,7 +225,11 @@ class Edits:
     async def _replace(self, edited: _Edited) -> None:
         vault, text = edited.vault, edited.edit.message.body
         taken = await vault.taking_back.words(
-            edited.turn.event_id, text, partial(stands, body=text), wiped=False
+            edited.turn.event_id,
+            text,
+            partial(stands, body=text),
+            room_kind=edited.room.kind,
+            wiped=False,
         )
         if effects := undoing(replace(taken, messages=0), by="edit"):  # the message is still there
             await self._journal.of_person(edited.edit.message.sender, vault, effects)

@@ -15,6 +15,9 @@ WILL_BE_FORGOTTEN = "It will be deleted when your answer is finished; the system
 NOT_ASKED_TO_FORGET = (
     "Nothing was forgotten: the person's last message doesn't ask for it in the words you quoted."
 )
+PINNED = (
+    "Not done: the person has pinned this memory, so they change or delete it by their own command."
+)
 NO_SUCH_TOOL = "Not done: there is no such tool here, or its arguments are not what it takes."
 NO_SEARCH = "Not searched: the query was empty, or there were too many searches for one answer."
 

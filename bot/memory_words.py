@@ -134,9 +134,16 @@ def known_already(memory: Memory, prefix: str) -> str:
     return f"That is memory {number} already. `{prefix}memory show {number}` shows it."
 
 
-def edited(memory: Memory, prefix: str) -> str:
-    """After `!memory edit`."""
-    return f"Memory {memory.memory_id} now says: {memory.text}\n\n{back(memory.memory_id, prefix)}"
+def edited(memory: Memory, prefix: str, *, unshared: bool) -> str:
+    """After `!memory edit`; what a room was let know is what the memory said before."""
+    number = memory.memory_id
+    now = f"Memory {number} now says: {memory.text}"
+    if unshared:
+        now += (
+            "\n\nIt is not shared with any room any more, since what it says is new: type "
+            f"`{prefix}memory share {number}` in a room to share it there again."
+        )
+    return f"{now}\n\n{back(number, prefix)}"
 
 
 def back(number: int, prefix: str) -> str:

@@ -92,8 +92,8 @@ class Place:
             room_kind=self.room.kind,
             valid_until=kept.valid_until,
         )
-        if changed is None:
-            return await self._added(kept)
+        if changed is None:  # deleted meanwhile, and with it what its text may have lent this one
+            return await self._added(replace(kept, text=kept.quote))
         return Outcome(Became.UPDATED, changed, before=known.text)
 
     async def propose(self, kept: Kept, *, replaces: int | None = None) -> Outcome:

@@ -9,15 +9,18 @@ from bot import learning_words
 from bot.completions import Tool, ToolCall
 from bot.embedding import Embedding
 from bot.learning import (
+    FILLERS,
     PER_MESSAGE,
     Fact,
     Kept,
     Refusal,
+    alike,
     arguments_of,
     fact_from,
     is_quote,
     judged,
 )
+from bot.plain import words
 from bot.preferences import Mode
 from bot.prompt import found_earlier
 from bot.quoting import own_words
@@ -25,7 +28,7 @@ from bot.recall import earlier_turns
 from bot.saving import Learned, Outcome, Place
 from bot.sensitive import Category
 from bot.wishes import asks_to_forget, asks_to_remember
-from storage import Turn
+from storage import Memory, Turn
 
 SEARCHES = 3  # in one answer
 SEARCH_TOKENS = 1000  # of what one search may bring
@@ -185,6 +188,8 @@ class Toolbox:
         known = await self.place.usable(number)
         if known is None:
             return self._refused(Refusal.UNKNOWN)
+        if known.pinned and not self.asked:
+            return learning_words.PINNED
         return self._take(known.memory_id, fact, before=known.text)
 
     def _take(self, number: int | None, fact: Fact | None, *, before: str) -> str:
@@ -204,11 +209,22 @@ class Toolbox:
         known = await self.place.usable(number)
         if known is None:
             return learning_words.refused(Refusal.UNKNOWN)
-        asked = asks_to_forget(self.said)
+        if known.pinned:
+            return learning_words.PINNED
+        asked = asks_to_forget(self.said) and self._names(known)
         if not (asked and isinstance(quote, str) and is_quote(quote, self.said)):
             return learning_words.NOT_ASKED_TO_FORGET
+        if len(self._to_forget) >= PER_MESSAGE:
+            return learning_words.refused(Refusal.TOO_MANY)
         self._to_forget.append(known.memory_id)
         return learning_words.WILL_BE_FORGOTTEN
+
+    def _names(self, known: Memory) -> bool:
+        """Whether the person's words mean this memory: by its number, or by a word that it has."""
+        said = set(words(self.said)) - FILLERS
+        meant = {one for one in words(known.text) if len(one) > 2} - FILLERS
+        shared = any(alike(one, other) for one in meant for other in said)
+        return shared or str(known.memory_id) in said
 
     def _may_forget(self) -> bool:
         return self.mode is not Mode.MANUAL or asks_to_forget(self.said)

@@ -7,8 +7,9 @@ from datetime import datetime
 
 from storage.clock import to_text
 from storage.database import Database, Transaction
-from storage.taking_back import UNSENT, owe_wipe, wipe
+from storage.taking_back import UNSENT
 from storage.turns import ADD
+from storage.wiping import owe_wipe, wipe
 
 
 @dataclass(frozen=True, slots=True)

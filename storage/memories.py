@@ -8,6 +8,7 @@ from storage.clock import to_text, utc_now
 from storage.database import Database, Transaction
 from storage.remembered import Memory, Revision, digest, memory_from, revision_from
 from storage.revising import blank_notes, erase, revise
+from storage.wiping import owe_wipe, wipe
 
 ADD = """
     INSERT INTO memory (text, digest, quote, origin, status, source_event_id, source_room_id,
@@ -156,8 +157,10 @@ class Memories:
                 valid_until=valid_until,
             )
             edited = await _one(transaction, memory_id) if revised else None
+            if blanked:
+                await owe_wipe(transaction)
         if blanked:
-            await self._database.wipe()
+            await wipe(self._database)
         return edited
 
     async def delete(self, memory_ids: Sequence[int]) -> list[int]:
@@ -167,7 +170,7 @@ class Memories:
         """
         async with self._database.transaction() as transaction:
             gone = await erase(transaction, memory_ids)
-        await self._database.wipe()
+        await wipe(self._database)
         return [memory_id for memory_id in dict.fromkeys(memory_ids) if memory_id in gone]
 
     async def expire(self, now: datetime) -> list[int]:
@@ -176,9 +179,10 @@ class Memories:
             over = "SELECT memory_id FROM memory WHERE valid_until <= ? ORDER BY memory_id"
             rows = await transaction.rows(over, to_text(now))
             expired = [row["memory_id"] for row in rows]
-            await erase(transaction, expired)
+            if expired:
+                await erase(transaction, expired)
         if expired:
-            await self._database.wipe()
+            await wipe(self._database)
         return expired
 
     async def revisions(self, memory_id: int) -> list[Revision]:

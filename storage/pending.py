@@ -10,6 +10,7 @@ from storage.database import Database, Transaction
 from storage.remembered import Memory, memory_from
 from storage.revising import revise
 from storage.rows import Row
+from storage.wiping import owe_wipe, wipe
 
 WAITS = timedelta(days=7)  # how long an answer is waited for
 
@@ -146,7 +147,8 @@ class Pending:
                 "AND memory_id IN (SELECT value FROM json_each(?)) RETURNING memory_id",
                 json.dumps(list(memory_ids)),
             )
-        await self._database.wipe()
+            await owe_wipe(transaction)
+        await wipe(self._database)
         return sorted(row["memory_id"] for row in rows)
 
     async def expire(self, before: datetime) -> list[int]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from storage.clock import to_text
 from storage.database import Transaction
 from storage.remembered import digest
+from storage.wiping import owe_wipe
 
 KEEP_REVISION = """
     INSERT INTO memory_revision (memory_id, text, changed_by, changed_at, quote,
@@ -48,8 +49,14 @@ async def blank_notes(transaction: Transaction, memory_ids: Sequence[int]) -> in
     return await transaction.execute(BLANK_NOTES, json.dumps(list(memory_ids)))
 
 
+async def unshare_everywhere(transaction: Transaction, memory_id: int) -> None:
+    """Take back where a memory is shared: its owner shared what it said, not what it says now."""
+    await transaction.execute("DELETE FROM memory_share WHERE memory_id = ?", memory_id)
+
+
 async def erase(transaction: Transaction, memory_ids: Sequence[int]) -> set[int]:
-    """Delete memories and what repeats them; those that went. Wiping the disk is left to do."""
+    """Delete memories and what repeats them; those that went. The disk is owed a wipe then."""
+    await owe_wipe(transaction)
     await blank_notes(transaction, memory_ids)
     gone = await transaction.rows(CHAIN, json.dumps(list(memory_ids)))
     return {row["memory_id"] for row in gone}
@@ -77,5 +84,6 @@ async def revise(
         return False
     source = (quote, source_event_id, source_room_id, room_kind)
     until = None if valid_until is None else to_text(valid_until)
+    await unshare_everywhere(transaction, memory_id)
     await transaction.execute(REVISE, text, digest(text), *source, until, to_text(now), memory_id)
     return True

@@ -1,6 +1,7 @@
 """A message is taken back, or grows old: with it goes what repeats it, to the last byte."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -8,8 +9,9 @@ from datetime import datetime
 from storage.clock import to_text, utc_now
 from storage.database import Database, Transaction
 from storage.remembered import digest
-from storage.revising import blank_notes
+from storage.revising import blank_notes, unshare_everywhere
 from storage.rows import Row
+from storage.wiping import is_owed, owe_wipe, wipe
 
 # With a question or an edit behind it: what stands for the event of an answer that has none yet.
 UNSENT = "unsent answer to "
@@ -46,7 +48,7 @@ SAID = """
     SELECT rowid, quote FROM memory_said WHERE event_id IN (SELECT value FROM json_each(?))
 """
 REVISED = """
-    SELECT revision_id, memory_id, quote FROM memory_revision
+    SELECT revision_id, memory_id, text, quote FROM memory_revision
     WHERE source_event_id IN (SELECT value FROM json_each(?))
 """
 LEARNED = """
@@ -74,9 +76,10 @@ GO_BACK = """
     UPDATE memory SET text = ?, digest = ?, valid_until = ?, updated_at = ? WHERE memory_id = ?
 """
 DELETE = "DELETE FROM memory WHERE memory_id = ?"
-
-# Kept from the deletion to the end of the wipe, so that one that was cut short is caught up on.
-UNWIPED = "wipe is due"
+LATER = """
+    SELECT revision_id, text, quote FROM memory_revision
+    WHERE memory_id = ? AND revision_id > ? AND quote <> ''
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +119,27 @@ class TakingBack:
         return taken
 
     async def words(
-        self, event_id: str, text: str, stands: Stands, *, wiped: bool = True
+        self,
+        event_id: str,
+        text: str,
+        stands: Stands,
+        *,
+        room_kind: str = "shared",
+        wiped: bool = True,
     ) -> TakenBack:
         """Put other words in the place of a message; what the old ones alone said is taken back.
 
+        What is edited where the `room_kind` is direct by now was not said among others.
         Where more is about to go it isn't `wiped` yet: the disk is owed that until `catch_up`.
         """
         chosen = json.dumps([event_id])
         async with self._database.transaction() as transaction:
             changed = await transaction.execute(
-                "UPDATE turn SET text = ?1 WHERE event_id = ?2 AND text <> ?1", text, event_id
+                "UPDATE turn SET text = ?1, room_kind = iif(?3 = 'direct', ?3, room_kind) "
+                "WHERE event_id = ?2 AND text <> ?1",
+                text,
+                event_id,
+                room_kind,
             )
             taken = await _unlearn(transaction, chosen, stands, self._now())
             taken = replace(taken, messages=changed)
@@ -155,20 +169,6 @@ class TakingBack:
         if due:
             await wipe(self._database)
         return messages
-
-
-async def owe_wipe(transaction: Transaction) -> None:
-    """Note that something was deleted of which the disk may still hold bytes."""
-    await transaction.execute(
-        "INSERT INTO setting (name, value) VALUES (?, 'yes') ON CONFLICT DO NOTHING", UNWIPED
-    )
-
-
-async def wipe(database: Database) -> None:
-    """Wipe the disk; from then on it is not owed any more."""
-    await database.wipe()
-    async with database.transaction() as transaction:
-        await transaction.execute("DELETE FROM setting WHERE name = ?", UNWIPED)
 
 
 async def take_back(transaction: Transaction, event_ids: Sequence[str], now: datetime) -> TakenBack:
@@ -203,6 +203,7 @@ async def _unlearn(
     for row in revised:
         revision = row["revision_id"]
         await transaction.execute("DELETE FROM memory_revision WHERE revision_id = ?", revision)
+        await _without_words_of(transaction, row)
     learned = [row for row in await transaction.rows(LEARNED, chosen) if not stands(row["quote"])]
     ends = [(row[0], await _take_over(transaction, row[0], now)) for row in learned]
     return TakenBack(
@@ -217,6 +218,7 @@ async def _take_over(transaction: Transaction, memory_id: int, now: datetime) ->
     said = await transaction.row(NEXT_SAID, memory_id)
     if said is not None:
         await _rest_on(transaction, memory_id, said["quote"], said["event_id"], said["room_id"])
+        await _say_the_quote(transaction, memory_id)  # its text is in the words of the other one
         await transaction.execute(
             "DELETE FROM memory_said WHERE memory_id = ? AND event_id = ?",
             memory_id,
@@ -237,9 +239,41 @@ async def _go_back(transaction: Transaction, memory_id: int, revision: Row, now:
     await _rest_on(transaction, memory_id, revision["quote"], *source)
     until = revision["valid_until"]
     await transaction.execute(GO_BACK, text, digest(text), until, to_text(now), memory_id)
+    await unshare_everywhere(transaction, memory_id)
     await transaction.execute(
         "DELETE FROM memory_revision WHERE revision_id = ?", revision["revision_id"]
     )
+
+
+async def _without_words_of(transaction: Transaction, gone: Row) -> None:
+    """What a memory said after a former text may have kept words of it: then it says its quote."""
+    memory_id = gone["memory_id"]
+    lost = _words(gone["text"]) | _words(gone["quote"])
+    for row in await transaction.rows(LATER, memory_id, gone["revision_id"]):
+        if _words(row["text"]) & lost - _words(row["quote"]):
+            await transaction.execute(
+                "UPDATE memory_revision SET text = quote WHERE revision_id = ?", row["revision_id"]
+            )
+    memory = await transaction.row("SELECT text, quote FROM memory WHERE memory_id = ?", memory_id)
+    if memory is not None and _words(memory["text"]) & lost - _words(memory["quote"]):
+        await _say_the_quote(transaction, memory_id)
+
+
+async def _say_the_quote(transaction: Transaction, memory_id: int) -> None:
+    """Let a memory say no more than the words that it rests on; what a person typed has none."""
+    row = await transaction.row("SELECT quote FROM memory WHERE memory_id = ?", memory_id)
+    if row is not None and row["quote"]:
+        await transaction.execute(
+            "UPDATE memory SET text = ?1, digest = ?2 WHERE memory_id = ?3 AND text <> ?1",
+            row["quote"],
+            digest(row["quote"]),
+            memory_id,
+        )
+
+
+def _words(text: str) -> set[str]:
+    """Words by their beginnings, so that lives and live are one; short ones say nothing."""
+    return {one[:4] for one in re.findall(r"\w{3,}", text.casefold())}
 
 
 async def _rest_on(
@@ -256,4 +290,4 @@ async def _note(transaction: Transaction, taken: TakenBack) -> bool:
     """Whether the disk has to be wiped: for this, or for what was cut short before."""
     if taken:
         await owe_wipe(transaction)
-    return await transaction.row("SELECT 1 FROM setting WHERE name = ?", UNWIPED) is not None
+    return await is_owed(transaction)

@@ -8,6 +8,7 @@ from storage.clock import from_text, to_text, utc_now
 from storage.database import Database
 from storage.rows import Row
 from storage.taking_back import take_back
+from storage.wiping import owe_wipe, wipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,8 @@ class Turns:
         """
         async with self._database.transaction() as transaction:
             taken = await take_back(transaction, event_ids, utc_now())
-        await self._database.wipe()
+            await owe_wipe(transaction)
+        await wipe(self._database)
         return taken.messages
 
     async def used_by(self, answer_event_id: str) -> list[Turn]:

@@ -16,6 +16,7 @@ from storage import ranking
 from storage.clock import from_text
 from storage.database import Database
 from storage.rows import Row
+from storage.wiping import owe_wipe, wipe
 
 MOST = 100_000  # vectors of one vault in memory, the newest: 38 MB where a model gives 384 numbers
 BLOCK = 1_024  # rows at a time: few enough for one thread, since several would wait for each other
@@ -98,8 +99,12 @@ class Vectors:
         if self._model == model:
             return
         async with self._database.transaction() as transaction:
-            await transaction.execute("DELETE FROM turn_vector WHERE model <> ?", model)
-            await transaction.execute("DELETE FROM memory_vector WHERE model <> ?", model)
+            gone = await transaction.execute("DELETE FROM turn_vector WHERE model <> ?", model)
+            gone += await transaction.execute("DELETE FROM memory_vector WHERE model <> ?", model)
+            if gone:
+                await owe_wipe(transaction)
+        if gone:
+            await wipe(self._database)
         self._model = model
 
     async def missing(self, *, limit: int) -> list[Unembedded]:

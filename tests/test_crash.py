@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,11 +55,11 @@ def arm(bot: Spine, trap: Trap, monkeypatch: pytest.MonkeyPatch) -> None:
             raise CrashError
         return seqs
 
-    async def trapped_keep(self: Answers, answer: KeptAnswer) -> None:
+    async def trapped_keep(self: Answers, answer: KeptAnswer, **more: Any) -> None:
         now = trap()
         if now and not trap.after:
             raise CrashError
-        await keep(self, answer)
+        await keep(self, answer, **more)
         if now:
             raise CrashError
 
@@ -220,7 +221,10 @@ async def test_a_command_is_done_once_or_its_person_is_told(
         assert memory.text == "I like coffee"
         assert [one.text for one in revisions] == ["I like tea"]
         [text] = [one.text for one in bot.homeserver.sent[before:]]
-        assert text in (memory_words.edited(memory, "!"), replies.interrupted("memory", "!"))
+        assert text in (
+            memory_words.edited(memory, "!", unshared=False),
+            replies.interrupted("memory", "!"),
+        )
         assert Counter(await bot.audited())[("memory.updated", "ok")] <= 1
 
 

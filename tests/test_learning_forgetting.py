@@ -133,3 +133,42 @@ async def test_in_off_mode_nothing_of_before_is_used_but_the_conversation(bot: S
     assert "K7" not in str([one.content for one in asked])
     assert "F9" not in asked[0].content
     assert "the finch F9 sings" in [one.content for one in asked]
+
+
+async def test_a_word_alone_does_not_let_a_model_forget_whatever_it_likes(bot: Spine) -> None:
+    for text in ("I play the cello", "I live in Rome"):
+        await bot.say(f"!memory add {text}")
+    numbers = [("forget_memory", {"number": n, "quote": "remove my typos"}) for n in (1, 2)]
+    bot.model.answers = [calls(*numbers, saying=""), "Here you are."]
+
+    await bot.say("Please remove my typos in this text")
+
+    assert await texts(bot) == ["I play the cello", "I live in Rome"]
+
+
+async def test_what_is_pinned_is_changed_and_forgotten_by_command_alone(bot: Spine) -> None:
+    await bot.say("!memory add I live in Rome")
+    await bot.say("!memory pin 1")
+    update = {"number": 1, "text": "Lives in Oslo", "quote": "I live in Oslo"}
+    forget = {"number": 1, "quote": "forget that I live in Rome"}
+    bot.model.answers = [
+        calls(("update_memory", update), saying="Oslo!"),
+        calls(("forget_memory", forget), saying="Done."),
+    ]
+
+    await bot.say("I live in Oslo now")
+    await bot.say("Please forget that I live in Rome")
+
+    assert await texts(bot) == ["I live in Rome"]
+
+
+async def test_of_one_message_only_a_few_memories_are_forgotten(bot: Spine) -> None:
+    for number in range(5):
+        await bot.say(f"!memory add My cello number {number}")
+    quote = "forget all about my cello"
+    numbers = [("forget_memory", {"number": n, "quote": quote}) for n in range(1, 6)]
+    bot.model.answers = [calls(*numbers, saying="Done.")]
+
+    await bot.say(f"Please {quote}")
+
+    assert len(await texts(bot)) == 2

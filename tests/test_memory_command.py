@@ -235,3 +235,16 @@ async def test_privacy_names_what_was_shared_and_what_ends_by_itself(bot: Spine)
         "`!memory share`."
     ) in personal
     assert "memories until you delete them or their day is over" in personal
+
+
+async def test_what_is_changed_elsewhere_is_not_told_where_the_former_text_was_shared(
+    bot: Spine,
+) -> None:
+    await bot.say("!memory add I live in Hamburg")
+    await bot.say("!memory share 1", ANN, "!all")
+
+    told = await bot.text("!memory edit 1 I live in SECRETSHELTER street")
+    await bot.say("where do I live?", ANN, "!all", mentions_bot=True)
+
+    assert "not shared with any room any more" in told
+    assert "SECRETSHELTER" not in bot.model.last_prompt

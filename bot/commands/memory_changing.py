@@ -39,12 +39,14 @@ async def _add(context: CommandContext, text: str) -> Reply:
 
 async def _edit(context: CommandContext, arguments: str) -> Reply:
     memory_id, text = number_and_text(context, arguments, "memory edit 3 I prefer long answers")
-    await in_use(context, memory_id)
+    before = await in_use(context, memory_id)
     memory = await context.vault.memories.edit(memory_id, text, changed_by="person")
     if memory is None:
         raise UsageError(missing(context, memory_id))
     effect = Effect(Action.MEMORY_UPDATED, target=f"memory {memory_id}")
-    return Reply(memory_words.edited(memory, context.prefix), effects=(effect,))
+    unshared = bool(before.shared_in)
+    text = memory_words.edited(memory, context.prefix, unshared=unshared)
+    return Reply(text, effects=(effect,))
 
 
 async def _delete(context: CommandContext, arguments: str) -> Reply:

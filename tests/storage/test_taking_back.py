@@ -1,6 +1,7 @@
 """What becomes of a memory when a message is taken back that it rests on, to the last byte."""
 
 import shutil
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import pytest
 
 from storage import Memory, MemoryHit, Search, Storage, StorageFailure, TakenBack
 from storage.answers import Answers
+from storage.clock import to_text
 from storage.database import Database
 from storage.memories import Memories
+from storage.pending import Pending
 from storage.schema import migrations_of
 from storage.taking_back import TakingBack
 from storage.turns import Turns
@@ -68,14 +71,14 @@ class Past:
         """Let a memory say something else, with what it said as a revision."""
         await self.run(
             "INSERT INTO memory_revision (memory_id, text, changed_by, changed_at, quote, "
-            "source_event_id, source_room_id) SELECT memory_id, text, ?, '2026', quote, "
+            "source_event_id, source_room_id) SELECT memory_id, text, ?, '2026-01-01', quote, "
             "source_event_id, source_room_id FROM memory WHERE memory_id = ?",
             by,
             memory_id,
         )
         await self.run(
             "UPDATE memory SET text = ?, quote = ?, source_event_id = ? WHERE memory_id = ?",
-            *(text, "q", event_id, memory_id),
+            *(text, text if event_id else "", event_id, memory_id),  # what is typed has no quote
         )
 
     async def run(self, sql: str, *parameters: object) -> None:
@@ -121,12 +124,10 @@ async def test_what_another_message_says_as_well_rests_on_that_one_from_then_on(
     first, second = [await past.taking_back.messages([one]) for one in ("$3", "$1")]
 
     memory = await past.memory(memory_id)
-    assert (first, second) == (TakenBack(traces=1), TakenBack(traces=1)), "its text is what it was"
-    assert (memory.text, memory.quote, memory.source_event_id) == (
-        "plays the oboe",
-        "my oboe",
-        "$2",
+    assert (first, second) == (TakenBack(traces=1), TakenBack(traces=1)), (
+        "it says it in the other words"
     )
+    assert (memory.text, memory.quote, memory.source_event_id) == ("my oboe", "my oboe", "$2")
     assert memory.room_kind == "shared"
     assert not past.holds()
 
@@ -203,6 +204,43 @@ async def test_a_former_text_goes_with_its_message_and_the_present_one_stays(pas
     assert not past.holds()
 
 
+async def test_words_that_a_former_text_lent_to_later_ones_go_with_it(past: Past) -> None:
+    memory_id = await past.learn(f"has a dog {CANARY}", "$1", quote=f"my dog {CANARY}")
+    await past.change(memory_id, f"the dog {CANARY} is four", "$2")
+    await past.run("UPDATE memory SET quote = 'he is four now'")
+    await past.change(memory_id, f"the dog {CANARY} is five", "$3")
+    await past.run("UPDATE memory SET quote = 'he is five now'")
+
+    await past.taking_back.messages(["$1"])
+
+    assert (await past.memory(memory_id)).text == "he is five now"
+    [revision] = await past.memories.revisions(memory_id)
+    assert revision.text == "he is four now"
+    assert not past.holds()
+
+
+async def test_what_a_memory_says_again_is_shared_nowhere(past: Past) -> None:
+    memory_id = await past.learn("lives in Rome", "$1")
+    await past.memories.edit(memory_id, "lives in Oslo", changed_by="model", source_event_id="$2")
+    await past.memories.share(memory_id, "!all")
+
+    await past.taking_back.messages(["$2"])
+
+    memory = await past.memory(memory_id)
+    assert (memory.text, memory.shared_in) == ("lives in Rome", ())
+
+
+async def test_what_is_edited_between_two_was_not_said_among_others(past: Past) -> None:
+    await past.say("$1", "hello")
+    await past.run("UPDATE turn SET room_kind = 'shared'")
+
+    await past.taking_back.words("$1", "a secret", lambda quote: False, room_kind="direct")
+
+    turn = await past.turns.get("$1")
+    assert turn is not None
+    assert turn.room_kind == "direct"
+
+
 async def test_an_edit_takes_back_only_what_its_new_words_no_longer_say(past: Past) -> None:
     await past.say("$1", f"I have a cat and {CANARY}")
     await past.answer("$a", "$1", "Nice.", f"remembered: has {CANARY}")
@@ -262,6 +300,43 @@ async def test_a_wipe_that_was_cut_short_is_caught_up_on(
     assert not await past.taking_back.messages(["$1"])
 
     assert wiped == ["wiped"], "once, and not for nothing"
+
+
+@pytest.mark.parametrize("what", ["a memory", "a proposal", "an expired one", "a message"])
+async def test_a_wipe_that_anything_owed_is_caught_up_on(
+    past: Past, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wiped: list[str] = []
+
+    async def failing(database: Database) -> None:
+        raise StorageFailure("cut short")
+
+    async def counting(database: Database) -> None:
+        wiped.append("wiped")
+
+    await past.say("$1")
+    memory_id = await past.learn("likes tea", "$2")
+    await past.run(
+        "UPDATE memory SET status = iif(? = 'a proposal', 'pending', 'active'), valid_until = ?",
+        what,
+        to_text(NOON),
+    )
+    deletions: dict[str, Callable[[], Awaitable[object]]] = {
+        "a memory": lambda: past.memories.delete([memory_id]),
+        "a proposal": lambda: Pending(past.database).reject([memory_id]),
+        "an expired one": lambda: past.memories.expire(NOON),
+        "a message": lambda: past.turns.delete(["$1"]),
+    }
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "wipe", failing)
+        with pytest.raises(StorageFailure):
+            await deletions[what]()
+
+    monkeypatch.setattr(Database, "wipe", counting)
+    await past.taking_back.before(None)
+    await past.taking_back.before(None)
+
+    assert wiped == ["wiped"]
 
 
 async def test_an_answer_takes_the_place_of_another_of_which_nothing_stays(past: Past) -> None:
