@@ -25,7 +25,8 @@ MEANINGS: Mapping[Mode, str] = {
     ),
     Mode.OFF: (
         "I remember nothing new, and use nothing that I remember or that you said earlier; only "
-        "the last messages of a conversation."
+        "the last messages of a conversation. Your messages are kept all the same: "
+        "`{prefix}private on` or `{prefix}retention` changes that."
     ),
 }
 UNTRUSTED_GATEWAY = (

@@ -35,7 +35,10 @@ _TO_THE_MODEL = {
 }
 
 _TO_THE_PERSON = {
-    Refusal.SECRET: "not saved: passwords, keys, and numbers of cards or accounts are never kept",
+    Refusal.SECRET: (
+        "not saved: passwords, keys, and numbers of cards or accounts never become a memory · your "
+        "message itself is kept: delete it in the room to erase it"
+    ),
     Refusal.SENSITIVE: "not saved: this is sensitive, and kept only when you ask for it",
     Refusal.OTHERS: "not saved: it is about somebody else, and kept only when you ask for it",
     Refusal.OVER: "not saved: the time that it was for is over",
@@ -57,7 +60,11 @@ def notes(learned: Learned, prefix: str) -> str:
         for one in learned.of(Became.SAVED)
     ]
     lines += [_updated(one, prefix) for one in learned.changes()]
-    lines += [f"forgotten: memory {number} (also on disk)" for number in learned.forgotten]
+    lines += [
+        f"forgotten: memory {number} (also on disk) · the message that said it is still kept: "
+        "delete it in the room to erase it"
+        for number in learned.forgotten
+    ]
     return "".join(map(_note, lines))
 
 

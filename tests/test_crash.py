@@ -174,7 +174,7 @@ async def test_what_a_message_forgets_is_gone_and_nobody_is_told_that_it_is_not(
         told, counted = shown(bot)[-1], Counter(await bot.audited())
         deleted = counted[("memory.deleted", "ok")]
         assert "not forgotten" not in told
-        if "*forgotten: memory 1 (also on disk)*" in told:
+        if "*forgotten: memory 1 (also on disk)" in told:
             assert deleted <= 1
         else:
             assert (

@@ -26,7 +26,7 @@ async def test_what_is_asked_for_is_forgotten_and_its_text_not_repeated(bot: Spi
 
     shown = await bot.text("Please forget that I live in Berlin.")
 
-    assert shown == "OK.\n\n*forgotten: memory 1 (also on disk)*"
+    assert shown.startswith("OK.\n\n*forgotten: memory 1 (also on disk) · the message that said it")
     assert await memories(bot) == []
     assert ("memory.deleted", "ok") in await bot.audited()
 

@@ -51,7 +51,8 @@ async def test_a_claim_that_something_was_saved_is_explained_where_it_was_refuse
     hidden = await bot.text("Remember: my password is hunter2")
 
     assert "*not saved: this is sensitive, and kept only when you ask for it" in delicate
-    assert hidden.endswith("*not saved: passwords, keys, and numbers of cards or accounts are never kept*")  # fmt: skip # noqa: E501
+    assert "*not saved: passwords, keys, and numbers of cards or accounts never become a" in hidden
+    assert hidden.endswith("your message itself is kept: delete it in the room to erase it*")
     assert await memories(bot) == []
 
 
