@@ -261,6 +261,7 @@ async def test_nothing_forged_has_an_effect(scene: Scene) -> None:
     answered = await scene.hear(chat)
     edit = Outgoing(chat, "!memory add forged 6", "edit", generated=True, replaces=said)
     await ann.client.sender.send(edit)
+    told = await scene.hear(chat)
     await ann.send_raw(chat, "m.room.message", order(7)["content"])  # in the clear
     refused = await scene.hear(chat)
     memories = await scene.ask(chat, "!memory")
@@ -268,6 +269,7 @@ async def test_nothing_forged_has_an_effect(scene: Scene) -> None:
     private, public = await scene.hear(chat), await scene.hear(hall)
 
     assert answered == "You said: A word."
+    assert told == "Edits run no command; send it as a new message."
     assert "came unencrypted into an encrypted room" in refused
     assert "I remember nothing about you yet" in memories
     assert "Kept as memory 1" in private
