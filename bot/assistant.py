@@ -69,9 +69,7 @@ class Assistant:
         """
         remembers = vault is not None and self._processing.memory_allowed
         mode = await preferences.mode(vault, self._config) if vault and remembers else Mode.OFF
-        context = await self._context(message, room, vault, mode)
-        if vault is None and self._processing.memory_allowed:
-            context = Context(recent=tuple(recent))
+        context = await self._context(message, room, vault, mode, recent)
         box = self._toolbox(message, room, vault, mode, context)
         tools = box.tools() if box and self._model.takes_tools() else ()
         request = prompt(
@@ -96,10 +94,17 @@ class Assistant:
                     yield piece
 
     async def _context(
-        self, message: RoomMessage, room: Room, vault: Vault | None, mode: Mode
+        self,
+        message: RoomMessage,
+        room: Room,
+        vault: Vault | None,
+        mode: Mode,
+        recent: Sequence[Turn],
     ) -> Context:
-        if vault is None or not self._processing.memory_allowed:
+        if not self._processing.memory_allowed:
             return Context()
+        if vault is None:
+            return Context(recent=tuple(recent))
         return await recall(
             message,
             room,

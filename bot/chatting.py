@@ -31,6 +31,10 @@ class Exchange:
     begun: datetime
     answered: datetime | None = None
 
+    def took(self, now: datetime) -> int:
+        """How long it took until it was answered, or takes until now, in milliseconds."""
+        return round(((self.answered or now) - self.begun).total_seconds() * 1000)
+
 
 Record = Callable[[Exchange, Sequence[Effect]], Awaitable[None]]
 

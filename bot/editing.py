@@ -249,8 +249,7 @@ class Edits:
         facts = await self._chats.answer_again(
             exchange, vault, edited.address(begun), edit=edit.event_id, record=self._record
         )
-        took = (exchange.answered or self._now()) - begun
-        ms = round(took.total_seconds() * 1000)
+        ms = exchange.took(self._now())
         facts |= {"edited": True, "room": str(edited.room.kind), "ms": ms}
         return [Effect(Action.MESSAGE_ANSWERED, target=turn.event_id, facts=facts)]
 

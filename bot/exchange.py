@@ -243,8 +243,8 @@ class Exchanges:
 
     async def _done(self, exchange: Exchange, facts: dict[str, Fact]) -> None:
         """Record that the message was answered and finish it, in one transaction."""
-        message, took = exchange.message, (exchange.answered or self._now()) - exchange.begun
-        facts |= {"room": str(exchange.room.kind), "ms": round(took.total_seconds() * 1000)}
+        message = exchange.message
+        facts |= {"room": str(exchange.room.kind), "ms": exchange.took(self._now())}
         answered = Effect(Action.MESSAGE_ANSWERED, Outcome.OK, message.event_id, facts)
         await self._record(exchange, [answered], finishes=message.event_id)
 

@@ -63,6 +63,20 @@ class _Common:
         )
 
 
+def _common(
+    config: Config,
+    storage: Storage,
+    homeserver: Homeserver,
+    *,
+    audit_room: str,
+    now: Callable[[], datetime],
+) -> _Common:
+    delivery, journal = Delivery(homeserver), Journal(storage.audit_log, now=now)
+    return _Common(
+        config, storage, homeserver, delivery, journal, Once(), audit_room=audit_room, now=now
+    )
+
+
 def daily(
     config: Config,
     storage: Storage,
@@ -72,20 +86,17 @@ def daily(
     now: Callable[[], datetime],
 ) -> Mapping[str, Callable[[], Awaitable[None]]]:
     """What is done once a day for everybody in turn, by the names of its due times."""
-    delivery, journal = Delivery(homeserver), Journal(storage.audit_log, now=now)
-    common = _Common(
-        config, storage, homeserver, delivery, journal, Once(), audit_room=audit_room, now=now
-    )
+    common = _common(config, storage, homeserver, audit_room=audit_room, now=now)
     digests = Digests(
         config=config,
         rooms=homeserver,
         storage=storage,
-        delivery=delivery,
-        journal=journal,
+        delivery=common.delivery,
+        journal=common.journal,
         audit_room=audit_room,
         now=now,
     )
-    sweeping = Sweeping(config=config, storage=storage, journal=journal, now=now)
+    sweeping = Sweeping(config=config, storage=storage, journal=common.journal, now=now)
     return {
         "retention": sweeping.sweep,
         "unanswered proposals": common.consent().expire,
@@ -109,20 +120,17 @@ def spine(
 ) -> Handler:
     """The handler, on parts that are open already, and everything behind it."""
     stated = processing(config, gateway_host=gateway_host)
-    delivery, journal = Delivery(homeserver), Journal(storage.audit_log, now=now)
+    common = _common(config, storage, homeserver, audit_room=audit_room, now=now)
     embedding = Embedding(
         embedder if stated.memory_allowed and config.gateway.embedding_model else None,
         config.gateway.embedding_model,
     )
     assistant = Assistant(model, config, stated, now=now, embedding=embedding)
     repertoire = Repertoire(COMMANDS, config, stated, identity, now)
-    common = _Common(
-        config, storage, homeserver, delivery, journal, Once(), audit_room=audit_room, now=now
-    )
     chats = Chats(
         config=config,
         assistant=assistant,
-        delivery=delivery,
+        delivery=common.delivery,
         processing=stated,
         consent=common.consent(),
         embedding=embedding,
@@ -137,8 +145,8 @@ def spine(
         fetch=fetch,
         storage=storage,
         exchanges=exchanges,
-        delivery=delivery,
-        journal=journal,
+        delivery=common.delivery,
+        journal=common.journal,
         membership=_membership(common, exchanges, pacing),
         amendments=_amendments(common, assistant, chats, windows, pace),
         pace=pace,

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from storage.clock import from_text, to_text
 from storage.database import Database
+from storage.memories import Memories
 from storage.remembered import Memory, memory_from
-from storage.turns import Turn, turn_from
+from storage.turns import Turn, Turns, turn_from
 
 RECENT = 50  # turns of a room that are looked at for how far back the conversation was shown
 
@@ -90,6 +91,7 @@ class Traces:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._memories, self._turns = Memories(database), Turns(database)
 
     async def answer(self, event_id: str) -> Basis | None:
         """The answer in which an event is a part, or that was given to it."""
@@ -124,20 +126,12 @@ class Traces:
         return Lately(*([memory_from(row) for row in rows] for rows in (new, changed, ending)))
 
     async def _basis(self, answer: Turn) -> Basis:
-        memories = await self._database.rows(
-            "SELECT memory_listed.* FROM memory_listed JOIN memory_use USING (memory_id) "
-            "WHERE memory_use.answer_event_id = ? ORDER BY memory_id",
-            answer.event_id,
-        )
-        rows = await self._database.rows(
-            "SELECT turn.* FROM turn JOIN turn_use USING (turn_id) "
-            "WHERE turn_use.answer_event_id = ? ORDER BY said_at, turn_id",
-            answer.event_id,
-        )
-        used = [turn_from(row) for row in rows]
+        memories = await self._memories.used_by(answer.event_id)
+        used = await self._turns.used_by(answer.event_id)
+        used.sort(key=lambda one: (one.said_at, one.turn_id))
         recent = await self._just_before(answer, {one.turn_id for one in used})
         earlier = [one for one in used if one.turn_id not in recent]
-        return Basis(answer, [memory_from(row) for row in memories], earlier, len(recent))
+        return Basis(answer, memories, earlier, len(recent))
 
     async def _just_before(self, answer: Turn, used: set[int]) -> set[int]:
         """Those of the used turns that led up to the question without a gap, in its thread."""
