@@ -3,18 +3,14 @@
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Protocol
 
 from bot import replies
-from bot.access import PRIVATE, Chat, Order
+from bot.access import Chat, Order
 from bot.assistant import Assistant
 from bot.changes import Changes
 from bot.chatting import Chats, Exchange
-from bot.command import Command, CommandContext, Confirmation, Line, Run
-from bot.confirmations import Confirmations
-from bot.consent import Consent
-from bot.delivery import Address, Delivery, address
-from bot.errors import UsageError
+from bot.command import Command, Line, Run
+from bot.delivery import Delivery, address
 from bot.greeting import Greeting
 from bot.journal import Journal
 from bot.messages import (
@@ -25,11 +21,10 @@ from bot.messages import (
     Outcome,
     Reply,
     Room,
-    RoomKind,
     RoomMessage,
     Standing,
-    Where,
 )
+from bot.orders import Orders
 from bot.own_vault import known_vault, own_vault
 from bot.pausing import RESUMED, Pausing
 from bot.preferences import is_private
@@ -37,7 +32,7 @@ from bot.private_talk import PrivateTalk
 from bot.repertoire import Repertoire
 from bot.room_events import Accepted, Forgotten, Invite, Undecryptable
 from bot.unkept import INTERRUPTED
-from storage import Destroyed, Storage, StorageFailure, Vault
+from storage import Storage, StorageFailure, Vault
 
 log = logging.getLogger(__name__)
 
@@ -45,16 +40,8 @@ OfSomebody = RoomMessage | Undecryptable | Invite | Accepted | Forgotten
 ERASING = "forget everything"  # what the inbox calls a confirmed erasure that has begun
 
 
-class DirectRooms(Protocol):
-    """Where the answer to something personal goes."""
-
-    async def direct_room(self, user_id: str, *, besides: str) -> str:
-        """The encrypted direct chat with exactly this person, never the room `besides`."""
-        ...
-
-
 class Exchanges:
-    """Carries out what people ask; keeps the questions that wait for a yes.
+    """Carries out what people ask.
 
     Before something is done that must not be done twice, the inbox is told; what a crash cut short
     after that is not done again, and its person is told so. An answer is kept before it is sent,
@@ -65,36 +52,29 @@ class Exchanges:
     def __init__(
         self,
         *,
-        me: str,
-        rooms: DirectRooms,
         storage: Storage,
         assistant: Assistant,
         chats: Chats,
-        consent: Consent,
+        orders: Orders,
         private: PrivateTalk,
         repertoire: Repertoire,
         delivery: Delivery,
         greeting: Greeting,
         journal: Journal,
         pausing: Pausing,
-        audit_room: str,
         now: Callable[[], datetime],
     ) -> None:
-        self._me = me
-        self._rooms = rooms
         self._storage = storage
         self._assistant = assistant
         self._chats = chats
-        self._consent = consent
+        self._orders = orders
         self._private = private
         self._repertoire = repertoire
         self._delivery = delivery
         self._greeting = greeting
         self._journal = journal
         self._pausing = pausing
-        self._audit_room = audit_room
         self._now = now
-        self._confirmations = Confirmations(now)
         self._changes = Changes(storage)
 
     def overhear(self, message: RoomMessage, room: Room) -> None:
@@ -128,7 +108,7 @@ class Exchanges:
 
         It is recorded last, for all of this is done again after an outage of the homeserver.
         """
-        to = await self._direct(event.sender, f"accepted {event.number}")
+        to = await self._orders.direct(event.sender, f"accepted {event.number}")
         await self._delivery.send(Reply(RESUMED), to)
         accepted: Facts = {"identity": "accepted"}
         if not await self._resumed(event, accepted):  # not a message in between; or seen by one
@@ -147,12 +127,12 @@ class Exchanges:
         await self.record(message, done, finishes=message.event_id)
 
     async def _carry_out(self, exchange: Exchange, wanted: Order | Chat, vault: Vault) -> None:
-        decision = self._confirmations.decided(exchange.message)
+        decision = self._orders.decided(exchange.message)
         if decision is not None:
             if decision.confirmed:
                 await self._storage.inbox.begin(exchange.message.event_id, ERASING)
             line = Line(decision.command.name, "")
-            await self._command(exchange, decision.command, line, decision.run)
+            await self._order(exchange, decision.command, line, decision.run)
         elif isinstance(wanted, Chat):
             await self._chat(exchange, wanted, vault)
         elif wanted.command is None:
@@ -161,7 +141,7 @@ class Exchanges:
             await self._done(exchange, {"command": "unknown"})
         else:
             await self._storage.inbox.begin(exchange.message.event_id, wanted.command.name)
-            await self._command(exchange, wanted.command, wanted.line, wanted.command.run)
+            await self._order(exchange, wanted.command, wanted.line, wanted.command.run)
 
     async def _interrupted(self, message: RoomMessage, room: Room, begun: str) -> None:
         """Say that a crash came in between; the same transaction id, so not after a reply."""
@@ -173,63 +153,9 @@ class Exchanges:
         await self._delivery.send(Reply(text), address(message, room))
         await self.record(message, cut, finishes=message.event_id)
 
-    async def _command(self, exchange: Exchange, command: Command, line: Line, run: Run) -> None:
-        here = address(exchange.message, exchange.room)
-        to = await self._destination(exchange, command, here)
-        reply = await self._reply(exchange, command, line, run, to)
-        await self._record(exchange, reply.effects)
-        if command.name == PRIVATE and reply.effects:  # it began, or ended
-            self._private.forget(exchange.message.sender, exchange.room.room_id)
-        await self._delivery.send(reply, to)
-        if to.room_id != here.room_id:
-            await self._delivery.send(Reply(replies.IN_DIRECT_CHAT), here)
-        if exchange.vault is not None:
-            await self._consent.settle(exchange.vault)
+    async def _order(self, exchange: Exchange, command: Command, line: Line, run: Run) -> None:
+        await self._orders.carry_out(exchange, command, line, run, record=self._record)
         await self._done(exchange, {"command": command.name})
-
-    async def _reply(
-        self, exchange: Exchange, command: Command, line: Line, run: Run, to: Address
-    ) -> Reply:
-        try:
-            result = await run(self._context(exchange, line))
-        except UsageError as error:
-            return Reply(str(error))
-        if isinstance(result, Confirmation):
-            sender = exchange.message.sender
-            self._confirmations.ask(sender, to.room_id, command, result.proceed)
-            return Reply(result.text)
-        return result
-
-    async def _destination(self, exchange: Exchange, command: Command, here: Address) -> Address:
-        """The direct chat for what is personal, the place of the question for the rest."""
-        if command.where is Where.HERE or exchange.room.kind is RoomKind.DIRECT:
-            return here
-        message = exchange.message
-        return await self._direct(message.sender, message.event_id, message.body)
-
-    async def _direct(self, person: str, transaction: str, question: str = "") -> Address:
-        room_id = await self._rooms.direct_room(person, besides=self._audit_room)
-        pair = frozenset({self._me, person})
-        return Address(room_id, transaction, question=question, audience=pair)
-
-    def _context(self, exchange: Exchange, line: Line) -> CommandContext:
-        vault = exchange.vault
-        assert vault is not None, "nothing runs in an erased vault"
-
-        async def erase() -> Destroyed:
-            exchange.vault = None
-            self._assistant.forget(exchange.message.sender)
-            self._private.forget(exchange.message.sender)
-            return await self._storage.vaults.destroy(exchange.message.sender)
-
-        return self._repertoire.context(
-            line,
-            exchange.message,
-            exchange.room,
-            personal=vault,
-            entries=lambda limit: self._storage.audit_log.details(vault, limit=limit),
-            erase=erase,
-        )
 
     async def _chat(self, exchange: Exchange, wanted: Chat, vault: Vault) -> None:
         to, question = address(exchange.message, exchange.room), wanted.private

@@ -18,11 +18,12 @@ from bot.delivery import Delivery, Outlet
 from bot.digest import Digests
 from bot.editing import Edits
 from bot.embedding import Embedder, Embedding
-from bot.exchange import DirectRooms, Exchanges
+from bot.exchange import Exchanges
 from bot.greeting import Greeting
 from bot.handler import Fetch, Handler, Messenger
 from bot.journal import Journal
 from bot.membership import Membership, Rooms
+from bot.orders import DirectRooms, Orders
 from bot.pacing import Pacing
 from bot.pausing import Pausing
 from bot.private_talk import PrivateTalk, PrivateWindows
@@ -204,20 +205,29 @@ def _exchanges(
         now=now,
     )
     pausing = Pausing(unkept=unkept, delivery=delivery, repertoire=repertoire, now=now)
-    return Exchanges(
+    orders = Orders(
         me=common.config.homeserver.user_id,
         rooms=common.homeserver,
         storage=storage,
         assistant=assistant,
-        chats=chats,
         consent=common.consent(),
+        private=private,
+        repertoire=repertoire,
+        delivery=delivery,
+        audit_room=common.audit_room,
+        now=now,
+    )
+    return Exchanges(
+        storage=storage,
+        assistant=assistant,
+        chats=chats,
+        orders=orders,
         private=private,
         repertoire=repertoire,
         delivery=delivery,
         greeting=Greeting(common.config, repertoire.processing, delivery),
         journal=common.journal,
         pausing=pausing,
-        audit_room=common.audit_room,
         now=now,
     )
 
