@@ -4,14 +4,20 @@ The bot uses these names and nothing else of this package.
 """
 
 from storage.answers import Answers, KeptAnswer
-from storage.audit_entry import AuditEntry
+from storage.audit_entry import AuditDetail, AuditEntry
 from storage.audit_log import SYSTEM, AuditLog, FeedItem
 from storage.audit_reading import PublicEntry, read_audit_log, verify_audit_log
-from storage.backup import Manifest, back_up
+from storage.backup import LAST_BACKUP, Manifest, back_up
+from storage.destruction import Destroyed
 from storage.errors import AuditTampered, MasterKeyError, StorageFailure, VaultGone
+from storage.forgetting import Erased, Forgetting
 from storage.inbox import Inbox, StillWaiting
+from storage.incoming import ANSWERED, SAID, Fields, Tables, UnfitTables, checked
 from storage.memories import Memories
+from storage.merge_plan import Skip
+from storage.merging import Merged
 from storage.opening import Storage, open_storage
+from storage.passphrase import is_sealed, seal, unseal
 from storage.pending import WAITS, Notice, Pending
 from storage.readings import Reading, Readings
 from storage.remembered import Memory, Revision
@@ -19,25 +25,36 @@ from storage.restore import Restored, restore
 from storage.rooms import Rooms
 from storage.sealing import MasterKey
 from storage.search import MemoryHit, Search, TurnHit
+from storage.spans import EVERYWHERE, Going, Named, Spans
 from storage.taking_back import TakenBack, TakingBack
 from storage.tracing import Basis, Lately, Said, Traces
 from storage.turns import Turn, Turns
 from storage.vault import Counts, Vault
-from storage.vaults import Destroyed, Vaults
+from storage.vaults import Vaults
 from storage.vectors import Asked, Unembedded, Vectors
+from storage.withdrawals import Unlisted, Withdrawal, Withdrawals
 
 __all__ = [
+    "ANSWERED",
+    "EVERYWHERE",
+    "LAST_BACKUP",
+    "SAID",
     "SYSTEM",
     "WAITS",
     "Answers",
     "Asked",
+    "AuditDetail",
     "AuditEntry",
     "AuditLog",
     "AuditTampered",
     "Basis",
     "Counts",
     "Destroyed",
+    "Erased",
     "FeedItem",
+    "Fields",
+    "Forgetting",
+    "Going",
     "Inbox",
     "KeptAnswer",
     "Lately",
@@ -47,6 +64,8 @@ __all__ = [
     "Memories",
     "Memory",
     "MemoryHit",
+    "Merged",
+    "Named",
     "Notice",
     "Pending",
     "PublicEntry",
@@ -57,9 +76,12 @@ __all__ = [
     "Rooms",
     "Said",
     "Search",
+    "Skip",
+    "Spans",
     "StillWaiting",
     "Storage",
     "StorageFailure",
+    "Tables",
     "TakenBack",
     "TakingBack",
     "Traces",
@@ -67,13 +89,21 @@ __all__ = [
     "TurnHit",
     "Turns",
     "Unembedded",
+    "UnfitTables",
+    "Unlisted",
     "Vault",
     "VaultGone",
     "Vaults",
     "Vectors",
+    "Withdrawal",
+    "Withdrawals",
     "back_up",
+    "checked",
+    "is_sealed",
     "open_storage",
     "read_audit_log",
     "restore",
+    "seal",
+    "unseal",
     "verify_audit_log",
 ]

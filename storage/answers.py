@@ -30,6 +30,7 @@ class KeptAnswer:
     gateway_host: str
     prompt_tokens: int | None
     completion_tokens: int | None
+    provider: str = ""
     memory_ids: Sequence[int] = ()
     turn_ids: Sequence[int] = ()
 
@@ -196,6 +197,7 @@ async def _add(transaction: Transaction, answer: KeptAnswer, event_id: str) -> N
         answer.gateway_host,
         answer.prompt_tokens,
         answer.completion_tokens,
+        answer.provider or None,
     )
     await transaction.rows(ADD, *place, *said, *cost)
 

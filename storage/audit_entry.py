@@ -47,10 +47,10 @@ class AuditDetail:
     salt: bytes = field(repr=False)
 
     @property
-    def commitment(self) -> bytes:
-        """What stands in the public log for this entry."""
+    def fields(self) -> dict[str, Any]:
+        """What the commitment is over, as plain values."""
         entry = self.entry
-        fields = {
+        return {
             "occurred_at": to_text(entry.occurred_at),
             "actor": entry.actor,
             "action": entry.action,
@@ -58,7 +58,11 @@ class AuditDetail:
             "outcome": entry.outcome,
             "facts": dict(entry.facts),
         }
-        return hashlib.sha256(self.salt + canonical(fields)).digest()
+
+    @property
+    def commitment(self) -> bytes:
+        """What stands in the public log for this entry."""
+        return hashlib.sha256(self.salt + canonical(self.fields)).digest()
 
 
 def salted(entry: AuditEntry) -> AuditDetail:

@@ -23,11 +23,16 @@ from storage.clock import utc_now
 from storage.database import Database, Transaction
 from storage.errors import AuditTampered
 from storage.inbox import finish
+from storage.incoming import Fields
 from storage.vault import Vault
 
 SYSTEM = "system"  # the actor, and the name in the feed, when the bot acts by itself
 NOBODY = "—"  # the name in the feed of somebody without a vault
 BATCH = 200
+
+
+OWN = frozenset({"answered_by", "provider"})
+"""Facts in the words of a server outside, which could put anything there: for the person alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,21 @@ class AuditLog:
                 break
         return found[offset:]
 
+    async def own(self, details: Sequence[Fields], *, actor: str) -> list[Fields]:
+        """Those rows of an export that the log vouches for, and that are this person's."""
+        vouched: list[Fields] = []
+        for start in range(0, len(details), BATCH):
+            some = details[start : start + BATCH]
+            numbers = await self._numbers([bytes.fromhex(row["commitment"]) for row in some])
+            known = {commitment.hex() for commitment in numbers}
+            vouched += [row for row in some if row["commitment"] in known and row["actor"] == actor]
+        return vouched
+
+    async def disclosed(self, vault: Vault) -> list[tuple[int, AuditDetail]]:
+        """All that the log vouches for of a person's entries, oldest first, with what proves it."""
+        found = [one async for one in self._vouched(vault, batch=1_000)]
+        return found[::-1]
+
     async def feed(self, *, limit: int) -> list[FeedItem]:
         """What is not posted yet, oldest first."""
         rows = await self._database.rows("SELECT * FROM audit_feed ORDER BY seq LIMIT ?", limit)
@@ -138,9 +158,11 @@ class AuditLog:
                     )
         return seq
 
-    async def _vouched(self, vault: Vault) -> AsyncIterator[tuple[int, AuditDetail]]:
+    async def _vouched(
+        self, vault: Vault, *, batch: int = BATCH
+    ) -> AsyncIterator[tuple[int, AuditDetail]]:
         offset = 0
-        while details := await vault.audit_details(limit=BATCH, offset=offset):
+        while details := await vault.audit_details(limit=batch, offset=offset):
             numbers = await self._numbers([detail.commitment for detail in details])
             for detail in details:
                 if detail.commitment in numbers:
@@ -182,6 +204,6 @@ async def _publish(transaction: Transaction, detail: AuditDetail, pseudonym: str
         "INSERT INTO audit_feed (seq, occurred_at, pseudonym, action, outcome, facts) "
         "VALUES (?, ?, ?, ?, ?, ?)",
         *(seq, time, pseudonym, entry.action, entry.outcome),
-        canonical(dict(entry.facts)).decode(),
+        canonical({name: entry.facts[name] for name in entry.facts if name not in OWN}).decode(),
     )
     return seq

@@ -14,7 +14,8 @@ import hmac
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +31,8 @@ from storage.sealing import MasterKey
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+LAST_BACKUP = "backup.last"  # what shared.db calls when the last one was made, in ISO 8601
+CREATED = "backup.created"
 SINGLE = (
     *("shared.db", "keyring", "master.salt"),
     *("crypto/identity", "crypto/identity.new", "crypto/recovery"),
@@ -66,16 +69,11 @@ async def back_up(
     _check_places(path, destination, partial)
     with locked(path), told("The backup can't be written"):
         master_key = MasterKey.load(secret, path)
-        async with opened(path, master_key, now=now):
-            pass  # closing it left one file of each database, and no destruction half done
         partial.mkdir(mode=0o700)
         try:
-            manifest = _write(path, partial, master_key, now())
-            async with opened(path, master_key, now=now) as storage:
-                facts = {"vaults": manifest.vaults, "files": len(manifest.files)}
-                entry = AuditEntry(now(), SYSTEM, "backup.created", "ok", facts=facts)
-                await storage.audit_log.append(entry)
-            partial.rename(destination)
+            async with _recorded(path, master_key, now()) as made_at:
+                manifest = _write(path, partial, master_key, made_at)
+                partial.rename(destination)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
@@ -136,6 +134,30 @@ def _check_places(path: Path, destination: Path, partial: Path) -> None:
             raise StorageFailure(f"{taken} is there already: a backup gets a folder of its own.")
     if destination.resolve().is_relative_to(path.resolve()):
         raise StorageFailure("A backup inside the data directory would be lost with it.")
+
+
+@asynccontextmanager
+async def _recorded(path: Path, master_key: MasterKey, moment: datetime) -> AsyncIterator[datetime]:
+    """Say before the copy that there is one, so that it says so, too; take it back if there isn't.
+
+    Opening and closing leave one file of each database, and no destruction half done.
+    """
+    async with opened(path, master_key, now=lambda: moment) as storage:
+        last = await storage.state(LAST_BACKUP)
+        await storage.set_state(LAST_BACKUP, moment.astimezone(UTC).isoformat(timespec="seconds"))
+        names = _names(path)
+        size = sum((path / name).stat().st_size for name in names)
+        vaults = sum(name.startswith("vaults/") and name.endswith(".db") for name in names)
+        facts = {"vaults": vaults, "bytes": size}
+        await storage.audit_log.append(AuditEntry(moment, SYSTEM, CREATED, "ok", facts=facts))
+    try:
+        yield moment
+    except BaseException:
+        with suppress(StorageFailure):  # of a full disk, say: why it failed is what matters
+            async with opened(path, master_key, now=lambda: moment) as storage:
+                await storage.set_state(LAST_BACKUP, last or "")
+                await storage.audit_log.append(AuditEntry(moment, SYSTEM, CREATED, "failed"))
+        raise
 
 
 def _write(path: Path, folder: Path, master_key: MasterKey, moment: datetime) -> Manifest:

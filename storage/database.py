@@ -13,7 +13,7 @@ from typing import Any, Self, cast
 import aiosqlite
 from sqlcipher3 import dbapi2
 
-from storage.errors import StorageFailure, VaultGone
+from storage.errors import StorageFailure, VaultGone, sqlite_failure
 from storage.files import create_private, files_of
 from storage.rows import Parameters, Row
 from storage.schema import load_migrations, migrations_of, pending
@@ -30,19 +30,6 @@ PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA cache_size = -2000",
 )
-
-SENTENCES = {
-    "SQLITE_NOTADB": "it is damaged, or its key is not this one",
-    "SQLITE_CORRUPT": "it is damaged; restore it from a backup",
-    "SQLITE_FULL": "the disk is full",
-    "SQLITE_CANTOPEN": "it can't be opened; check the data directory and its permissions",
-    "SQLITE_READONLY": "it can't be written; check its permissions",
-    "SQLITE_PERM": "access to it was denied; check its permissions",
-    "SQLITE_BUSY": "another program holds it",
-    "SQLITE_LOCKED": "another program holds it",
-    "SQLITE_IOERR": "the disk failed while reading or writing it",
-    "SQLITE_NOMEM": "there is not enough memory",
-}
 
 
 class Transaction:
@@ -65,6 +52,11 @@ class Transaction:
         row = await self._writer.execute_insert(sql, Parameters(parameters))
         assert row is not None
         return int(row[0])
+
+    async def many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        """Run a statement for each of the rows."""
+        self._check()
+        await self._writer.executemany(sql, [Parameters(row) for row in rows])
 
     async def rows(self, sql: str, *parameters: object) -> list[Row]:
         """Run a query, or a statement with RETURNING; all its rows."""
@@ -118,7 +110,7 @@ class Database:
     async def rows(self, sql: str, *parameters: object) -> list[Row]:
         """All rows of a query, from the reader."""
         async with self._reading:
-            self._check()
+            self.ensure()
             with translated(self.path):
                 return await _fetch(self._reader, sql, parameters)
 
@@ -139,12 +131,12 @@ class Database:
         aiosqlite has already queued. The rollback is queued behind it, even if cancelled again.
         """
         async with self._writing:
-            self._check()
+            self.ensure()
             with translated(self.path):
                 try:
                     await _fetch(self._writer, "BEGIN IMMEDIATE")
-                    yield Transaction(self._writer, self._check)
-                    self._check()
+                    yield Transaction(self._writer, self.ensure)
+                    self.ensure()
                     await _fetch(self._writer, "COMMIT")
                 except BaseException:
                     # Closed underneath, which has rolled it back: aiosqlite says ValueError, and
@@ -171,10 +163,10 @@ class Database:
         async with self._writing, self._reading:
             with translated(self.path):
                 for statement in before:
-                    self._check()
+                    self.ensure()
                     await _fetch(self._writer, statement)
                 for _ in range(TRUNCATE_ATTEMPTS):
-                    self._check()
+                    self.ensure()
                     [row] = await _fetch(self._writer, "PRAGMA wal_checkpoint(TRUNCATE)")
                     if row[0] == 0:
                         return
@@ -186,6 +178,12 @@ class Database:
     def files(self) -> tuple[Path, ...]:
         """Every file that SQLite may keep for this database."""
         return files_of(self.path)
+
+    @asynccontextmanager
+    async def still(self) -> AsyncIterator[None]:
+        """Nobody writes meanwhile: whoever wants to, waits."""
+        async with self._writing:
+            yield
 
     def fence(self) -> None:
         """From now on nothing is read or written here; a transaction in flight rolls back."""
@@ -218,7 +216,8 @@ class Database:
     ) -> None:
         await self.close()
 
-    def _check(self) -> None:
+    def ensure(self) -> None:
+        """Raise VaultGone behind the fence, StorageFailure once it is closed."""
         if self._fenced:
             raise VaultGone(f"{self.path.name} was destroyed.")
         if self._closed:
@@ -237,9 +236,7 @@ def translated(path: Path) -> Iterator[None]:
         raise
     except dbapi2.Error as error:
         name = str(getattr(error, "sqlite_errorname", None) or type(error).__name__)
-        primary = "_".join(name.split("_")[:2])
-        sentence = SENTENCES.get(primary, "it could not be read or written")
-        raise StorageFailure(f"{path.name}: {sentence} ({name}).") from None
+        raise StorageFailure(f"{path.name}: {sqlite_failure(name)} ({name}).") from None
 
 
 async def _connection(

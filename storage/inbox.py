@@ -1,5 +1,6 @@
 """Which events were accepted and finished, and the sync token: what makes an answer come once."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,8 +8,18 @@ from datetime import datetime
 from storage.clock import to_text, utc_now
 from storage.database import Database, Transaction
 from storage.sealing import digest
+from storage.wiping import owe_shared_wipe, wipe_shared
 
 SYNC_TOKEN = "sync token"  # noqa: S105 - the name of a row
+
+KEPT = "SELECT event_id FROM inbox UNION SELECT event_id FROM waiting"
+KNOWN = """
+    SELECT value FROM json_each(?) WHERE unhex(value) IN (SELECT event FROM handled)
+"""
+DROP = (
+    "DELETE FROM inbox WHERE event_id IN (SELECT value FROM json_each(?))",
+    "DELETE FROM waiting WHERE event_id IN (SELECT value FROM json_each(?))",
+)
 
 
 async def finish(transaction: Transaction, event_id: str, now: datetime) -> None:
@@ -135,7 +146,7 @@ class Inbox:
             rows = await transaction.rows(
                 "SELECT event_id FROM inbox WHERE finished_at < ?", to_text(before)
             )
-            await self._never_again(transaction, [row["event_id"] for row in rows])
+            await self.pass_over(transaction, [row["event_id"] for row in rows])
             return await transaction.execute(
                 "DELETE FROM inbox WHERE finished_at < ?", to_text(before)
             )
@@ -143,7 +154,21 @@ class Inbox:
     async def never_again(self, event_ids: Iterable[str]) -> None:
         """Let these events never be accepted, though this inbox has not handled them itself."""
         async with self._database.transaction() as transaction:
-            await self._never_again(transaction, event_ids)
+            await self.pass_over(transaction, event_ids)
+
+    async def drop_handled(self) -> None:
+        """Keep no row of what is never accepted again, and no byte of one."""
+        rows = await self._database.rows(
+            "SELECT event_id FROM inbox UNION SELECT event_id FROM waiting"
+        )
+        digests = {digest(row[0], key=self._key).hex(): row[0] for row in rows}
+        async with self._database.transaction() as transaction:
+            known = await transaction.rows(KNOWN, json.dumps([*digests]))
+            gone = json.dumps([digests[row[0]] for row in known])
+            for statement in DROP:
+                await transaction.execute(statement, gone)
+            await owe_shared_wipe(transaction)
+        await wipe_shared(self._database)
 
     async def give_up(self, before: datetime) -> int:
         """Let nothing wait that came before a moment; how many were given up."""
@@ -152,12 +177,13 @@ class Inbox:
                 "DELETE FROM waiting WHERE arrived_at < ?", to_text(before)
             )
 
-    async def _never_again(self, transaction: Transaction, event_ids: Iterable[str]) -> None:
-        for event_id in event_ids:
-            await transaction.execute(
-                "INSERT INTO handled (event) VALUES (?) ON CONFLICT (event) DO NOTHING",
-                digest(event_id, key=self._key),
-            )
+    async def pass_over(self, transaction: Transaction, event_ids: Iterable[str]) -> None:
+        """The same in the transaction that deletes what is known of them."""
+        digests = [digest(event_id, key=self._key).hex() for event_id in event_ids]
+        await transaction.execute(
+            "INSERT OR IGNORE INTO handled (event) SELECT unhex(value) FROM json_each(?)",
+            json.dumps(digests),
+        )
 
     async def _was_swept(self, where: Database | Transaction, event_id: str) -> bool:
         known = "SELECT 1 FROM handled WHERE event = ?"

@@ -12,14 +12,17 @@ from storage.audit_log import AuditLog
 from storage.clock import utc_now
 from storage.database import Database
 from storage.errors import MasterKeyError, StorageFailure
+from storage.forgetting import Forgetting
 from storage.inbox import Inbox
 from storage.keyring import SLOT_BYTES, Keyring
+from storage.purging import Purging
 from storage.readings import Readings
 from storage.replacing import finish_replacing, told
 from storage.rooms import Rooms
 from storage.sealing import MasterKey
 from storage.tenants import Tenant, Tenants
 from storage.vaults import Vaults
+from storage.withdrawals import Withdrawals
 
 KEY_CHECK = "key check"
 
@@ -33,6 +36,8 @@ class Storage:
     readings: Readings
     audit_log: AuditLog
     vaults: Vaults
+    forgetting: Forgetting
+    withdrawals: Withdrawals
     _shared: Database = field(repr=False)
     _tenants: Tenants = field(repr=False)
 
@@ -88,21 +93,35 @@ async def opened(
         await _check_key(shared, master_key)
         _check_keyring(path / "keyring", known=await tenants.all())
         with closing(Keyring.open(path / "keyring", master_key)) as keyring:
+            inbox = Inbox(shared, now, key=master_key.derive("handled events"))
+            purging = Purging(shared, tenants=tenants, inbox=inbox, now=now)
             vaults = Vaults(
                 vaults_folder,
                 keyring=keyring,
                 tenants=tenants,
+                purging=purging,
                 now=now,
                 pool_size=pool_size,
             )
-            await vaults.recover()
+            withdrawals = Withdrawals(shared, purging)
+            forgetting = Forgetting(
+                shared,
+                tenants=tenants,
+                vaults=vaults,
+                purging=purging,
+                withdrawals=withdrawals,
+                now=now,
+            )
+            await forgetting.recover()
             try:
                 yield Storage(
-                    inbox=Inbox(shared, now, key=master_key.derive("handled events")),
+                    inbox=inbox,
                     rooms=Rooms(shared, now),
                     readings=Readings(shared, master_key.derive("replay index")),
                     audit_log=AuditLog(shared, now),
                     vaults=vaults,
+                    forgetting=forgetting,
+                    withdrawals=withdrawals,
                     _shared=shared,
                     _tenants=tenants,
                 )

@@ -24,9 +24,14 @@ from storage.opening import locked, opened
 from storage.replacing import discard_draft, is_inhabited, new_draft, replace_by_draft, told
 from storage.sealing import MasterKey
 from storage.tenants import Tenants
+from storage.withdrawals import withdraw
 
 # What the living data knows must not be unlearned, and its log, which people have seen, goes on.
 KNOWLEDGE = ("encrypted_room", "identity", "reading", "handled")
+# What is still to be done for whoever was forgotten, and withdrawals.
+JOBS = ("forgetting", "forgetting_room", "withdrawal_search")
+# Of these, what data that went on from the backup has no longer was forgotten or is done.
+SINCE = ("state", "identity", "withdrawal", *JOBS)
 LOG = ("audit_entry", "audit_detail", "audit_feed")
 
 
@@ -104,19 +109,21 @@ async def _adapt(
     destroyed_again, known, handled = 0, False, list[str]()
     async with await Database.open(draft / "shared.db", migrations="shared") as restored:
         async with restored.transaction() as transaction:
-            await transaction.execute("DELETE FROM state WHERE name = ?", SYNC_TOKEN)
             # Told since, under pseudonyms of people who may have left.
             await transaction.execute("DELETE FROM audit_feed")
         if (path / "shared.db").exists():
             tenants = Tenants(restored, master_key, now)
             known, handled = await _learn(restored, tenants, path)
             destroyed_again = await _erase(tenants, draft / "keyring", master_key)
+        async with restored.transaction() as transaction:
+            await transaction.execute("DELETE FROM state WHERE name = ?", SYNC_TOKEN)
     async with opened(draft, master_key, now=now) as storage:  # finishes the destructions
         await storage.inbox.never_again(handled)
         for event_id, _ in await storage.inbox.unfinished():
-            lost = AuditEntry(now(), SYSTEM, "message.answered", "interrupted", event_id)
+            lost = AuditEntry(now(), SYSTEM, "message.answered", "interrupted")
             await storage.audit_log.append(lost)
             await storage.inbox.finish(event_id)
+        await storage.inbox.drop_handled()
     return destroyed_again, known
 
 
@@ -128,9 +135,15 @@ async def _learn(restored: Database, tenants: Tenants, path: Path) -> tuple[bool
     try:
         async with await Database.open(path / "shared.db", migrations="shared") as living:
             await tenants.bury(await _forgotten(living, _slots(path / "keyring")))
-            for table in KNOWLEDGE:
-                await _copy_rows(table, living, restored)
+            await tenants.take_over(await living.rows("SELECT * FROM forgotten"))
             goes_on = await _goes_on(living, restored)
+            for table in SINCE if goes_on else ():
+                await _empty(table, restored)
+            for table in (*KNOWLEDGE, *JOBS):
+                await _copy_rows(table, living, restored)
+            await _copy_withdrawals(living, restored)
+            if goes_on:
+                await _copy_rows("state", living, restored)
             for table in LOG if goes_on else ():
                 newest = await restored.value(f"SELECT max(rowid) FROM {table}")  # noqa: S608
                 await _copy_rows(table, living, restored, after=newest or 0)
@@ -144,11 +157,12 @@ async def _learn(restored: Database, tenants: Tenants, path: Path) -> tuple[bool
 
 
 async def _forgotten(living: Database, slots: Sequence[bytes]) -> Collection[str]:
-    """The vaults that were destroyed, or whose destruction was cut short after the key."""
+    """The vaults that were destroyed, or whose destruction was cut short once it was planned."""
     tombstones = await living.rows("SELECT vault_id FROM tombstone")
     tenants = await living.rows("SELECT vault_id, slot FROM tenant")
     erased = [row for row in tenants if slots[row["slot"] : row["slot"] + 1] == [BLANK]]
-    return [row["vault_id"] for row in (*tombstones, *erased)]
+    planned = await living.rows("SELECT vault_id FROM forgetting WHERE vault_id <> ''")
+    return [row["vault_id"] for row in (*tombstones, *erased, *planned)]
 
 
 def _slots(keyring: Path) -> Sequence[bytes]:
@@ -163,6 +177,19 @@ async def _goes_on(living: Database, restored: Database) -> bool:
         return False
     leaf = await living.value("SELECT leaf_hash FROM audit_entry WHERE seq = ?", last["seq"])
     return bool(leaf == last["leaf_hash"])
+
+
+async def _empty(table: str, restored: Database) -> None:
+    async with restored.transaction() as transaction:
+        await transaction.execute(f"DELETE FROM {table}")  # noqa: S608
+
+
+async def _copy_withdrawals(living: Database, restored: Database) -> None:
+    """Behind those that are there: the numbers of both would be the same."""
+    rows = await living.rows("SELECT event_id, room_id, job FROM withdrawal ORDER BY position")
+    async with restored.transaction() as transaction:
+        for row in rows:
+            await withdraw(transaction, [(row["event_id"], row["room_id"])], job=row["job"])
 
 
 async def _copy_rows(table: str, living: Database, restored: Database, *, after: int = 0) -> None:

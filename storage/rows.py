@@ -1,6 +1,6 @@
 """What goes into a statement and what comes out of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol, Self
 
 
@@ -8,6 +8,7 @@ class Row(Protocol):
     """One row of a result, by index or by column name."""
 
     def __getitem__(self, key: int | str, /) -> Any: ...
+    def __iter__(self) -> Iterator[Any]: ...
     def keys(self) -> list[str]: ...
 
 

@@ -49,7 +49,8 @@ SURROUNDINGS = """
         SELECT near.turn_id FROM turn AS hit JOIN turn AS near ON near.room_id = hit.room_id
         AND near.turn_id BETWEEN
             ifnull((SELECT turn_id FROM turn WHERE room_id = hit.room_id AND turn_id < hit.turn_id
-                    ORDER BY turn_id DESC LIMIT 1 OFFSET ?3 - 1), 0)
+                    ORDER BY turn_id DESC LIMIT 1 OFFSET ?3 - 1),
+                   -9223372036854775808)
             AND ifnull((SELECT turn_id FROM turn WHERE room_id = hit.room_id
                         AND turn_id > hit.turn_id ORDER BY turn_id LIMIT 1 OFFSET ?3 - 1),
                        9223372036854775807)

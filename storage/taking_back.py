@@ -173,10 +173,15 @@ class TakingBack:
 
 async def take_back(transaction: Transaction, event_ids: Sequence[str], now: datetime) -> TakenBack:
     """Delete messages and what was derived from them alone. Wiping the disk is left to do."""
+    gone = await concerned(transaction, event_ids)
+    taken = await _unlearn(transaction, json.dumps(gone), _nothing_stands, now)
+    return replace(taken, messages=await _erase(transaction, gone))
+
+
+async def concerned(transaction: Transaction, event_ids: Sequence[str]) -> list[str]:
+    """These messages and the answers to them, each by the event that its turn is called after."""
     rows = await transaction.rows(CONCERNED, json.dumps(list(event_ids)), UNSENT)
-    concerned = [row["event_id"] for row in rows]
-    taken = await _unlearn(transaction, json.dumps(concerned), _nothing_stands, now)
-    return replace(taken, messages=await _erase(transaction, concerned))
+    return [row["event_id"] for row in rows]
 
 
 def _nothing_stands(quote: str) -> bool:

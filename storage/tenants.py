@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from storage.clock import to_text
-from storage.database import Database
-from storage.errors import StorageFailure
+from storage.clock import from_text, to_text
+from storage.database import Database, Transaction
 from storage.rows import Row
 from storage.sealing import MasterKey
+from storage.wiping import owe_shared_wipe, wipe_shared
 
 # fmt: off
 ANIMALS = (
@@ -30,6 +30,15 @@ ANIMALS = (
 
 
 BURY = "INSERT OR IGNORE INTO tombstone (vault_id) VALUES (?)"
+
+
+# The later moment counts, whichever comes first.
+MARK = """
+    INSERT INTO forgotten (person, until, forgotten_at) VALUES (?, ?, ?)
+    ON CONFLICT (person) DO UPDATE SET
+        until = max(until, excluded.until),
+        forgotten_at = max(forgotten_at, excluded.forgotten_at)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ class Tenants:
     async def people(self) -> list[tuple[str, Tenant]]:
         """Every tenant with the user id, which is unsealed for it."""
         rows = await self._database.rows("SELECT * FROM tenant ORDER BY created_at")
-        return [(self._user_id(row["user_id"]), _tenant(row)) for row in rows]
+        return [(self.unseal(row["user_id"]), _tenant(row)) for row in rows]
 
     async def add(self, user_id: str, *, vault_id: str, slot: int) -> Tenant:
         """Write the row that makes a vault somebody's, under a pseudonym that is free."""
@@ -81,22 +90,54 @@ class Tenants:
                 "INSERT INTO tenant (person, user_id, vault_id, slot, pseudonym, created_at) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
                 self.person(user_id),
-                self._master_key.seal("tenant", _encoded(user_id)),
+                self.seal(user_id),
                 *(vault_id, slot, pseudonym, to_text(self._now())),
             )
         return Tenant(vault_id, slot, pseudonym)
 
     async def remove(self, vault_id: str) -> None:
-        """Erase the row, from the disk too; a tombstone keeps backups from bringing it back."""
+        """Erase the row, from the disk too; a tombstone keeps backups from bringing it back.
+
+        Where no plan has said until when the person is forgotten, it is now.
+        """
         async with self._database.transaction() as transaction:
-            if await transaction.execute("DELETE FROM tenant WHERE vault_id = ?", vault_id):
+            rows = await transaction.rows(
+                "DELETE FROM tenant WHERE vault_id = ? RETURNING user_id, EXISTS ("
+                "SELECT 1 FROM forgetting WHERE forgetting.vault_id = tenant.vault_id) AS planned",
+                vault_id,
+            )
+            for row in rows:
                 await transaction.execute(BURY, vault_id)
-        try:
-            await self._database.wipe()
-        except StorageFailure:
-            # No room to write the file anew: what is left is zeroed, and its copies in gaps of
-            # pages, if there are any, go with the next removal.
-            await self._database.truncate()
+                await self.unlearn(transaction, self.unseal(row["user_id"]))
+                if not row["planned"]:
+                    await self.mark(transaction, self.unseal(row["user_id"]), self._now())
+                await owe_shared_wipe(transaction)
+        await wipe_shared(self._database)
+
+    async def unlearn(self, transaction: Transaction, user_id: str) -> None:
+        """By which identity the person was known is forgotten, and what was noted about that."""
+        await transaction.execute("DELETE FROM identity WHERE user_id = ?", user_id)
+        await transaction.execute(
+            "DELETE FROM state WHERE name LIKE '% ' || ?", self.person(user_id).hex()
+        )
+
+    async def mark(self, transaction: Transaction, user_id: str, until: datetime) -> None:
+        """What the person said until then is forgotten."""
+        await transaction.execute(MARK, self.person(user_id), to_text(until), to_text(self._now()))
+
+    async def forgotten_until(self, user_id: str) -> datetime | None:
+        """Until when what the person said is forgotten."""
+        value = await self._database.value(
+            "SELECT until FROM forgotten WHERE person = ?", self.person(user_id)
+        )
+        return None if value is None else from_text(value)
+
+    async def sweep(self, before: datetime) -> int:
+        """Drop the moments of who was forgotten before; how many."""
+        async with self._database.transaction() as transaction:
+            return await transaction.execute(
+                "DELETE FROM forgotten WHERE forgotten_at < ?", to_text(before)
+            )
 
     async def buried(self) -> frozenset[str]:
         """The vaults that were destroyed, here or before a restore."""
@@ -109,14 +150,25 @@ class Tenants:
             for vault_id in vault_ids:
                 await transaction.execute(BURY, vault_id)
 
+    async def take_over(self, forgotten: Iterable[Row]) -> None:
+        """Take over until when people are forgotten, too."""
+        async with self._database.transaction() as transaction:
+            for row in forgotten:
+                await transaction.execute(MARK, row["person"], row["until"], row["forgotten_at"])
+
     async def user_id(self, pseudonym: str) -> str | None:
         """Whose pseudonym this is. Looking that up is an audited action."""
         sealed = await self._database.value(
             "SELECT user_id FROM tenant WHERE pseudonym = ?", pseudonym
         )
-        return None if sealed is None else self._user_id(sealed)
+        return None if sealed is None else self.unseal(sealed)
 
-    def _user_id(self, sealed: bytes) -> str:
+    def seal(self, user_id: str) -> bytes:
+        """The user id as a row may hold it."""
+        return self._master_key.seal("tenant", _encoded(user_id))
+
+    def unseal(self, sealed: bytes) -> str:
+        """The user id that was sealed."""
         return self._master_key.unseal("tenant", sealed).decode("utf-8", "surrogatepass")
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from storage.clock import from_text, to_text, utc_now
 from storage.database import Database
+from storage.errors import VaultGone
 from storage.rows import Row
 from storage.taking_back import take_back
 from storage.wiping import owe_wipe, wipe
@@ -28,15 +29,23 @@ class Turn:
     gateway_host: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    provider: str | None = None
 
 
+# The same event again is what it is now, whatever an import says that it was; what two people said
+# alone stays between them.
 ADD = """
     INSERT INTO turn (event_id, room_id, room_kind, thread_id, role, text, note, said_at,
-                      answers_event_id, model, gateway_host, prompt_tokens, completion_tokens)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                      answers_event_id, model, gateway_host, prompt_tokens, completion_tokens,
+                      provider)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (event_id) DO UPDATE SET
+        room_id = excluded.room_id, thread_id = excluded.thread_id, role = excluded.role,
+        room_kind = iif(room_kind = 'direct', 'direct', excluded.room_kind),
+        said_at = excluded.said_at, answers_event_id = excluded.answers_event_id,
         text = excluded.text, note = excluded.note,
         model = excluded.model, gateway_host = excluded.gateway_host,
+        provider = excluded.provider,
         prompt_tokens = excluded.prompt_tokens, completion_tokens = excluded.completion_tokens
     RETURNING turn_id
 """
@@ -71,6 +80,7 @@ def turn_from(row: Row) -> Turn:
         gateway_host=row["gateway_host"],
         prompt_tokens=row["prompt_tokens"],
         completion_tokens=row["completion_tokens"],
+        provider=row["provider"],
     )
 
 
@@ -98,7 +108,7 @@ class Turns:
     ) -> int:
         """Keep a turn; the same event again replaces its text. The turn's id."""
         values = (event_id, room_id, room_kind, thread_id, role, text, "", to_text(said_at))
-        answer = (answers_event_id, model, gateway_host, prompt_tokens, completion_tokens)
+        answer = (answers_event_id, model, gateway_host, prompt_tokens, completion_tokens, None)
         async with self._database.transaction() as transaction:
             [row] = await transaction.rows(ADD, *values, *answer)
         return int(row["turn_id"])
@@ -107,6 +117,11 @@ class Turns:
         """The turn of an event, also where that holds a later part of a long answer."""
         row = await self._database.row(GET, event_id)
         return None if row is None else turn_from(row)
+
+    async def ensure(self, event_id: str) -> None:
+        """Raise VaultGone where a message is not kept, or not any more."""
+        if await self.get(event_id) is None:
+            raise VaultGone("The message was erased while it was answered.")
 
     async def recent(self, room_id: str, *, limit: int, thread_id: str | None = None) -> list[Turn]:
         """The last turns of a room, oldest first; of one thread and its root if given."""

@@ -11,22 +11,15 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from storage.database import Database
+from storage.destruction import UNPLANNED, Destroyed, Plan
 from storage.errors import StorageFailure, VaultGone
 from storage.files import files_of, fsync_folder, size_on_disk
 from storage.keyring import Keyring
+from storage.purging import Purging
 from storage.tenants import Tenant, Tenants
 from storage.vault import Vault
 
 UNRECORDED = "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM audit_detail)"
-
-
-@dataclass(frozen=True, slots=True)
-class Destroyed:
-    """What a destroyed vault held, for the receipt."""
-
-    memories: int
-    turns: int
-    bytes: int
 
 
 @dataclass(slots=True)
@@ -51,12 +44,14 @@ class Vaults:
         *,
         keyring: Keyring,
         tenants: Tenants,
+        purging: Purging,
         now: Callable[[], datetime],
         pool_size: int,
     ) -> None:
         self._folder = folder
         self._keyring = keyring
         self._tenants = tenants
+        self._purging = purging
         self._now = now
         self._pool_size = pool_size
         self._pool: OrderedDict[str, Lease] = OrderedDict()
@@ -85,43 +80,48 @@ class Vaults:
     async def exists(self, user_id: str) -> bool:
         """Whether the person has a vault."""
         tenant = await self._tenants.find(user_id)
-        return tenant is not None and not self._keyring.blank(tenant.slot)
+        return tenant is not None and not await self._is_condemned(tenant)
 
     async def people(self) -> list[str]:
         """Everybody who has a vault, for what is done to each of them in turn."""
         people = await self._tenants.people()
-        return [user_id for user_id, tenant in people if not self._keyring.blank(tenant.slot)]
+        return [user_id for user_id, tenant in people if not await self._is_condemned(tenant)]
 
     async def who(self, pseudonym: str) -> str | None:
         """The user id behind a pseudonym. Looking that up is an audited action."""
         return await self._tenants.user_id(pseudonym)
 
-    async def destroy(self, user_id: str) -> Destroyed:
+    async def destroy(self, user_id: str, plan: Plan = UNPLANNED) -> Destroyed:
         """Erase the person's key in place, then their files and their row, in this order.
 
         Handles that others still hold fail from here on. Killed at any point, it is finished at
-        the next start, or when the vault is next opened or destroyed.
+        the next start, or when the vault is next opened or destroyed. A disk that is full keeps no
+        key: then the plan is written when the files have made room.
         """
         async with self._lock(user_id):
             tenant = await self._tenants.find(user_id)
             if tenant is None:
-                return Destroyed(0, 0, 0)
-            destroyed = await self._measured(user_id, tenant)
-            lease = self._pool.pop(user_id, None)
-            try:
+                await plan.read(None, "", Destroyed())
+                await plan.write()
+                return Destroyed()
+            async with AsyncExitStack() as stack:
+                lease = await self._readable(user_id, tenant)
+                if lease is not None:
+                    await stack.enter_async_context(lease.database.still())
+                    stack.push_async_callback(self._drop, user_id, lease)
+                gone = await self._plan(tenant, lease, plan)
                 if lease is not None:
                     lease.database.fence()
                 await asyncio.to_thread(self._keyring.erase, tenant.slot)
-            finally:
-                if lease is not None:
-                    await lease.database.close()
-            await self._finish(tenant.vault_id, tenant.slot)
-            return destroyed
+            await asyncio.to_thread(self._unlink, tenant.vault_id)
+            await plan.write()
+            await self._bury(tenant.vault_id, tenant.slot)
+            return gone
 
     async def recover(self) -> None:
         """At start: finish what a crash cut short, whether a destruction or a creation."""
         for tenant in await self._tenants.all():
-            if self._keyring.blank(tenant.slot):
+            if await self._is_condemned(tenant):
                 await self._finish(tenant.vault_id, tenant.slot)
         tenants = await self._tenants.all()
         for slot in set(self._keyring.used()) - {tenant.slot for tenant in tenants}:
@@ -164,7 +164,7 @@ class Vaults:
         if self._closed:
             raise StorageFailure("The vaults are closed.")
         tenant = await self._tenants.find(user_id)
-        if tenant is not None and self._keyring.blank(tenant.slot):
+        if tenant is not None and await self._is_condemned(tenant):
             await self._finish(tenant.vault_id, tenant.slot)
             tenant = None
         if tenant is None and not make:
@@ -204,24 +204,46 @@ class Vaults:
             )
         return await self._database(tenant.vault_id, key)
 
-    async def _measured(self, user_id: str, tenant: Tenant) -> Destroyed:
-        """What there is to destroy; a vault that can't be opened is destroyed all the same."""
-        size = size_on_disk(files_of(self._path(tenant.vault_id)))
-        lease = self._pool.get(user_id)
-        try:
-            if lease is not None:
+    async def _is_condemned(self, tenant: Tenant) -> bool:
+        """Whether its destruction has begun, and was cut short."""
+        return self._keyring.blank(tenant.slot) or await self._purging.is_planned(tenant.vault_id)
+
+    async def _readable(self, user_id: str, tenant: Tenant) -> Lease | None:
+        """The open vault; None where it can't be opened, and is destroyed all the same."""
+        if user_id not in self._pool:
+            try:
+                database = await self._unlock(tenant)
+            except StorageFailure:
+                return None
+            self._pool[user_id] = self._lease(database, tenant, is_new=False)
+        return self._pool[user_id]
+
+    async def _drop(self, user_id: str, lease: Lease) -> None:
+        """Let nobody use it any more, whoever holds it."""
+        lease.database.fence()
+        self._pool.pop(user_id, None)
+        await lease.database.close()
+
+    async def _plan(self, tenant: Tenant, lease: Lease | None, plan: Plan) -> Destroyed:
+        """Count and plan, as far as the vault can be read and the disk has room."""
+        gone = Destroyed(bytes=size_on_disk(files_of(self._path(tenant.vault_id))))
+        if lease is not None:
+            with suppress(StorageFailure):
                 counts = await lease.vault.counts()
-            else:
-                async with await self._unlock(tenant) as database:
-                    counts = await self._lease(database, tenant, is_new=False).vault.counts()
-        except StorageFailure:
-            return Destroyed(0, 0, size)
-        return Destroyed(counts.memories, counts.turns, counts.bytes)
+                gone = Destroyed(counts.memories, counts.turns, counts.audit_entries, counts.bytes)
+        await plan.read(None if lease is None else lease.vault, tenant.vault_id, gone)
+        with suppress(StorageFailure):
+            await plan.write()
+        return gone
 
     async def _finish(self, vault_id: str, slot: int) -> None:
         """Whatever of a vault is still there goes, in the order that can be taken up again."""
         await asyncio.to_thread(self._keyring.erase, slot)
         await asyncio.to_thread(self._unlink, vault_id)
+        await self._bury(vault_id, slot)
+
+    async def _bury(self, vault_id: str, slot: int) -> None:
+        await self._purging.of_vault(vault_id)
         await self._tenants.remove(vault_id)
         self._keyring.release(slot)
 

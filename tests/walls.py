@@ -20,16 +20,30 @@ INNERMOST: Mapping[str, frozenset[str]] = {
     "bot.room_events": frozenset({"bot.messages"}),
     "bot.errors": frozenset(),
     "bot.durations": frozenset(),
+    "bot.evidence": frozenset(),
     "bot.gateway_policy": frozenset(),
     "bot.config_values": frozenset({"bot.durations"}),
     "bot.config": frozenset(
-        {"bot.config_values", "bot.durations", "bot.errors", "bot.gateway_policy"}
+        {
+            "bot.config_values",
+            "bot.durations",
+            "bot.errors",
+            "bot.evidence",
+            "bot.gateway_policy",
+        }
     ),
 }
 """The modules that others rest on, and what of ours each may import."""
 
 VALUES = frozenset(
-    {"bot.messages", "bot.room_events", "bot.completions", "bot.errors", "bot.config"}
+    {
+        "bot.messages",
+        "bot.room_events",
+        "bot.completions",
+        "bot.errors",
+        "bot.evidence",
+        "bot.config",
+    }
 )
 
 LIBRARIES: Mapping[str, tuple[str, ...]] = {
@@ -48,6 +62,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "pydantic": ("bot.config", "bot.config_values"),
     "pydantic_core": ("bot.config", "bot.config_values"),
     "pydantic_settings": ("bot.config",),
+    "pyrage": ("storage.passphrase",),
     "sqlcipher3": ("storage.database",),
     "vodozemac": ("bot.matrix.key_backup", "bot.matrix.sas", "bot.matrix.signed_json"),
 }

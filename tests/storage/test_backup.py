@@ -81,7 +81,7 @@ async def test_it_comes_back_in_an_empty_place_as_a_new_device_of_the_same_ident
     async with open_storage(elsewhere, MasterKey.load(MASTER_SECRET, elsewhere)) as storage:
         assert await told(storage, ALICE) == ["has a cat"]
         assert await told(storage, BOB) == ["has a dog"]
-        assert await storage.audit_log.verify() == 2
+        assert await storage.audit_log.verify() == 3
         async with storage.vaults.open(ALICE) as vault:
             [(seq, entry)] = await storage.audit_log.details(vault, limit=9)
     assert (seq, entry.action) == (1, "memory.created")
@@ -112,7 +112,21 @@ async def test_a_backup_is_in_the_log_and_the_feed(data: Path, backup: Path) -> 
     async with open_storage(data, MasterKey.load(MASTER_SECRET, data)) as storage:
         [*_, item] = await storage.audit_log.feed(limit=9)
     assert (item.pseudonym, item.action, item.outcome) == ("system", "backup.created", "ok")
-    assert item.facts == {"vaults": 2, "files": 6}
+    size = sum(path.stat().st_size for path in everything_under(backup))
+    assert item.facts == {"vaults": 2, "bytes": pytest.approx(size, rel=0.1)}
+
+
+async def test_when_it_was_made_stands_in_the_data_and_in_the_backup(
+    data: Path, backup: Path, tmp_path: Path
+) -> None:
+    await make(data, backup)
+    elsewhere = tmp_path / "elsewhere"
+    await restore(elsewhere, MASTER_SECRET, backup)
+
+    for folder in (data, elsewhere):
+        async with open_storage(folder, MasterKey.load(MASTER_SECRET, folder)) as storage:
+            assert await storage.state("backup.last") == "2026-11-23T12:00:00+00:00"
+            assert await storage.audit_log.verify() == 3
 
 
 async def test_while_a_bot_uses_the_data_there_is_neither_backup_nor_restore(
@@ -169,11 +183,15 @@ def largest_file(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-async def test_what_cannot_be_finished_leaves_nothing(
+async def test_what_cannot_be_finished_leaves_nothing_but_the_record_of_it(
     data: Path, backup: Path, tmp_path: Path
 ) -> None:
+    def lasting() -> dict[str, bytes]:
+        files = contents(tmp_path).items()
+        return {name: content for name, content in files if "shared.db" not in name[:14]}
+
     await make(data, backup)
-    before = contents(tmp_path)
+    before = lasting()
 
     with largest_file(70_000):
         with pytest.raises(StorageFailure, match="backup can't be written: File too large"):
@@ -181,7 +199,13 @@ async def test_what_cannot_be_finished_leaves_nothing(
         with pytest.raises(StorageFailure, match="backup can't be restored: File too large"):
             await restore(data, MASTER_SECRET, backup, replace=True)
 
-    assert contents(tmp_path) == before
+    assert lasting() == before
+    async with open_storage(data, MasterKey.load(MASTER_SECRET, data)) as storage:
+        feed = await storage.audit_log.feed(limit=9)
+        assert [one.outcome for one in feed if one.action == "backup.created"] == [
+            *("ok", "ok", "failed"),
+        ]
+        assert await storage.state("backup.last") == "2026-11-23T12:00:00+00:00"
 
 
 async def test_a_bot_that_was_killed_is_backed_up_to_its_last_word(

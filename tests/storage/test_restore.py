@@ -24,6 +24,8 @@ from storage.clock import utc_now
 from storage.keyring import SLOT_BYTES
 from tests.storage.conftest import MASTER_SECRET, everything_under, holding
 from tests.storage.test_backup import ALICE, BOB, NOON, make, tell, told
+from tests.storage.test_forgetting import ANN, LEADS, ROOM, finish, live, traces
+from tests.storage.test_forgetting import forget as forget_everything
 
 # Restores in a copy of a data directory again and again, each time killed one step later, until a
 # restore comes to its end. A step is what changes a folder.
@@ -160,7 +162,7 @@ async def test_data_that_did_not_go_on_from_the_backup_cannot_know_the_forgotten
     assert (restored.destroyed_again, restored.all_forgotten_known) == (0, False)
     async with open_storage(data, key) as storage:
         assert await storage.vaults.exists(ALICE)
-        assert await storage.audit_log.verify() == 2
+        assert await storage.audit_log.verify() == 3
 
 
 async def test_unreadable_living_data_is_not_replaced_because_it_knows_the_forgotten(
@@ -313,3 +315,108 @@ async def test_what_was_handled_since_the_backup_is_not_new_to_what_was_restored
         events = [("$swept", "!a"), ("$kept", "!a"), ("$new", "!a")]
         assert await storage.inbox.accept(events, "t") == ["$new"]
         assert await storage.readings.belongs_elsewhere(Reading("key", "session", 0, "$again"))
+
+
+async def test_whoever_is_being_forgotten_is_not_revived_and_their_job_goes_on(
+    data: Path, backup: Path, key: MasterKey
+) -> None:
+    """A crash has cut it short after the plan, and the operator restores instead of starting."""
+    async with open_storage(data, key) as storage:
+        await live(storage)
+    await make(data, backup)
+    async with open_storage(data, key) as storage:
+        await live_on(storage)
+        await begin_to_forget(storage)
+
+    restored = await restore(data, MASTER_SECRET, backup, replace=True)
+
+    assert (restored.destroyed_again, restored.all_forgotten_known) == (1, True)
+    async with open_storage(data, key) as storage:
+        assert not await storage.vaults.exists(ANN)
+        assert await storage.forgetting.is_before(ANN, NOON)
+        [erased] = await storage.forgetting.unfinished()
+        assert (erased.user_id, erased.turns) == (ANN, 9)
+        assert await storage.withdrawals.left() == 5
+        await finish(storage, erased)
+        assert traces(data, *LEADS) == []
+
+
+async def test_a_job_that_is_done_since_is_not_done_again_and_leaves_no_trace_in_what_comes_back(
+    data: Path, backup: Path, key: MasterKey
+) -> None:
+    async with open_storage(data, key) as storage:
+        await live(storage)
+        await storage.inbox.accept([], "t", waiting=[("$waits", ROOM)])
+        erased = await forget_everything(storage)
+    await make(data, backup)
+    assert traces(backup, *LEADS)
+    async with open_storage(data, key) as storage:
+        await finish(storage, erased)
+
+    await restore(data, MASTER_SECRET, backup, replace=True)
+
+    async with open_storage(data, key) as storage:
+        assert await storage.forgetting.unfinished() == []
+        assert (await storage.withdrawals.left(), await storage.withdrawals.searches()) == (0, [])
+        assert await storage.forgetting.is_before(ANN, NOON)
+    assert traces(data, *LEADS) == []
+
+
+async def test_the_rows_of_whoever_was_forgotten_since_do_not_come_back(
+    data: Path, backup: Path, key: MasterKey
+) -> None:
+    async with open_storage(data, key) as storage:
+        await live(storage)
+        await storage.inbox.accept([], "t", waiting=[("$waits", ROOM)])
+    await make(data, backup)
+    assert traces(backup, *LEADS)
+    async with open_storage(data, key) as storage:
+        await finish(storage, await forget_everything(storage))
+
+    await restore(data, MASTER_SECRET, backup, replace=True)
+
+    async with open_storage(data, key) as storage:
+        events = [("$said-ann-0", ROOM), ("$waits", ROOM)]
+        assert await storage.inbox.accept(events, "t") == []
+    assert traces(data, *LEADS) == []
+
+
+async def test_what_was_to_be_withdrawn_in_other_data_comes_behind_what_the_backup_knows(
+    data: Path, backup: Path, key: MasterKey
+) -> None:
+    async with open_storage(data, key) as storage:
+        await storage.withdrawals.add([("$old", "!r")])
+    await make(data, backup)
+    shutil.rmtree(data)
+    async with open_storage(data, key) as storage:
+        await storage.withdrawals.add([("$other", "!r")])
+
+    await restore(data, MASTER_SECRET, backup, replace=True)
+
+    async with open_storage(data, key) as storage:
+        waiting = await storage.withdrawals.next(9)
+    assert [one.event_id for one in waiting] == ["$old", "$other"]
+
+
+async def live_on(storage: Storage) -> None:
+    """One answer more than the backup knows."""
+    async with storage.vaults.open(ANN) as vault:
+        await vault.turns.add(
+            event_id="$sent-ann-9",
+            room_id=ROOM,
+            room_kind="direct",
+            role="assistant",
+            text="canary",
+            said_at=NOON,
+        )
+
+
+async def begin_to_forget(storage: Storage) -> None:
+    """It is planned, and the key can't be overwritten."""
+
+    def broken(slot: int) -> None:
+        raise StorageFailure("The keyring can't be written.")
+
+    storage.vaults._keyring.erase = broken  # type: ignore[method-assign]
+    with pytest.raises(StorageFailure):
+        await forget_everything(storage)

@@ -83,3 +83,20 @@ async def test_search_is_of_this_vault(storage: Storage) -> None:
 
         assert [hit.memory.text for hit in await mine.search.memories("papaya")] == ["likes papaya"]
         assert await other.search.memories("papaya") == []
+
+
+async def test_counts_tell_the_parts(storage: Storage) -> None:
+    async with storage.vaults.open("@a:hs") as vault:
+        await vault.memories.add("a", origin="person", room_kind="direct")
+        await vault.memories.add("b", origin="model", room_kind="direct", status="pending")
+        await vault.set_setting("private !r:hs", "on")
+        await vault.set_setting("private !s:hs", "off")
+        nothing = (await vault.counts()).oldest
+        await vault.turns.add(
+            event_id="$1", room_id="!r", room_kind="direct", role="user", text="a", said_at=NOON
+        )
+        counts = await vault.counts()
+
+    assert nothing is None
+    assert (counts.memories, counts.pending) == (2, 1)
+    assert (counts.settings, counts.private_rooms, counts.oldest) == (2, 1, TODAY)

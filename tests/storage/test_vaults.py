@@ -109,7 +109,7 @@ async def test_whoever_is_being_erased_is_nobody_any_more(
 ) -> None:
     async with storage.vaults.open("@a:hs"):
         pass
-    monkeypatch.setattr(storage.vaults, "_finish", _crash)
+    monkeypatch.setattr(storage.vaults, "_bury", _crash)
 
     with pytest.raises(RuntimeError):
         await storage.vaults.destroy("@a:hs")

@@ -1,0 +1,246 @@
+"""What of a file comes into a vault, decided row by row, without writing anything.
+
+What the vault holds wins over what the file says. A file that is this person's own export of this
+bot, brought into an empty vault, restores it: with its settings, and with what was shared. Any
+other only adds to what the person alone can read: whoever made it could have written into it that
+a memory is shared with a room, or that a room is private.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from storage.incoming import Fields, Tables
+from storage.remembered import digest
+from storage.taking_back import UNSENT
+
+
+class Skip(StrEnum):
+    """Why something of a file does not come in."""
+
+    KNOWN_TURN = "message that is here already"
+    OLD_TURN = "message older than messages are kept"
+    UNSENT_TURN = "answer that was never sent"
+    LONE_ANSWER = "answer without its question"
+    KNOWN_MEMORY = "memory that is here already"
+    SHARING = "memory that is not shared here"
+    SETTING = "setting that stays as it is here"
+    USAGE = "count of a day that is not over"
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What the vault holds, as far as it decides what comes in.
+
+    `turns` are turn ids by event id, of those events alone that the file names; `memories` the
+    numbers by digest, of what they say and said. `last_memory` is the highest number ever given.
+    """
+
+    turns: Mapping[str, int]
+    first_turn: int | None
+    memories: Mapping[bytes, int]
+    numbers: Set[int]
+    last_memory: int
+    details: Set[str]
+    first_detail: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The rows that come in, by table, and how much does not, by the reason."""
+
+    rows: Mapping[str, list[Fields]] = field(repr=False)
+    skipped: Mapping[Skip, int]
+    is_restored: bool
+
+
+def plan(tables: Tables, here: Here, *, is_own: bool, since: str | None, today: str) -> Plan:
+    """What comes in. `since` is the time before which no message is kept, `today` a date."""
+    return _Planning(tables, here, is_own=is_own).planned(since, today)
+
+
+class _Planning:
+    """The decisions about one file; each may rest on those before it."""
+
+    def __init__(self, tables: Tables, here: Here, *, is_own: bool) -> None:
+        self._tables = tables
+        self._here = here
+        self._is_own = is_own
+        self._restores = is_own and here.first_turn is None and not here.numbers
+        self._skipped: Counter[Skip] = Counter()
+        self._turn_ids: dict[int, int] = {}
+        self._memory_ids: dict[int, int] = {}
+        self._events: set[str] = set()  # of the turns that come in
+        self._new: set[int] = set()  # numbers, in the file, of the memories that come in
+        self._given = set(here.numbers)
+        self._highest = max(
+            [here.last_memory, *(row["memory_id"] for row in tables["memory"])], default=0
+        )
+
+    def planned(self, since: str | None, today: str) -> Plan:
+        rows = {
+            "turn": self._turns(since),
+            "turn_part": list(self._parts()),
+            "memory": self._memories(),
+            "memory_said": self._of_new("memory_said"),
+            "memory_revision": self._revisions(),
+            "memory_share": self._shares(),
+            "memory_use": list(self._memory_uses()),
+            "turn_use": list(self._turn_uses()),
+            "setting": self._settings(),
+            "usage": self._usage(today),
+            "audit_detail": self._details(),
+        }
+        return Plan(rows, dict(self._skipped), self._restores)
+
+    def _turns(self, since: str | None) -> list[Fields]:
+        """A question is as old as its answer, and an answer comes with its question or not."""
+        turns = sorted(self._tables["turn"], key=lambda row: row["turn_id"])
+        old = {_exchange(row) for row in turns if since is not None and row["said_at"] < since}
+        for row in sorted(turns, key=lambda row: row["answers_event_id"] is not None):
+            why = self._unwanted(row, old)
+            if why is None:
+                self._events.add(row["event_id"])
+            else:
+                self._skipped[why] += 1
+        wanted = [row for row in turns if row["event_id"] in self._events]
+        return list(self._placed(wanted))
+
+    def _unwanted(self, row: Fields, old: Set[str]) -> Skip | None:
+        event_id, question = row["event_id"], row["answers_event_id"]
+        if event_id.startswith(UNSENT):
+            return Skip.UNSENT_TURN
+        if event_id in self._here.turns:
+            self._turn_ids[row["turn_id"]] = self._here.turns[event_id]
+            return Skip.KNOWN_TURN
+        if _exchange(row) in old:
+            return Skip.OLD_TURN
+        if question is not None and question not in self._events:
+            return Skip.KNOWN_TURN if question in self._here.turns else Skip.LONE_ANSWER
+        return None
+
+    def _placed(self, turns: list[Fields]) -> Iterator[Fields]:
+        """In the order of the file, and before all that is here: the last word is the newest."""
+        first = self._here.first_turn
+        for place, row in enumerate(turns):
+            turn_id = row["turn_id"] if first is None else first - len(turns) + place
+            self._turn_ids[row["turn_id"]] = turn_id
+            kind = row["room_kind"] if self._restores else "direct"
+            yield {**row, "turn_id": turn_id, "room_kind": kind}
+
+    def _parts(self) -> Iterator[Fields]:
+        coming = {row["turn_id"] for row in self._tables["turn"] if row["event_id"] in self._events}
+        for row in self._tables["turn_part"]:
+            known = row["event_id"] in self._here.turns or row["event_id"] in self._events
+            if row["turn_id"] in coming and not known:
+                yield {**row, "turn_id": self._turn_ids[row["turn_id"]]}
+
+    def _memories(self) -> list[Fields]:
+        """What is used comes first, so that of two that say the same it is the one that counts."""
+        known = dict(self._here.memories)
+        coming = []
+        for row in sorted(self._tables["memory"], key=_by_use):
+            said, number = digest(row["text"]), row["memory_id"]
+            if said in known and not self._restores:
+                self._skipped[Skip.KNOWN_MEMORY] += 1
+                self._memory_ids[number] = known[said]
+                continue
+            self._new.add(number)
+            known[said] = self._memory_ids[number] = self._number(number)
+            coming.append({**row, "digest": said.hex()})
+        return [self._memory(row) for row in coming]
+
+    def _number(self, number: int) -> int:
+        """Its number where that is free, and was never that of something else here."""
+        if number in self._given or not (self._is_own or number > self._here.last_memory):
+            self._highest = number = self._highest + 1
+        self._given.add(number)
+        return number
+
+    def _memory(self, row: Fields) -> Fields:
+        number = self._memory_ids[row["memory_id"]]
+        refers = {
+            name: target if (target := self._memory_ids.get(row[name])) != number else None
+            for name in ("superseded_by", "replaces")
+        }
+        own = {} if self._restores else {"room_kind": "direct", "origin": "import"}
+        return {**row, "memory_id": number, "notice_event_id": None, **refers, **own}
+
+    def _of_new(self, table: str) -> list[Fields]:
+        return [
+            {**row, "memory_id": self._memory_ids[row["memory_id"]]}
+            for row in self._tables[table]
+            if row["memory_id"] in self._new
+        ]
+
+    def _revisions(self) -> list[Fields]:
+        revisions = sorted(self._of_new("memory_revision"), key=lambda row: row["revision_id"])
+        return revisions if self._restores else [{**row, "revision_id": None} for row in revisions]
+
+    def _shares(self) -> list[Fields]:
+        if self._restores:
+            return self._of_new("memory_share")
+        shared = {row["memory_id"] for row in self._tables["memory_share"]}
+        for row in self._tables["memory"]:
+            used = row["room_kind"] == "shared" or row["memory_id"] in shared
+            self._skipped[Skip.SHARING] += used and row["memory_id"] in self._new
+        return []
+
+    def _memory_uses(self) -> Iterator[Fields]:
+        uses: dict[tuple[str, int], Fields] = {}
+        for row in self._tables["memory_use"]:
+            number = self._memory_ids[row["memory_id"]]
+            if row["answer_event_id"] in self._events:
+                uses[row["answer_event_id"], number] = {**row, "memory_id": number}
+        yield from uses.values()
+
+    def _turn_uses(self) -> Iterator[Fields]:
+        uses: dict[tuple[str, int], Fields] = {}
+        for row in self._tables["turn_use"]:
+            turn_id = self._turn_ids.get(row["turn_id"])
+            if row["answer_event_id"] in self._events and turn_id is not None:
+                uses[row["answer_event_id"], turn_id] = {**row, "turn_id": turn_id}
+        yield from uses.values()
+
+    def _settings(self) -> list[Fields]:
+        if self._restores:
+            return list(self._tables["setting"])
+        self._skipped[Skip.SETTING] += len(self._tables["setting"])
+        return []
+
+    def _usage(self, today: str) -> list[Fields]:
+        """Of days that are over, unless it restores: today's counts decide what may be asked."""
+        coming = [row for row in self._tables["usage"] if self._restores or row["day"] < today]
+        self._skipped[Skip.USAGE] += len(self._tables["usage"]) - len(coming)
+        return coming
+
+    def _details(self) -> list[Fields]:
+        """Before those that are here, in their order."""
+        wanted = [
+            row
+            for row in self._tables["audit_detail"]
+            if row["commitment"] not in self._here.details
+        ]
+        first = self._here.first_detail
+        if first is None:
+            return wanted
+        ordered = sorted(wanted, key=lambda row: row["position"])
+        return [
+            {**row, "position": first - len(ordered) + place} for place, row in enumerate(ordered)
+        ]
+
+
+def _exchange(row: Fields) -> str:
+    """What a question and its answers have in common."""
+    return str(row["answers_event_id"] or row["event_id"])
+
+
+def _by_use(row: Fields) -> tuple[int, int]:
+    order = ("active", "pending", "superseded")
+    return order.index(row["status"]), row["memory_id"]
+
+
+def named(tables: Tables) -> Iterable[str]:
+    """The events that stand in the tables of a file."""
+    return (row["event_id"] for table in ("turn", "turn_part") for row in tables[table])

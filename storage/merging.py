@@ -1,0 +1,103 @@
+"""What comes in a file goes into a vault, all or nothing, and twice is once."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from storage.clock import to_text
+from storage.database import Transaction
+from storage.incoming import COLUMNS, Fields, Tables, binary
+from storage.merge_plan import Here, Plan, Skip, named, plan
+from storage.remembered import digest
+
+_TURNS = """
+    SELECT event_id, turn_id FROM turn WHERE event_id IN (SELECT value FROM json_each(?1))
+    UNION ALL
+    SELECT event_id, turn_id FROM turn_part WHERE event_id IN (SELECT value FROM json_each(?1))
+"""
+# What a memory said before was changed here on purpose: it is not to come back beside what it says.
+_SAID = """
+    SELECT memory_id, text FROM memory_revision UNION ALL SELECT memory_id, text FROM memory
+"""
+_BOUNDS = """
+    SELECT (SELECT min(turn_id) FROM turn) AS first_turn,
+           (SELECT min(position) FROM audit_detail) AS first_detail,
+           max(ifnull((SELECT max(memory_id) FROM memory), 0),
+               ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'memory'), 0)) AS last_memory
+"""
+_USAGE = """
+    INSERT INTO usage (day, model, requests, prompt_tokens, completion_tokens)
+    VALUES (?, ?, ?, ?, ?) ON CONFLICT (day, model) DO UPDATE SET
+        requests = max(requests, excluded.requests),
+        prompt_tokens = max(prompt_tokens, excluded.prompt_tokens),
+        completion_tokens = max(completion_tokens, excluded.completion_tokens)
+"""
+AT_ONCE = 500  # rows that are written before others may do something
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """How many rows came into each table, and how much did not, by the reason.
+
+    `is_restored` says that the vault was empty and is now what the export was of.
+    """
+
+    added: Mapping[str, int]
+    skipped: Mapping[Skip, int] = field(default_factory=dict)
+    is_restored: bool = False
+
+
+async def merge(
+    transaction: Transaction, tables: Tables, *, is_own: bool, since: datetime | None, now: datetime
+) -> Merged:
+    """Bring checked tables in; nothing of what is here changes, but for the greater counts.
+
+    `is_own` says that they are proven to be of an export of this very vault's person by this bot.
+    Messages from before `since` are not kept.
+    """
+    oldest = None if since is None else to_text(since)
+    here = await _here(transaction, tables)
+    planned = await asyncio.to_thread(
+        plan, tables, here, is_own=is_own, since=oldest, today=now.date().isoformat()
+    )
+    await transaction.execute("PRAGMA defer_foreign_keys = ON")  # memories refer to later ones
+    for table, rows in planned.rows.items():
+        await _write(transaction, table, rows)
+    return _merged(planned)
+
+
+async def _here(transaction: Transaction, tables: Tables) -> Here:
+    turns = await transaction.rows(_TURNS, json.dumps(list(named(tables))))
+    said = await transaction.rows(_SAID)
+    memories = await transaction.rows("SELECT memory_id FROM memory")
+    details = await transaction.rows("SELECT commitment FROM audit_detail")
+    [bounds] = await transaction.rows(_BOUNDS)
+    return Here(
+        turns={row["event_id"]: row["turn_id"] for row in turns},
+        first_turn=bounds["first_turn"],
+        memories={digest(row["text"]): row["memory_id"] for row in said},
+        numbers=frozenset(row["memory_id"] for row in memories),
+        last_memory=bounds["last_memory"],
+        details=frozenset(row["commitment"].hex() for row in details),
+        first_detail=bounds["first_detail"],
+    )
+
+
+async def _write(transaction: Transaction, table: str, rows: list[Fields]) -> None:
+    columns, marks = ", ".join(COLUMNS[table]), ", ".join("?" * len(COLUMNS[table]))
+    # A setting that the person made here wins.
+    insert = f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608
+    if table != "setting":
+        insert = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608
+    statement = _USAGE if table == "usage" else insert
+    for start in range(0, len(rows), AT_ONCE):
+        some = [binary(table, row) for row in rows[start : start + AT_ONCE]]
+        await transaction.many(statement, some)
+
+
+def _merged(planned: Plan) -> Merged:
+    added = {table: len(rows) for table, rows in planned.rows.items()}
+    skipped = {why: number for why, number in planned.skipped.items() if number}
+    return Merged(added, skipped, planned.is_restored)

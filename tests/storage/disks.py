@@ -1,0 +1,62 @@
+"""Small disks of our own, where the machine lets us have them."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+MEGABYTE = 1_000_000
+
+
+@contextmanager
+def small_disk(place: Path, *, megabytes: int) -> Iterator[bool]:
+    """A file system of that size in a folder; False, and none, where we may not mount one."""
+    place.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size={megabytes}M", "none"]
+    if not _may("mount", *options, str(place)):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+@contextmanager
+def raw_disk(image: Path, place: Path, *, megabytes: int) -> Iterator[bool]:
+    """An ext4 in an image file, mounted at a folder; False, and none, where we may not."""
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(megabytes * MEGABYTE)
+    made = _may("mkfs.ext4", "-q", "-F", str(image))
+    if not made or not _may("mount", "-o", "loop", str(image), str(place)):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Leave no free byte on the disk of a folder; the file that takes them."""
+    filler = folder / "filler"
+    with filler.open("ab", buffering=0) as file:
+        for size in (MEGABYTE, 4096, 1):
+            while _written(file.write, bytes(size)):
+                pass
+    return filler
+
+
+def _written(write: Callable[[bytes], int | None], content: bytes) -> bool:
+    try:
+        return write(content) == len(content)
+    except OSError:
+        return False
+
+
+def _may(*command: str) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False

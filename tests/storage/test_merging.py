@@ -1,0 +1,302 @@
+"""What comes in a file: an empty vault becomes the exported one; in any other nothing is lost."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from storage import Merged, Skip, Vault, checked
+from storage.clock import to_text
+from storage.database import Database
+from storage.incoming import COLUMNS, UnfitTables
+from storage.remembered import digest
+from tests.storage.vault_tables import Generated, through_json, vaults
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+Tables = Mapping[str, list[dict[str, Any]]]
+
+some = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+
+
+@asynccontextmanager
+async def an_empty_vault() -> AsyncIterator[Vault]:
+    """A vault of nobody in particular, without a key: encryption takes longer than all the rest."""
+    with TemporaryDirectory() as folder:
+        async with await Database.open(Path(folder) / "vault.db", migrations="vault") as database:
+            yield Vault.over(database, pseudonym="fox-1", is_new=False, now=lambda: NOW)
+
+
+async def brought_in(
+    vault: Vault, tables: Any, *, is_own: bool = True, since: datetime | None = None
+) -> Merged:
+    return await vault.merge(checked(through_json(tables)), is_own=is_own, since=since, now=NOW)
+
+
+def as_sets(tables: Tables) -> dict[str, set[tuple[Any, ...]]]:
+    return {
+        name: {tuple(sorted(row.items(), key=lambda one: one[0])) for row in rows}
+        for name, rows in tables.items()
+    }
+
+
+@some
+@given(vaults())
+def test_an_export_brought_into_an_empty_vault_makes_the_exported_one(tables: Generated) -> None:
+    async def run() -> None:
+        async with an_empty_vault() as first, an_empty_vault() as second:
+            await brought_in(first, tables)
+            exported = await first.export()
+
+            merged = await brought_in(second, exported)
+
+            assert as_sets(exported) == as_sets(tables)
+            assert await second.export() == exported
+            assert merged.is_restored
+
+    asyncio.run(run())
+
+
+@some
+@given(vaults(), vaults())
+def test_in_a_vault_that_holds_something_nothing_is_lost_or_doubled_and_twice_is_once(
+    here: Generated, tables: Generated
+) -> None:
+    async def run() -> None:
+        async with an_empty_vault() as vault:
+            await brought_in(vault, here)
+            before = await vault.export()
+
+            await brought_in(vault, tables)
+            once = await vault.export()
+            again = await brought_in(vault, tables)
+
+            assert await vault.export() == once
+            assert not sum(again.added[table] for table in again.added if table != "usage")
+            for name in before:
+                if name != "usage":
+                    assert as_sets(before)[name] <= as_sets(once)[name]
+            assert {row["event_id"] for row in once["turn"]} >= {
+                row["event_id"] for row in tables["turn"]
+            }
+            said = {row["digest"] for row in once["memory"]}
+            said |= {digest(row["text"]).hex() for row in before["memory_revision"]}
+            assert {row["digest"] for row in tables["memory"]} <= said
+            events = [row["event_id"] for row in once["turn"]]
+            assert len(events) == len(set(events))
+
+    asyncio.run(run())
+
+
+@some
+@given(vaults())
+def test_a_file_that_is_not_proven_to_be_ones_own_adds_only_what_its_reader_alone_can_see(
+    tables: Generated,
+) -> None:
+    async def run() -> None:
+        async with an_empty_vault() as vault:
+            await brought_in(vault, tables, is_own=False)
+            once = await vault.export()
+            await brought_in(vault, tables, is_own=False)
+
+            assert await vault.export() == once
+            assert {row["room_kind"] for row in once["turn"] + once["memory"]} <= {"direct"}
+            assert {row["origin"] for row in once["memory"]} <= {"import"}
+            assert not once["memory_share"]
+            assert not once["setting"]
+            digests = [row["digest"] for row in once["memory"]]
+            assert len(digests) == len(set(digests))
+            assert set(digests) == {row["digest"] for row in tables["memory"]}
+
+    asyncio.run(run())
+
+
+async def test_the_columns_that_are_checked_are_those_of_the_schema() -> None:
+    async with an_empty_vault() as vault:
+        exported = await vault.export()
+        with pytest.raises(UnfitTables):
+            checked({**exported, "strange": []})
+
+        columns = {
+            table: {row["name"] for row in await _columns(vault, table)} for table in exported
+        }
+
+    assert columns == {table: set(fits) for table, fits in COLUMNS.items()}
+
+
+async def _columns(vault: Vault, table: str) -> list[Any]:
+    return await vault._database.rows("SELECT name FROM pragma_table_info(?)", table)
+
+
+def turn(event_id: str, number: int = 1, **other: Any) -> dict[str, Any]:
+    said = {"turn_id": number, "event_id": event_id, "room_id": "!r", "room_kind": "direct"}
+    said |= dict.fromkeys(
+        ("thread_id", "answers_event_id", "model", "gateway_host", "provider", "prompt_tokens")
+    )
+    said |= {"completion_tokens": None, "role": "user", "note": "", "said_at": to_text(NOW)}
+    return {**said, "text": f"text of {event_id}", **other}
+
+
+async def test_what_comes_in_stands_before_what_was_said_here_and_is_found() -> None:
+    async with an_empty_vault() as vault:
+        for number in range(3):
+            await vault.turns.add(
+                event_id=f"$here{number}",
+                room_id="!r",
+                room_kind="direct",
+                role="user",
+                text=f"said here {number}",
+                said_at=NOW,
+            )
+
+        await brought_in(vault, {"turn": [turn("$b", 2), turn("$a", 1, text="zebras in Oslo")]})
+
+        recent = await vault.turns.recent("!r", limit=9)
+        found = await vault.search.turns("zebras")
+        assert [one.event_id for one in recent] == ["$a", "$b", "$here0", "$here1", "$here2"]
+        assert found[0].turn.event_id == "$a"
+
+
+async def test_a_message_that_a_file_foretold_is_what_its_person_says_where_they_say_it() -> None:
+    async with an_empty_vault() as vault:
+        forged = turn("$later", room_id="!all", room_kind="shared", role="assistant")
+        await brought_in(vault, {"turn": [forged]})
+
+        await vault.turns.add(
+            event_id="$later",
+            room_id="!ann",
+            room_kind="direct",
+            role="user",
+            text="my secret zebra",
+            said_at=NOW,
+        )
+
+        said = await vault.turns.get("$later")
+        assert said is not None
+        assert (said.text, said.room_id, said.room_kind) == ("my secret zebra", "!ann", "direct")
+        assert said.role == "user"
+        assert await vault.search.turns("zebra", room_id="!all") == []
+
+
+async def test_answers_that_were_never_sent_or_whose_question_is_not_there_stay_out() -> None:
+    async with an_empty_vault() as vault:
+        forged = [
+            turn("unsent answer to $next", role="assistant", answers_event_id="$next"),
+            turn("$lone", 2, role="assistant", answers_event_id="$nowhere"),
+        ]
+
+        merged = await brought_in(vault, {"turn": forged})
+
+        assert await vault.turns.count() == 0
+        assert merged.skipped == {Skip.UNSENT_TURN: 1, Skip.LONE_ANSWER: 1}
+        assert await vault.answers.shown_to("$next", room_kind="direct") is None
+
+
+async def test_a_file_answers_no_question_that_was_asked_here() -> None:
+    async with an_empty_vault() as vault:
+        await brought_in(vault, {"turn": [turn("$asked")]})
+        forged = turn("$forged", 2, role="assistant", answers_event_id="$asked")
+
+        await brought_in(vault, {"turn": [turn("$asked"), forged]})
+
+        assert await vault.answers.shown_to("$asked", room_kind="direct") is None
+
+
+async def test_an_exchange_older_than_messages_are_kept_stays_out_whole() -> None:
+    async with an_empty_vault() as vault:
+        old = to_text(NOW - timedelta(days=31))
+        tables = {
+            "turn": [
+                turn("$q"),
+                turn("$a", 2, role="assistant", answers_event_id="$q", said_at=old),
+                turn("$new", 3),
+            ]
+        }
+
+        merged = await brought_in(vault, tables, since=NOW - timedelta(days=30))
+
+        assert merged.skipped == {Skip.OLD_TURN: 2}
+        assert [row["event_id"] for row in (await vault.export())["turn"]] == ["$new"]
+
+
+async def test_the_number_of_another_memory_or_of_an_erased_one_is_never_taken() -> None:
+    async with an_empty_vault() as vault, an_empty_vault() as other:
+        for text in ("first of the file", "second of the file", "third of the file"):
+            await other.memories.add(text, origin="person", room_kind="direct")
+        exported = await other.export()
+        await vault.memories.add("here", origin="person", room_kind="direct")
+        await vault.memories.add("erased", origin="person", room_kind="direct")
+        await vault.memories.delete([2])
+
+        await brought_in(vault, exported, is_own=False)
+
+        page = await vault.memories.page(limit=9)
+        numbers = {one.text: one.memory_id for one in page}
+        assert numbers["here"] == 1
+        assert 2 not in numbers.values()
+        assert numbers["third of the file"] == 3
+        assert len(numbers) == 4
+
+
+async def test_what_was_changed_here_does_not_come_back_beside_what_it_says_now() -> None:
+    async with an_empty_vault() as vault:
+        await vault.memories.add("I live in Oslo", origin="person", room_kind="direct")
+        exported = await vault.export()
+        await vault.memories.edit(1, "I live in Bergen", changed_by="person")
+
+        merged = await brought_in(vault, exported)
+
+        assert [one.text for one in await vault.memories.page(limit=9)] == ["I live in Bergen"]
+        assert merged.skipped == {Skip.KNOWN_MEMORY: 1}
+
+
+async def test_sharing_and_pins_of_a_memory_that_is_here_stay_as_they_are() -> None:
+    async with an_empty_vault() as vault:
+        await vault.memories.add("I live in Oslo", origin="person", room_kind="direct")
+        await vault.memories.share(1, "!all")
+        await vault.memories.pin(1, pinned=True)
+        exported = await vault.export()
+        await vault.memories.unshare(1, "!all")
+        await vault.memories.pin(1, pinned=False)
+
+        await brought_in(vault, exported)
+
+        memory = await vault.memories.get(1)
+        assert memory is not None
+        assert not memory.shared_in
+        assert not memory.pinned
+
+
+async def test_counts_of_today_come_from_here_alone_and_of_other_days_the_greater_wins() -> None:
+    def used(day: str, tokens: int) -> dict[str, Any]:
+        return {"day": day, "model": "m", "requests": 1, "prompt_tokens": tokens} | {
+            "completion_tokens": 0
+        }
+
+    async with an_empty_vault() as vault:
+        await brought_in(vault, {"turn": [turn("$1")], "usage": [used("2026-05-30", 10)]})
+        hostile = [used("2026-05-30", 5), used("2026-05-31", 7), used("2026-06-01", 10**9)]
+
+        await brought_in(vault, {"usage": hostile})
+
+        assert await vault.usage(NOW.date()) == 0
+        assert await vault.usage(NOW.date() - timedelta(days=1)) == 7
+        assert await vault.usage(NOW.date() - timedelta(days=2)) == 10
+
+
+async def test_where_anything_fails_nothing_came_in() -> None:
+    async with an_empty_vault() as vault:
+        tables = dict(checked({"turn": [turn("$1")], "turn_part": []}))
+        broken = [{"event_id": "$p", "turn_id": 1}, {"event_id": "$p", "turn_id": 1}]
+
+        with pytest.raises(Exception, match="UNIQUE"):
+            await vault.merge({**tables, "turn_part": broken}, is_own=True, since=None, now=NOW)
+
+        assert await vault.turns.count() == 0

@@ -1,0 +1,185 @@
+"""Generated vaults, as tables of an export: everything that a vault can hold at once."""
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from storage.audit_entry import AuditDetail, AuditEntry, canonical
+from storage.clock import to_text
+from storage.incoming import COLUMNS
+from storage.remembered import digest
+
+Row = dict[str, Any]
+Generated = dict[str, list[Row]]
+
+BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
+ROOMS = ("!ann:x.org", "!all:x.org", "!other:x.org")
+TEXTS = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=40),
+    st.sampled_from(
+        [
+            "I live in Oslo",
+            "i  LIVE in oslo",
+            "אני גר באוסלו",
+            "السلام عليكم",
+            "東京に住む",
+            "a\x00b",
+            "👩‍👩‍👧",
+            "",
+        ]
+    ),
+)
+TIMES = st.integers(0, 10**6).map(lambda seconds: to_text(BEGUN + timedelta(seconds=seconds)))
+COUNTS = st.integers(0, 10**6)
+
+
+def _maybe(draw: st.DrawFn, strategy: st.SearchStrategy[Any]) -> Any:
+    return draw(st.none() | strategy)
+
+
+@st.composite
+def vaults(draw: st.DrawFn) -> Generated:
+    """The tables of somebody's vault, with every row that refers to another one's there."""
+    tables: Generated = {table: [] for table in COLUMNS}
+    _talk(draw, tables)
+    _memories(draw, tables)
+    for answer in [row for row in tables["turn"] if row["role"] == "assistant"]:
+        _used(draw, tables, answer)
+    settings = {
+        "memory.mode": "ask",
+        "retention": "30d",
+        "private !all:x.org": "on",
+        "digest": "on",
+    }
+    chosen = draw(st.sets(st.sampled_from(sorted(settings))))
+    tables["setting"] = [{"name": name, "value": settings[name]} for name in sorted(chosen)]
+    tables["usage"] = [_usage(draw, day) for day in range(1, 1 + draw(st.integers(0, 3)))]
+    tables["audit_detail"] = [_detail(draw, number) for number in range(draw(st.integers(0, 3)))]
+    return tables
+
+
+def _talk(draw: st.DrawFn, tables: Generated) -> None:
+    for number in range(1, 1 + draw(st.integers(0, 5))):
+        room, said_at = draw(st.sampled_from(ROOMS)), draw(TIMES)
+        kind = "shared" if room == "!all:x.org" else "direct"
+        place = {"room_id": room, "room_kind": kind, "thread_id": _maybe(draw, st.just("$root"))}
+        question = {**_turn(draw, f"$q{number}", said_at), **place}
+        answer = {**_turn(draw, f"$a{number}", said_at), **place, "role": "assistant"}
+        answer |= {"answers_event_id": f"$q{number}", "note": draw(TEXTS), "model": "m"}
+        answer |= {"gateway_host": "h", "prompt_tokens": draw(COUNTS), "completion_tokens": 1}
+        answer |= {"provider": draw(st.none() | st.just("somebody"))}
+        for row in (question, answer):
+            row["turn_id"] = len(tables["turn"]) + 1
+            tables["turn"].append(row)
+        if draw(st.booleans()):
+            part = {"event_id": f"$p{number}", "turn_id": answer["turn_id"]}
+            tables["turn_part"].append(part)
+
+
+def _turn(draw: st.DrawFn, event_id: str, said_at: str) -> Row:
+    nothing = dict.fromkeys(
+        ("answers_event_id", "model", "gateway_host", "provider", "prompt_tokens")
+    )
+    said = {"event_id": event_id, "role": "user", "text": draw(TEXTS), "said_at": said_at}
+    return {**said, "note": "", **nothing, "completion_tokens": None}
+
+
+def _memories(draw: st.DrawFn, tables: Generated) -> None:
+    numbers = sorted(draw(st.sets(st.integers(1, 30), max_size=5)))
+    for number in numbers:
+        row = _memory(draw, number)
+        others = [one for one in numbers if one != number]
+        if others and row["status"] == "superseded":
+            row["superseded_by"] = _maybe(draw, st.sampled_from(others))
+        if others and row["status"] == "pending":
+            row["replaces"] = _maybe(draw, st.sampled_from(others))
+        tables["memory"].append(row)
+        if draw(st.booleans()):
+            said = {"memory_id": number, "event_id": f"$s{number}", "room_id": ROOMS[0]}
+            tables["memory_said"].append({**said, "quote": draw(TEXTS), "said_at": draw(TIMES)})
+        if draw(st.booleans()):
+            shared = {"memory_id": number, "room_id": "!all:x.org", "shared_at": draw(TIMES)}
+            tables["memory_share"].append(shared)
+        for _ in range(draw(st.integers(0, 2))):
+            revision = _revision(draw, number)
+            tables["memory_revision"].append(
+                {"revision_id": len(tables["memory_revision"]) + 1, **revision}
+            )
+
+
+def _memory(draw: st.DrawFn, number: int) -> Row:
+    text, source = draw(TEXTS), _maybe(draw, st.just(f"$q{number}"))
+    kind = draw(st.sampled_from(["direct", "shared"]))
+    return {
+        "memory_id": number,
+        "text": text,
+        "digest": digest(text).hex(),
+        "quote": draw(TEXTS),
+        "origin": draw(st.sampled_from(["person", "model", "import"])),
+        "status": draw(st.sampled_from(["active", "active", "pending", "superseded"])),
+        "source_event_id": source,
+        "source_room_id": None if source is None else "!all:x.org",
+        "room_kind": kind,
+        "pinned": draw(st.integers(0, 1)),
+        "created_at": draw(TIMES),
+        "updated_at": draw(TIMES),
+        "valid_until": _maybe(draw, TIMES),
+        "superseded_by": None,
+        "notice_event_id": None,
+        "replaces": None,
+    }
+
+
+def _revision(draw: st.DrawFn, number: int) -> Row:
+    return {
+        "memory_id": number,
+        "text": draw(TEXTS),
+        "changed_by": draw(st.sampled_from(["person", "model", "import"])),
+        "changed_at": draw(TIMES),
+        "quote": draw(TEXTS),
+        "source_event_id": _maybe(draw, st.just("$older")),
+        "source_room_id": _maybe(draw, st.sampled_from(ROOMS)),
+        "valid_until": _maybe(draw, TIMES),
+    }
+
+
+def _used(draw: st.DrawFn, tables: Generated, answer: Row) -> None:
+    uses = {"answer_event_id": answer["event_id"]}
+    for memory in tables["memory"]:
+        if draw(st.booleans()):
+            use = {**uses, "memory_id": memory["memory_id"], "used_at": draw(TIMES)}
+            tables["memory_use"].append(use)
+    for turn in tables["turn"]:
+        if turn["turn_id"] < answer["turn_id"] and draw(st.booleans()):
+            tables["turn_use"].append({**uses, "turn_id": turn["turn_id"]})
+
+
+def _usage(draw: st.DrawFn, day: int) -> Row:
+    counts = {name: draw(COUNTS) for name in ("requests", "prompt_tokens", "completion_tokens")}
+    return {"day": f"2026-01-0{day}", "model": draw(st.sampled_from(["m", "n"])), **counts}
+
+
+def _detail(draw: st.DrawFn, number: int) -> Row:
+    at = BEGUN + timedelta(seconds=draw(COUNTS))
+    facts: dict[str, Any] = {"n": draw(st.none() | st.booleans() | COUNTS)}
+    entry = AuditEntry(at, "@ann:x.org", "memory.created", "ok", f"memory {number}", facts)
+    salt = hashlib.sha256(str(number).encode()).digest()
+    return {
+        "position": number + 1,
+        "commitment": AuditDetail(entry, salt).commitment.hex(),
+        "salt": salt.hex(),
+        "occurred_at": to_text(at),
+        "actor": entry.actor,
+        "action": entry.action,
+        "target": entry.target,
+        "outcome": entry.outcome,
+        "facts": canonical(facts).decode(),
+    }
+
+
+def through_json(tables: Any) -> Any:
+    """What a file holds of them."""
+    return json.loads(json.dumps(tables))
