@@ -37,6 +37,10 @@ class UnencryptedRoomError(HomeserverError):
     """Sending would have put plaintext where only ciphertext may go."""
 
 
+class AttachmentError(HomeserverError):
+    """The file that somebody pointed to is none that can be taken; says why."""
+
+
 class AudienceChangedError(HomeserverError):
     """Somebody else could read what was meant for the people who were there; nothing was sent."""
 

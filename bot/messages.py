@@ -19,12 +19,13 @@ class Room:
     """A room as the homeserver describes it at the moment of asking.
 
     `members` holds the user ids of everybody joined or invited, the bot included: somebody who is
-    only invited may join and read, so they count.
+    only invited may join and read, so they count. `invited` are those of them who have not joined.
     """
 
     room_id: str
     members: frozenset[str]
     encrypted: bool
+    invited: frozenset[str] = frozenset()
 
     @property
     def kind(self) -> RoomKind:
@@ -209,6 +210,18 @@ class OwnIdentity:
     fingerprint: str
     master_key: str
     cross_signed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """How many of a person's sessions get the keys of a room, and how many get none.
+
+    `reason` says why none gets any, as the end of a sentence about the person.
+    """
+
+    given: int
+    refused: int
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

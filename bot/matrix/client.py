@@ -236,7 +236,7 @@ def _assembled(
         readings=readings,
         expect=sharing_ahead.expect,
     )
-    sender = Sender(http, guard, room_keys, rooms, sharing_ahead.expect)
+    sender = Sender(http, guard, room_keys, rooms, sharing_ahead.expect, read=reader.open)
     verifications = Verifications(device, sender, trust)
     return MatrixClient(
         device,

@@ -68,7 +68,8 @@ def _file(attachment: Attachment, caption: str, file: Mapping[str, Any]) -> Cont
 
 
 def _marks(outgoing: Outgoing) -> Content:
-    marks: Content = {AI: True} if outgoing.generated else {}
+    """Whether a model wrote it, for machines: said of everything that the bot itself sends."""
+    marks: Content = {} if outgoing.spoken else {AI: outgoing.generated}
     return {**marks, LIVE: {}} if outgoing.live else marks
 
 

@@ -7,11 +7,12 @@ from typing import Any
 from nio.crypto import decrypt_attachment, encrypt_attachment
 from nio.exceptions import EncryptionError
 
-from bot.errors import HomeserverError
-from bot.matrix.http import Http
+from bot.errors import AttachmentError
+from bot.matrix.http import Http, RequestError, is_gone
 from bot.matrix.untrusted import number, text
 from bot.messages import Attachment
 
+MEDIA = "/_matrix/client/v1/media/download"
 _MXC = re.compile(r"mxc://([A-Za-z0-9.:\[\]-]+)/([A-Za-z0-9_-]+)")
 
 
@@ -29,16 +30,29 @@ async def download_encrypted(http: Http, content: Mapping[str, Any], *, limit: i
     file = content.get("file")
     place = _MXC.fullmatch(text(file, "url"))
     if place is None:
-        raise HomeserverError("This message holds no encrypted file.")
+        raise AttachmentError("This message holds no encrypted file.")
     if number(content, "info", "size") > limit:
-        raise HomeserverError(f"The file is larger than {limit} bytes.")
-    ciphertext = await http.download(
-        f"/_matrix/client/v1/media/download/{place[1]}/{place[2]}", limit=limit
-    )
+        raise _too_large(limit)
+    ciphertext = await _downloaded(http, f"{MEDIA}/{place[1]}/{place[2]}", limit)
     keys = (text(file, "key", "k"), text(file, "hashes", "sha256"), text(file, "iv"))
     try:
         plaintext: bytes = decrypt_attachment(ciphertext, *keys)
     except (EncryptionError, ValueError):  # ValueError: base64 that is none
-        raise HomeserverError("The file can't be decrypted: it was changed or cut off.") from None
+        raise AttachmentError("The file can't be decrypted: it was changed or cut off.") from None
     name = text(content, "filename") or text(content, "body")
     return Attachment(name, text(content, "info", "mimetype"), plaintext)
+
+
+async def _downloaded(http: Http, path: str, limit: int) -> bytes:
+    try:
+        return await http.download(path, limit=limit)
+    except RequestError as error:
+        if error.status == 200:  # it came, and went on
+            raise _too_large(limit) from None
+        if is_gone(error):
+            raise AttachmentError("The homeserver no longer has that file.") from None
+        raise
+
+
+def _too_large(limit: int) -> AttachmentError:
+    return AttachmentError(f"The file is larger than {limit} bytes.")

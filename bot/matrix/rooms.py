@@ -9,15 +9,20 @@ from bot.matrix.untrusted import items, text
 DEAD = 30.0  # seconds without an answer about one room, twice: its servers are gone
 
 
-async def members(http: Http, room_id: str) -> frozenset[str]:
-    """Everybody joined or invited."""
+async def people(http: Http, room_id: str) -> dict[str, str]:
+    """Everybody in a room, by whether they "join"ed or have an "invite"."""
     target = path("rooms", room_id, "members")
     answer = await ask(http, target, query={"not_membership": "leave"})
-    return frozenset(
-        text(event, "state_key")
+    found = {
+        text(event, "state_key"): text(event, "content", "membership")
         for event in items(answer, "chunk")
-        if text(event, "content", "membership") in ("join", "invite")
-    )
+    }
+    return {one: found[one] for one in found if found[one] in ("join", "invite")}
+
+
+async def members(http: Http, room_id: str) -> frozenset[str]:
+    """Everybody joined or invited."""
+    return frozenset(await people(http, room_id))
 
 
 async def joined(http: Http) -> list[str]:

@@ -2,21 +2,29 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Set
+from datetime import datetime
 from typing import Any
 
 from bot.errors import HomeserverError, HomeserverUnavailableError, UnencryptedRoomError
-from bot.matrix import content, direct, rooms, upgrades
+from bot.matrix import content, direct, own_events, rooms, upgrades
+from bot.matrix.events import ClearEvent
 from bot.matrix.guard import Guard
-from bot.matrix.http import Http, RequestError, path
+from bot.matrix.http import Http, RequestError, is_gone, path
 from bot.matrix.media import upload_encrypted
 from bot.matrix.recalling import fetched
+from bot.matrix.received_files import Open, received_file
 from bot.matrix.sharing import RoomKeys
 from bot.matrix.untrusted import text
-from bot.messages import Device, Outgoing, Room, Successor
+from bot.messages import Attachment, Device, Outgoing, Room, Sessions, Successor
 from storage import Rooms
 
 TYPING_MS = 30_000
+
+
+async def _nothing(room_id: str, event: Mapping[str, Any]) -> ClearEvent | None:
+    """Where nothing is read, no file is either."""
+    return None
 
 
 class Sender:
@@ -29,19 +37,27 @@ class Sender:
         keys: RoomKeys,
         remembered: Rooms,
         expect: Callable[[str], None] = lambda room_id: None,
+        *,
+        read: Open = _nothing,
     ) -> None:
         self._http = http
         self._guard = guard
         self._keys = keys
         self._remembered = remembered
         self._expect = expect  # hears of rooms in which something will be said soon
+        self._read = read
         self._user_id: str = guard.client.user_id
         self._finding = asyncio.Lock()
 
     async def room(self, room_id: str) -> Room:
         """Who may read in a room, and whether it is encrypted."""
-        members = await rooms.members(self._http, room_id)
-        return Room(room_id, members, await self._is_encrypted(room_id))
+        people = await rooms.people(self._http, room_id)
+        invited = frozenset(one for one in people if people[one] == "invite")
+        return Room(room_id, frozenset(people), await self._is_encrypted(room_id), invited)
+
+    async def sessions(self, user_ids: Collection[str]) -> Mapping[str, Sessions]:
+        """Of each of these people, how many sessions get the keys of a room that they are in."""
+        return await self._keys.sessions(user_ids)
 
     async def send(self, outgoing: Outgoing) -> str:
         """Send one event and return its id; the same transaction id twice is the same event.
@@ -65,6 +81,14 @@ class Sender:
             kind = "m.room.encrypted"
         return await self._put(outgoing.room_id, "send", kind, outgoing.transaction_id, said)
 
+    async def attachment(
+        self, room_id: str, event_id: str, *, senders: Set[str], limit: int
+    ) -> Attachment:
+        """The encrypted file that one of these people sent; AttachmentError says why it is none."""
+        return await received_file(
+            self._http, self._read, room_id, event_id, senders=senders, limit=limit
+        )
+
     async def verification(
         self,
         room_id: str,
@@ -83,6 +107,28 @@ class Sender:
     async def redact(self, room_id: str, event_id: str, *, transaction_id: str) -> None:
         """Take back an event."""
         await self._put(room_id, "redact", event_id, transaction_id, {})
+
+    async def own_messages(self, room_id: str, *, until: datetime, before: str) -> list[str]:
+        """The ids of all that the bot said and that still stands, before an event of the room.
+
+        In a room without that event, up to a moment.
+        """
+        me = self._user_id
+        return await own_events.said_by(self._http, room_id, me, until=until, before=before)
+
+    async def own_edits(self, room_id: str, event_id: str) -> list[str]:
+        """The ids of the bot's edits of an event."""
+        return await own_events.edits_of(self._http, room_id, event_id, self._user_id)
+
+    async def withdraw(self, room_id: str, event_id: str, *, transaction_id: str) -> bool:
+        """Take back an event; False where the homeserver says that this can never be."""
+        try:
+            await self.redact(room_id, event_id, transaction_id=transaction_id)
+        except RequestError as error:
+            if is_gone(error):
+                return False
+            raise
+        return True
 
     async def typing(self, room_id: str, *, active: bool) -> None:
         """Show or hide that the bot is typing; a courtesy, so its failure is nobody's concern.
@@ -143,7 +189,8 @@ class Sender:
         `besides` is a room that is for something else, whoever is in it: the audit room.
         """
         async with self._finding:  # two questions at once must not make two chats
-            found = await self._found_direct_room(user_id, besides)
+            async with contextlib.aclosing(self._direct_rooms(user_id, besides)) as chats:
+                found = await anext(chats, None)
             if found is None:
                 found = await direct.create_direct_room(self._http, self._user_id, user_id)
                 await self._remembered.remember_encrypted(found)
@@ -159,16 +206,20 @@ class Sender:
         """Ask somebody into a room of ours."""
         await self._http.call("POST", path("rooms", room_id, "invite"), {"user_id": user_id})
 
-    async def _found_direct_room(self, user_id: str, besides: str) -> str | None:
+    async def direct_rooms(self, user_id: str, *, besides: str = "") -> list[str]:
+        """Every encrypted direct chat with exactly this person."""
+        return [room_id async for room_id in self._direct_rooms(user_id, besides)]
+
+    async def _direct_rooms(self, user_id: str, besides: str) -> AsyncGenerator[str, None]:
         pair = frozenset({self._user_id, user_id})
         listed = await direct.direct_rooms(self._http, self._user_id, user_id)
         joined = await rooms.joined(self._http)
         # Asking about every room would be slow: those that the sync knows to be others are left.
         likely = [room_id for room_id in joined if self._guard.members(room_id) in (pair, set())]
-        for room_id in [room_id for room_id in listed if room_id in joined] + likely:
-            if await self._is_private(room_id, pair):
-                return room_id
-        return None
+        first = [room_id for room_id in listed if room_id in joined]
+        for room_id in dict.fromkeys([*first, *likely]):
+            if room_id != besides and await self._is_private(room_id, pair):
+                yield room_id
 
     async def _is_private(self, room_id: str, pair: frozenset[str]) -> bool:
         try:

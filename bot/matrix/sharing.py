@@ -20,13 +20,12 @@ from bot.matrix.channels import Channels, few
 from bot.matrix.guard import MEGOLM, Guard
 from bot.matrix.http import Http
 from bot.matrix.rooms import members
-from bot.matrix.trust import Trust
+from bot.matrix.trust import MAY_HAVE_KEYS, Trust
 from bot.matrix.withheld import Withheld
-from bot.messages import Device
+from bot.messages import Device, Sessions
 
 CLAIM_AGAIN = 60.0  # seconds before a device that had no key for us is asked for one again
 ATTEMPTS = 5  # devices may come and go while a key is being shared
-MAY_HAVE_KEYS = (TrustState.verified, TrustState.ignored)
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +74,11 @@ class RoomKeys:
         """Give everybody who may read in a room its key, unless they have it."""
         async with self._locks[room_id]:
             await self._session_for(room_id, None)
+
+    async def sessions(self, user_ids: Collection[str]) -> dict[str, Sessions]:
+        """Of each of these people, how many sessions get keys; HomeserverError if nobody tells."""
+        await self._trust.prepare(user_ids)
+        return {user_id: self._trust.sessions(user_id) for user_id in user_ids}
 
     async def deliver_queued(self) -> None:
         """Repair broken channels, and send what nio has queued for other devices."""

@@ -22,8 +22,9 @@ from bot.matrix.chains import (
     read_person,
 )
 from bot.matrix.keyserver import KeyServer, query_keys
-from bot.messages import Standing
+from bot.messages import Sessions, Standing
 
+MAY_HAVE_KEYS = (TrustState.verified, TrustState.ignored)
 UNREACHABLE_SECONDS = 60.0  # a server that didn't answer is not asked again for each message
 
 ShareKeysWith = Literal["cross-signed", "all"]
@@ -124,6 +125,13 @@ class Trust:
         """Devices of this person that they have not signed: forgotten ones, or a ghost's."""
         person = self._persons.get(user_id)
         return frozenset(person.unsigned) if person else frozenset()
+
+    def sessions(self, user_id: str) -> Sessions:
+        """How many sessions of this person get keys, and how many don't, after `prepare`."""
+        shown = [one for one in self._devices(user_id) if not one.deleted]
+        given = [one for one in shown if one.trust_state in MAY_HAVE_KEYS]
+        reason = self.left_out.get(user_id, "")
+        return Sessions(len(given), len(shown) - len(given), reason)
 
     def invalidate(self, user_ids: Iterable[str]) -> None:
         """Ask again about these people: the server said that their devices changed."""

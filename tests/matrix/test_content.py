@@ -25,6 +25,7 @@ def test_what_the_bot_says_itself_is_a_notice() -> None:
     assert message(Outgoing("!room", "Hello", "t")) == {
         "msgtype": "m.notice",
         "body": "Hello",
+        "org.confidant.ai": False,
         "m.mentions": {},
     }
 
@@ -96,6 +97,7 @@ def test_a_file_names_itself_and_where_its_ciphertext_lies() -> None:
         "filename": "export.json",
         "info": {"mimetype": "application/json", "size": 2},
         "file": place,
+        "org.confidant.ai": False,
         "m.mentions": {},
     }
     assert (captioned["body"], captioned["filename"]) == ("Yours", "export.json")

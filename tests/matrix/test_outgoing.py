@@ -66,3 +66,18 @@ def _shown(content: dict[str, Any]) -> list[str]:
     """Everything in an event that a client shows as text."""
     inner = content.get("m.new_content", {})
     return [one[key] for one in (content, inner) for key in SHOWN if key in one]
+
+
+@given(outgoings)
+def test_every_event_says_whether_a_model_wrote_it(outgoing: Outgoing) -> None:
+    content = message(outgoing, {"url": "mxc://b/1"})
+
+    marks = [one.get("org.confidant.ai") for one in _contents(content)]
+    expected = None if outgoing.spoken else outgoing.generated
+    assert marks == [expected] * len(marks)
+    assert len(marks) == (2 if outgoing.replaces else 1)
+
+
+def _contents(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """An event's content and, of an edit, the new one in it."""
+    return [content, *([content["m.new_content"]] if "m.new_content" in content else [])]

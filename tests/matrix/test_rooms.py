@@ -193,3 +193,17 @@ async def test_a_chat_that_could_not_be_made_is_an_apology_and_leaves_no_room_be
 
     assert not isinstance(raised.value, UnavailableError)
     assert left == ["/_matrix/client/v3/rooms/!new/leave"]
+
+
+async def test_people_are_told_apart_by_whether_they_have_joined() -> None:
+    chunk = [
+        {"state_key": ANN, "content": {"membership": "join"}},
+        {"state_key": "@bob:b", "content": {"membership": "invite"}},
+        {"state_key": "@eve:b", "content": {"membership": "ban"}},
+        {"state_key": 7, "content": []},
+    ]
+
+    answer = answering(200, {"chunk": chunk})
+    async with serving(answer, answer) as (http, _):
+        assert await rooms.people(http, "!r") == {ANN: "join", "@bob:b": "invite"}
+        assert await rooms.members(http, "!r") == {ANN, "@bob:b"}

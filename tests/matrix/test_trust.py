@@ -13,7 +13,7 @@ from nio.store import SqliteStore
 from bot.errors import HomeserverError
 from bot.matrix.identity import Identity
 from bot.matrix.trust import Reason, ShareKeysWith, Trust
-from bot.messages import Standing
+from bot.messages import Sessions, Standing
 from storage import MasterKey, Rooms, open_storage
 from tests.matrix.people import Device, Json, KeysInMemory, Somebody, together
 
@@ -614,3 +614,32 @@ async def test_somebody_whose_known_identity_was_forgotten_is_met_anew_by_the_ne
     assert readers(restarted, alice.device, ghost) == {f"{ALICE}/PHONE"}
     assert await identities.identity(ALICE) == alice.identity.master.public
     restarted.store.database.close()
+
+
+async def test_sessions_are_counted_by_whether_they_get_keys(
+    client: AsyncClient, server: KeysInMemory, identities: Rooms
+) -> None:
+    alice, bob = Somebody(ALICE), Somebody(BOB)
+    alice.add(Device(ALICE, "TABLET"), signed=True)
+    alice.add(Device(ALICE, "GHOST"), signed=False)
+    server.answer = together(alice, bob)
+    del server.answer["master_keys"][BOB]
+    trust = trust_of(client, server, identities)
+
+    await trust.prepare([ALICE, BOB])
+
+    assert trust.sessions(ALICE) == Sessions(2, 1)
+    assert trust.sessions(BOB) == Sessions(0, 1, Reason.NO_IDENTITY)
+
+
+async def test_where_all_sessions_get_keys_all_are_counted_so(
+    client: AsyncClient, server: KeysInMemory, identities: Rooms
+) -> None:
+    alice = Somebody(ALICE)
+    alice.add(Device(ALICE, "GHOST"), signed=False)
+    server.answer = alice.answer()
+    trust = trust_of(client, server, identities, share_keys_with="all")
+
+    await trust.prepare([ALICE])
+
+    assert trust.sessions(ALICE) == Sessions(2, 0)

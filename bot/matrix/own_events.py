@@ -1,0 +1,84 @@
+"""What the bot said in a room, found again by ids alone: to be taken back, nothing is decrypted."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.matrix import rooms
+from bot.matrix.http import Http, RequestError, is_gone, path
+from bot.matrix.untrusted import items, mapping, number, text
+
+PAGE = 500
+MOST_PAGES = 2_000  # a page may be empty, but there is an end to what is believed
+EDIT = "m.replace"
+SAID = ("m.room.message", "m.room.encrypted", "m.reaction")
+
+
+async def said_by(
+    http: Http, room_id: str, user_id: str, *, until: datetime, before: str
+) -> list[str]:
+    """The ids of what somebody said before an event and what still stands, oldest first.
+
+    In a room without that event it is what was said up to a moment: clocks differ, places don't.
+    An edit belongs to what it edits, and is named only where that does not stand any more.
+    """
+    query = {"filter": json.dumps({"senders": [user_id], "types": SAID})}
+    target, found = path("rooms", room_id, "messages"), dict[str, str]()
+    start = await _place(http, room_id, before)
+    for event in await _pages(http, target, query, start):
+        if _stands(event, user_id) and (start or _said_at(event) <= until):
+            found[text(event, "event_id")] = _edited(event)
+    return [one for one, edited in reversed(found.items()) if edited not in found]
+
+
+async def _place(http: Http, room_id: str, event_id: str) -> str:
+    """Where an event stands in a room, as the place to go back from; empty where it doesn't."""
+    target = path("rooms", room_id, "context", event_id)
+    try:
+        return text(await rooms.ask(http, target, query={"limit": "0"}), "start")
+    except RequestError as error:
+        if is_gone(error):
+            return ""
+        raise
+
+
+async def edits_of(http: Http, room_id: str, event_id: str, user_id: str) -> list[str]:
+    """The ids of somebody's edits of an event: each holds a text of its own, as it was then."""
+    target = path("rooms", room_id, "relations", event_id, EDIT).replace("/v3/", "/v1/")
+    edits = await _pages(http, target, {}, "")
+    return [text(one, "event_id") for one in edits if _stands(one, user_id)]
+
+
+async def _pages(http: Http, target: str, query: dict[str, str], position: str) -> list[Any]:
+    """All events back from a place, newest first; none of what is not shown to us."""
+    found = list[Any]()
+    for _ in range(MOST_PAGES):
+        start = {"from": position} if position else {}
+        asked = {**query, **start, "dir": "b", "limit": str(PAGE)}
+        try:
+            answer = await rooms.ask(http, target, query=asked)
+        except RequestError as error:
+            if is_gone(error):
+                break
+            raise
+        found += items(answer, "chunk")
+        before, position = position, text(answer, "end") or text(answer, "next_batch")
+        if position in ("", before):
+            break
+    return found
+
+
+def _stands(event: object, user_id: str) -> bool:
+    """Whether it is this person's and not redacted yet."""
+    redacted = mapping(event, "unsigned", "redacted_because") or not mapping(event, "content")
+    return text(event, "sender") == user_id and bool(text(event, "event_id")) and not redacted
+
+
+def _edited(event: object) -> str:
+    """What it edits, empty if nothing."""
+    relation = mapping(event, "content", "m.relates_to")
+    return text(relation, "event_id") if text(relation, "rel_type") == EDIT else ""
+
+
+def _said_at(event: object) -> datetime:
+    return datetime.fromtimestamp(number(event, "origin_server_ts") / 1000, UTC)

@@ -1,0 +1,109 @@
+"""What the bot said is found by ids alone, whatever else a homeserver shows."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from bot.errors import HomeserverError
+from bot.matrix.own_events import edits_of, said_by
+from tests.matrix.test_http import answering, serving
+
+BOT, NOON = "@bot:example.org", datetime(2026, 11, 23, 12, tzinfo=UTC)
+MS = int(NOON.timestamp() * 1000)
+FORBIDDEN = answering(403, {"errcode": "M_FORBIDDEN"})
+NOT_HERE = answering(404, {"errcode": "M_NOT_FOUND"})
+
+
+def event(event_id: str, *, at: int = MS, edits: str = "", **more: Any) -> dict[str, Any]:
+    relation = {"m.relates_to": {"rel_type": "m.replace", "event_id": edits}} if edits else {}
+    content = {"ciphertext": "x", **relation}
+    return {
+        "event_id": event_id,
+        "sender": BOT,
+        "type": "m.room.encrypted",
+        "origin_server_ts": at,
+        "content": content,
+        **more,
+    }
+
+
+async def test_what_stands_before_an_event_is_found_oldest_first_whatever_the_clocks_say() -> None:
+    chunk = [event("$fast", at=MS + 3_600_000), event("$old")]
+    pages = answering(200, {"chunk": chunk})
+
+    async with serving(answering(200, {"start": "t7"}), pages) as (http, seen):
+        found = await said_by(http, "!r", BOT, until=NOON, before="$yes")
+
+    assert found == ["$old", "$fast"]
+    assert seen[0].path.endswith("/context/$yes")
+    assert (seen[1].query["from"], seen[1].query["dir"]) == ("t7", "b")
+    assert json.loads(seen[1].query["filter"])["senders"] == [BOT]
+
+
+async def test_in_a_room_without_that_event_time_decides() -> None:
+    chunk = [event("$later", at=MS + 1), event("$then"), event("$old", at=MS - 1)]
+
+    async with serving(NOT_HERE, answering(200, {"chunk": chunk})) as (http, _):
+        found = await said_by(http, "!r", BOT, until=NOON, before="$yes")
+
+    assert found == ["$old", "$then"]
+
+
+async def test_all_pages_are_read_also_behind_an_empty_one() -> None:
+    pages = (
+        answering(200, {"chunk": [event("$c")], "end": "1"}),
+        answering(200, {"chunk": [], "end": "2"}),
+        answering(200, {"chunk": [event("$a")]}),
+    )
+
+    async with serving(NOT_HERE, *pages) as (http, _):
+        assert await said_by(http, "!r", BOT, until=NOON, before="$yes") == ["$a", "$c"]
+
+
+async def test_others_redacted_ones_and_edits_of_what_stands_are_not_named() -> None:
+    chunk: list[Any] = [
+        event("$edit", edits="$first"),
+        event("$orphan", edits="$gone"),
+        event("$first"),
+        event("$redacted", unsigned={"redacted_because": {"type": "m.room.redaction"}}),
+        event("$empty") | {"content": {}},
+        event("$ann") | {"sender": "@ann:example.org"},
+        7,
+        None,
+    ]
+
+    async with serving(NOT_HERE, answering(200, {"chunk": chunk})) as (http, _):
+        found = await said_by(http, "!r", BOT, until=NOON, before="$yes")
+
+    assert found == ["$first", "$orphan"]
+
+
+async def test_edits_are_asked_for_where_the_homeserver_lists_them() -> None:
+    pages = (
+        answering(200, {"chunk": [event("$e2", edits="$a")], "next_batch": "n"}),
+        answering(200, {"chunk": [event("$e1", edits="$a"), event("$x") | {"sender": "@ann:x"}]}),
+    )
+
+    async with serving(*pages) as (http, seen):
+        assert await edits_of(http, "!r", "$a", BOT) == ["$e2", "$e1"]
+
+    assert seen[0].path == "/_matrix/client/v1/rooms/!r/relations/$a/m.replace"
+    assert seen[1].query["from"] == "n"
+
+
+async def test_of_a_room_that_shows_us_nothing_any_more_there_is_nothing() -> None:
+    async with serving(FORBIDDEN) as (http, _):
+        assert await said_by(http, "!r", BOT, until=NOON, before="$yes") == []
+        assert await edits_of(http, "!r", "$a", BOT) == []
+
+
+async def test_a_homeserver_that_fails_has_not_said_that_there_is_nothing() -> None:
+    async def failing(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"errcode": "M_UNRECOGNIZED"}, status=400)
+
+    async with serving(failing) as (http, _):
+        with pytest.raises(HomeserverError):
+            await said_by(http, "!r", BOT, until=NOON, before="$yes")
