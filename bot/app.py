@@ -3,13 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bot import doctor
 from bot.audit_feed import AuditFeed
 from bot.audit_room import audit_room
+from bot.beside import daily, withdrawing
 from bot.config import BUILTIN, Config
 from bot.demo.model import serve_demo_model
 from bot.dispatcher import Dispatcher, left_over
@@ -29,9 +30,10 @@ from bot.matrix.events import ClearEvent
 from bot.messages import Action, Effect
 from bot.pacing import Pacing
 from bot.service import notify, watchdog, watchdog_seconds, watched
-from bot.spine import daily, spine
+from bot.spine import spine
 from bot.tasks import given_up, task_group
 from bot.verifying import Verifying
+from bot.withdrawing import Withdrawing
 from storage import MasterKey, Storage, StorageFailure, open_storage
 
 log = logging.getLogger(__name__)
@@ -117,6 +119,10 @@ async def examine(config: Config, *, file: Path) -> list[Finding]:
                 raise GatewayError(check.sentence)
             return check.sentence
 
+        async def seen() -> str:
+            await gateway.look()
+            return _whereabouts(gateway)
+
         async def embedded() -> str:
             model = config.gateway.embedding_model
             try:
@@ -135,9 +141,18 @@ async def examine(config: Config, *, file: Path) -> list[Finding]:
             config,
             homeserver=asked_homeserver,
             gateway=asked_gateway,
+            evidence=seen,
             embeddings=embedded if config.gateway.embedding_model else None,
             file=file,
         )
+
+
+def _whereabouts(gateway: Gateway) -> str:
+    seen = gateway.observation
+    if not seen.address:
+        return "Where requests to the gateway end can't be said: nothing answers there."
+    near = "here or in a private network" if seen.near else "outside of private networks"
+    return f"Requests to the gateway end at {seen.address}, {near}; !privacy says so."
 
 
 async def _gateway(config: Config, stack: AsyncExitStack, person_key: bytes = b"") -> Gateway:
@@ -169,6 +184,7 @@ class _Bot:
     async def serve(self, stop: asyncio.Event, ready: Ready) -> None:
         """Sync and answer until told to stop, then drain."""
         feed = AuditFeed(self._storage, self._client.sender, self._audit_room)
+        await self._look()  # before anything is sent there
         async with task_group() as tasks:
             handler = spine(
                 self._config,
@@ -178,6 +194,7 @@ class _Bot:
                 fetch=self._client.fetch,
                 identity=self._client.identity,
                 gateway_host=self._gateway.host,
+                observed=lambda: self._gateway.observation,
                 audit_room=self._audit_room,
                 pacing=Pacing(),
                 now=utc_now,
@@ -195,12 +212,14 @@ class _Bot:
             )
             syncing = tasks.create_task(self._sync(dispatcher, ready, verifying), name="sync")
             posting = tasks.create_task(feed.run(), name="audit feed")
+            leaving = tasks.create_task(self._withdrawing().run(), name="withdrawing")
             watching = tasks.create_task(self._watch(dispatcher), name="watchdog")
             aside = tasks.create_task(self._client.keep_up(verifying), name="aside")
             async with ticking(self._jobs(), self._storage, tasks, now=utc_now):
                 await stop.wait()
             notify("STOPPING=1")
             syncing.cancel()
+            leaving.cancel()
             aside.cancel()
             if not await dispatcher.drain(DRAIN):
                 log.warning("some answers were not finished; they follow after the next start")
@@ -208,6 +227,16 @@ class _Bot:
             posting.cancel()
             watching.cancel()
             dispatcher.cancel()
+
+    def _withdrawing(self) -> Withdrawing:
+        return withdrawing(
+            self._config,
+            self._storage,
+            self._client.sender,
+            gateway_host=self._gateway.host,
+            audit_room=self._audit_room,
+            now=utc_now,
+        )
 
     async def _watch(self, dispatcher: Dispatcher) -> None:
         interval = watchdog_seconds()
@@ -246,6 +275,11 @@ class _Bot:
             waiting=await self._storage.inbox.waiting(),
         )
 
+    async def _look(self) -> None:
+        """See what the gateway really is; what that forbids is in the log, and is not sent."""
+        with suppress(GatewayError):
+            await self._gateway.look()
+
     def _jobs(self) -> list[Job]:
         often = daily(
             self._config,
@@ -254,5 +288,6 @@ class _Bot:
             audit_room=self._audit_room,
             now=utc_now,
         )
+        often = {**often, "gateway evidence": self._look}
         by_day = [Job(name, timedelta(days=1), run) for name, run in often.items()]
-        return [inbox_sweep(self._storage.inbox, now=utc_now), *by_day]
+        return [inbox_sweep(self._storage, now=utc_now), *by_day]

@@ -1,5 +1,6 @@
 """A chat message becomes an answer: recall, the model's stream, what it saved, what it used."""
 
+import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -60,12 +61,14 @@ class Assistant:
         *,
         private: bool = False,
         recent: Sequence[Turn] = (),
+        person: str = "",
     ) -> AsyncGenerator[str | Answer, None]:
         """Pieces of text as the model writes them, then the one finished Answer.
 
         Without a vault the model sees this message and nothing else: not what was said before,
         not what others say here. It may learn nothing from it. Nor from what is `private`: of
-        that, `recent` is what was said just before, and is kept nowhere.
+        that, `recent` is what was said just before, and is kept nowhere. The gateway may tell the
+        asker from others by an id made of the vault's pseudonym, else of `person`.
         """
         remembers = vault is not None and self._processing.memory_allowed
         mode = await preferences.mode(vault, self._config) if vault and remembers else Mode.OFF
@@ -82,7 +85,7 @@ class Assistant:
             paused=vault is None and not private,
             private=vault is None and private,
         )
-        person = vault.pseudonym if vault else ""
+        person = vault.pseudonym if vault else person
         without = _without(vault, private=private)
         pieces = self._pieces(request, person, tools, box)
         async with aclosing(pieces):
@@ -253,6 +256,7 @@ def kept(answer: Answer, message: RoomMessage, room: Room, now: datetime) -> Kep
         said_at=now,
         model=completion.model,
         gateway_host=answer.gateway_host,
+        provider=completion.provider,
         prompt_tokens=completion.prompt_tokens,
         completion_tokens=completion.completion_tokens,
         memory_ids=[one.memory_id for one in context.memories],
@@ -271,3 +275,13 @@ def cost(answer: Answer, processing: Processing) -> dict[str, str | int | bool]:
         "memories": len(context.memories),
         "messages": len(context.earlier) + len(context.recent),
     }
+
+
+def cost_and_names(answer: Answer, processing: Processing) -> dict[str, str | int | bool]:
+    """The same with what the gateway calls the model and who ran it: for a person's own vault."""
+    completion = answer.completion
+    names = {
+        "answered_by": re.sub(r"[^A-Za-z0-9._:/-]", "", completion.model)[:80],
+        "provider": completion.provider,
+    }
+    return {**cost(answer, processing), **{key: name for key, name in names.items() if name}}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot import replies
-from bot.assistant import Answer, Assistant, cost, hear, kept
+from bot.assistant import Answer, Assistant, cost_and_names, hear, kept
 from bot.config import Config
 from bot.consent import Consent
 from bot.delivery import Address, Delivery
@@ -16,20 +16,21 @@ from bot.errors import HomeserverError, HomeserverUnavailableError, QuotaError
 from bot.messages import Effect, Fact, Room, RoomMessage
 from bot.preferences import Mode, mode
 from bot.processing import Processing
-from storage import StorageFailure, Vault, VaultGone
+from storage import Erased, StorageFailure, Vault, VaultGone, Withdrawals
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Exchange:
-    """One message and the vault of its sender, until that vault is erased; and when it was over."""
+    """One message and the vault of its sender, until that is `erased`; and when it was over."""
 
     message: RoomMessage
     room: Room
     vault: Vault | None
     begun: datetime
     answered: datetime | None = None
+    erased: Erased | None = None
 
     def took(self, now: datetime) -> int:
         """How long it took until it was answered, or takes until now, in milliseconds."""
@@ -37,6 +38,41 @@ class Exchange:
 
 
 Record = Callable[[Exchange, Sequence[Effect]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Keeping:
+    """The vault of whoever asked, as the place where the answer is kept, until it is erased."""
+
+    exchange: Exchange
+    vault: Vault
+    record: Record
+    withdrawals: Withdrawals
+    now: Callable[[], datetime]
+
+    async def keep(self, answer: Answer) -> None:
+        """Keep the finished answer; of a question that was forgotten meanwhile there is none."""
+        message, room = self.exchange.message, self.exchange.room
+        await self.vault.turns.ensure(message.event_id)
+        await self.vault.answers.keep(kept(answer, message, room, self.now()))
+        await self.record(self.exchange, answer.reply.effects)
+
+    def ensure(self) -> None:
+        """Raise VaultGone where the vault is erased."""
+        self.vault.ensure()
+
+    async def sent(self, event_ids: Sequence[str]) -> None:
+        """Note in which events the answer stands."""
+        try:
+            await self.vault.answers.sent(self.exchange.message.event_id, event_ids)
+        except VaultGone:
+            await self.orphaned(event_ids)
+            raise
+
+    async def orphaned(self, event_ids: Sequence[str]) -> None:
+        """Let what was shown be withdrawn: the vault that would lead to it is gone."""
+        room_id = self.exchange.room.room_id
+        await self.withdrawals.add([(event_id, room_id) for event_id in event_ids])
 
 
 class Chats:
@@ -50,6 +86,7 @@ class Chats:
         delivery: Delivery,
         processing: Processing,
         consent: Consent,
+        withdrawals: Withdrawals,
         now: Callable[[], datetime],
         embedding: Embedding,
     ) -> None:
@@ -59,6 +96,7 @@ class Chats:
         self._delivery = delivery
         self._processing = processing
         self._consent = consent
+        self._withdrawals = withdrawals
         self._now = now
 
     async def answer(
@@ -66,27 +104,24 @@ class Chats:
     ) -> dict[str, Fact]:
         """Answer a message, or send again what was its answer before a crash; for the audit log."""
         message, shown = exchange.message, None
+        keeping = _Keeping(exchange, vault, record, self._withdrawals, self._now)
         if message.recovered:
             shown = await vault.answers.shown_to(message.event_id, room_kind=exchange.room.kind)
         if shown is not None:
-            await vault.answers.sent(message.event_id, await self._delivery.repeat(shown, to))
+            await keeping.sent(await self._delivery.repeat(shown, to))
             await self.follow_up(exchange, vault, to)
             return {"recovered": True}
         await hear(message, exchange.room, vault)
         await check_quota(vault, self._config, self._now())
 
-        async def keep(answer: Answer) -> None:
-            await vault.answers.keep(kept(answer, message, exchange.room, self._now()))
-            await record(exchange, answer.reply.effects)
-
         async with aclosing(self._assistant.answer(message, exchange.room, vault)) as answers:
             answer, event_ids = await self._delivery.stream(
-                answers, to, keep=keep, recovered=message.recovered
+                answers, to, keeping=keeping, recovered=message.recovered
             )
-        await vault.answers.sent(message.event_id, event_ids)
+        await keeping.sent(event_ids)
         self._assistant.overhear(message, exchange.room)
         await self.follow_up(exchange, vault, to)
-        return {**cost(answer, self._processing)}
+        return {**cost_and_names(answer, self._processing)}
 
     async def answer_again(
         self, exchange: Exchange, vault: Vault, to: Address, *, edit: str, record: Record
@@ -107,7 +142,7 @@ class Chats:
             new = kept(answer, message, exchange.room, self._now())
             await vault.answers.keep(new, edit=edit)
             await record(exchange, answer.reply.effects)
-            shown, facts = answer.reply.text, dict(cost(answer, self._processing))
+            shown, facts = answer.reply.text, dict(cost_and_names(answer, self._processing))
         place = await vault.answers.parts(message.event_id)
         try:
             event_ids = await self._delivery.put_in_place(shown, place, to)

@@ -1,20 +1,40 @@
 """What a command is: a described value, the narrow context it runs in, and how a line is split."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.config import Config
-from bot.messages import OwnIdentity, Reply, Room, RoomMessage, Where
+from bot.evidence import Observation
+from bot.messages import Attachment, OwnIdentity, Reply, Room, RoomMessage, Sessions, Where
 from bot.processing import Processing
-from storage import AuditEntry, Destroyed, Vault
+from storage import AuditDetail, AuditEntry, Fields, Going, Named, Vault
 
 _WORD = re.compile(r"([a-z]+)(?:\s+(.*))?", re.DOTALL)
 
 
+WITHIN_FOR_WORDS = timedelta(minutes=10)  # is a Question answered, or not any more
+
 Identify = Callable[[], Awaitable[OwnIdentity]]
+LetGo = Callable[[Named, Going], Awaitable[None]]
+Say = Callable[[str], Awaitable[None]]
+FetchFile = Callable[[str, int], Awaitable[Attachment]]
+OwnDetails = Callable[[Sequence[Fields]], Awaitable[Sequence[Fields]]]
 Entries = Callable[[int], Awaitable[Sequence[tuple[int, AuditEntry]]]]
+Disclosed = Callable[[], Awaitable[Sequence[tuple[int, AuditDetail]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What can be seen at this moment of what !privacy says.
+
+    `sessions` asks the homeserver which sessions of these people get keys.
+    """
+
+    gateway: Callable[[], Observation]
+    sessions: Callable[[Collection[str]], Awaitable[Mapping[str, Sessions]]]
+    last_backup: Callable[[], Awaitable[str | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +42,14 @@ class CommandContext:
     """All that a command can reach: the asker's own vault, and what is said of the bot itself.
 
     `personal` is that vault, None while memory is paused: then only what belongs HERE is run.
-    `entries(n)` are the asker's own newest audit entries with their numbers in the log. `erase`
-    destroys the vault of the person who asked, and nobody else's; `vault` is dead after it.
-    `identity` asks the homeserver how it shows the bot to others.
+    `entries(n)` are the asker's own newest audit entries with their numbers in the log;
+    `disclosed()` are all of them, with what proves them. `erase` erases everything of the person
+    who asked, and of nobody else: `vault` is dead after it, and its answer is the receipt.
+    `let_go` has what is about to be forgotten leave the rooms and what is kept in RAM.
+    `identity` asks the homeserver how it shows the bot to others. `say` tells how far something is
+    that takes long, where the reply will stand; what is said next takes the place of it.
+    `attachment` is a file by its event id, at most so large, that the asker or the bot sent in this
+    room; `own_details` are those audit details of an export that the log knows as the asker's.
     """
 
     arguments: str
@@ -34,9 +59,15 @@ class CommandContext:
     prefix: str
     config: Config
     processing: Processing
+    evidence: Evidence
     entries: Entries
-    erase: Callable[[], Awaitable[Destroyed]]
+    disclosed: Disclosed
+    erase: Callable[[], Awaitable[Reply]]
+    let_go: LetGo
     identity: Identify
+    say: Say
+    attachment: FetchFile
+    own_details: OwnDetails
     commands: tuple["Command", ...]
     now: Callable[[], datetime]
 
@@ -55,14 +86,30 @@ class Confirmation:
     proceed: "Run"
 
 
-Run = Callable[[CommandContext], Awaitable[Reply | Confirmation]]
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An answer that asks for words, such as a passphrase, which nobody else may get to see.
+
+    The next message of the same person in that room is given to `answered` of the same command,
+    also after a restart; `about` stands in `arguments` then. It is kept in the vault, the words
+    that answer are kept nowhere.
+    """
+
+    text: str
+    about: str = ""
+
+
+Said = Reply | Confirmation | Question
+Run = Callable[[CommandContext], Awaitable[Said]]
+Answered = Callable[[CommandContext, str], Awaitable[Said]]
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
     """One command: its name, how it is typed (without the prefix), what it does and where.
 
-    `where` is DIRECT for everything about personal data; the handler enforces it.
+    `where` is DIRECT for everything about personal data; the handler enforces it. `answered` takes
+    the words that a Question of this command asked for.
     """
 
     name: str
@@ -70,6 +117,7 @@ class Command:
     summary: str
     where: Where
     run: Run
+    answered: Answered | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,8 @@ class Completion:
     """A finished answer of the gateway, with what the server said about it.
 
     `truncated` is set when the stream ended without a finish reason or at the token limit.
-    Token counts are the server's, or None where it gave none.
+    Token counts are the server's, or None where it gave none. `model` is the one that answered,
+    and `provider` who ran it, as the gateway names them.
     """
 
     text: str = field(repr=False)
@@ -49,3 +50,4 @@ class Completion:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     truncated: bool = False
+    provider: str = ""

@@ -1,6 +1,5 @@
 """config.toml and the environment become one frozen Config, or a list of every mistake in them."""
 
-import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
@@ -25,7 +24,8 @@ from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDi
 from bot import config_values as values
 from bot.config_values import refusal, shown_value
 from bot.errors import ConfigError
-from bot.gateway_policy import PRESETS, extra_body
+from bot.evidence import is_near
+from bot.gateway_policy import PRESETS, extra_body, is_cloud_model
 
 BUILTIN = values.BUILTIN
 _PREFIX = "CONFIDANT_"
@@ -94,7 +94,7 @@ class Gateway(Section):
         """Whether prompts stay in this private network, as far as the settings can tell."""
         if self.base_url == BUILTIN:
             return True
-        clouds = self.model.endswith("cloud") or self.embedding_model.endswith("cloud")
+        clouds = is_cloud_model(self.model) or is_cloud_model(self.embedding_model)
         forwarded = self.preset in _FORWARDING_PRESETS or clouds
         return not forwarded and stays_near(self.base_url)
 
@@ -106,6 +106,7 @@ class Privacy(Section):
     jurisdiction: str = Field("", examples=["Germany"])
     gateway_training: Literal["never", "opt-out", "unknown"] = "unknown"
     gateway_retention: str = Field("unknown", examples=["none"])
+    backup_retention: str = Field("", examples=["30 days"])
     encrypted_rooms_only: bool = Field(True, examples=[True])
     share_keys_with: Literal["cross-signed", "all"] = "cross-signed"
 
@@ -214,10 +215,7 @@ def stays_near(address: str) -> bool:
     Of a name nobody can say so without asking around: only numbers and localhost count.
     """
     host = urlsplit(address).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_private
-    except ValueError:
-        return False
+    return host == "localhost" or is_near(host)
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:

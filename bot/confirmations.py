@@ -1,29 +1,47 @@
-"""Questions that wait for a yes: of the same person, in the same room, for two minutes, in RAM."""
+"""Questions that wait: for a yes, two minutes and in RAM; for words, ten and in the vault."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
-from bot import replies
-from bot.command import Command, CommandContext, Run
+from bot import forget_words
+from bot.asking_words import CANCEL, CANCELLED, too_late
+from bot.command import (
+    WITHIN_FOR_WORDS,
+    Answered,
+    Command,
+    CommandContext,
+    Question,
+    Run,
+    Said,
+    named,
+)
 from bot.messages import Reply, RoomMessage
+from storage import Vault
 
 WITHIN = timedelta(minutes=2)
 YES = frozenset({"yes", "yes please", "y", "ja", "oui", "si", "sí"})
 NO = frozenset({"no", "no thanks", "n", "nope", "nein", "non", "cancel", "stop"})
+ANSWER = "answer to a question"  # what the inbox calls words that were answered, once that begins
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A command that somebody decided about, and what is to be run for it."""
+    """What a message decides: what is to be run, about what, and what the inbox calls that.
+
+    Where it `begins` nothing, it may be run twice.
+    """
 
     command: Command
-    run: Run
-    confirmed: bool
+    run: Run = field(repr=False)  # it may hold a passphrase
+    begins: str = ""
+    about: str = ""
 
 
 class Confirmations:
-    """What each person was asked and has not answered yet."""
+    """What each person was asked and has not said yes to."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
@@ -40,9 +58,106 @@ class Confirmations:
             return None
         said = message.body.strip(" .!").casefold()
         if said in YES:
-            return Decision(waiting[0], waiting[1], confirmed=True)
-        return Decision(waiting[0], _leave_it, confirmed=False) if said in NO else None
+            return Decision(waiting[0], waiting[1], begins=waiting[0].name)
+        return Decision(waiting[0], _leave_it) if said in NO else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question as the vault keeps it: never what was answered, only by which event.
+
+    Its time is that of the asked person's homeserver, like that of the answer.
+    """
+
+    command: str
+    about: str
+    since: str
+    until: str
+    answered_by: str = ""
+    answered_at: str = ""
+
+    def is_for(self, message: RoomMessage) -> bool:
+        """Whether this message is its answer, or was said while it waited for one."""
+        if message.sent_at < datetime.fromisoformat(self.since):
+            return False
+        if not self.answered_by or self.answered_by == message.event_id:
+            return True
+        return message.sent_at < datetime.fromisoformat(self.answered_at)
+
+    def is_late(self, message: RoomMessage, now: datetime) -> bool:
+        """Whether its time is over, or something else was the answer."""
+        return bool(self.answered_by) or max(message.sent_at, now) > datetime.fromisoformat(
+            self.until
+        )
+
+
+class Questions:
+    """Which words each person was asked for.
+
+    What is said next in the room is the answer, or nothing: it never gets to the model, to the
+    vault or to what is overheard, whether it comes in time, late, or out of order because its key
+    did. So the last question of each room is kept, with when it was answered.
+    """
+
+    def __init__(self, commands: Sequence[Command], prefix: str, now: Callable[[], datetime]):
+        self._commands = commands
+        self._prefix = prefix
+        self._now = now
+
+    async def ask(
+        self, vault: Vault, room_id: str, command: Command, question: Question, asking: RoomMessage
+    ) -> None:
+        """Wait in this room for the words that `question` asks for, because of that message."""
+        until = max(asking.sent_at, self._now()) + WITHIN_FOR_WORDS
+        since = asking.sent_at.isoformat()
+        asked = _Asked(command.name, question.about, since, until.isoformat())
+        await _keep(vault, room_id, asked)
+
+    async def decided(
+        self, vault: Vault, message: RoomMessage, *, ordered: bool
+    ) -> Decision | None:
+        """What a message is to what was asked in its room, if anything; a command ends that."""
+        asked = await _asked(vault, message.room_id)
+        if asked is None or not asked.is_for(message):
+            return None
+        if not asked.answered_by:
+            await _keep(vault, message.room_id, _answered(asked, message))
+        if ordered:
+            return None
+        command = named(asked.command, self._commands)
+        assert command is not None and command.answered is not None, "only such commands ask"
+        if asked.is_late(message, self._now()):
+            return Decision(command, partial(_reply, too_late(command.name, self._prefix)))
+        if message.body.strip(" .!").casefold() == CANCEL:
+            return Decision(command, partial(_reply, CANCELLED))
+        run = partial(_answer, command.answered, message.body)
+        return Decision(command, run, begins=ANSWER, about=asked.about)
+
+
+async def _asked(vault: Vault, room_id: str) -> _Asked | None:
+    kept = await vault.setting(_setting(room_id))
+    return None if kept is None else _Asked(**json.loads(kept))
+
+
+async def _keep(vault: Vault, room_id: str, asked: _Asked) -> None:
+    await vault.set_setting(_setting(room_id), json.dumps(asdict(asked)))
+
+
+def _setting(room_id: str) -> str:
+    return f"question {room_id}"
+
+
+def _answered(asked: _Asked, message: RoomMessage) -> _Asked:
+    return replace(asked, answered_by=message.event_id, answered_at=message.sent_at.isoformat())
+
+
+async def _answer(answered: Answered, answer: str, context: CommandContext) -> Said:
+    return await answered(context, answer)
+
+
+async def _reply(text: str, context: CommandContext) -> Reply:
+    return Reply(text)
 
 
 async def _leave_it(context: CommandContext) -> Reply:
-    return Reply(replies.NOTHING_ERASED)
+    return Reply(forget_words.NOTHING_ERASED)

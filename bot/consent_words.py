@@ -5,7 +5,7 @@ from datetime import datetime
 
 from bot.memory_words import listed
 from bot.preferences import Mode
-from bot.replies import link
+from bot.replies import linked
 from storage import WAITS, Memory
 
 Former = Mapping[int, str]
@@ -170,7 +170,7 @@ def _origin(one: Memory) -> str:
     until = f"until {_day(one.created_at + WAITS)}"
     if not (one.source_room_id and one.source_event_id):
         return until
-    return f"from [this message]({link(one.source_room_id, one.source_event_id)}), {until}"
+    return f"from {linked('this message', one.source_room_id, one.source_event_id)}, {until}"
 
 
 def _day(moment: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Protocol
 
 from bot.completions import ChatMessage, Completion, Tool, ToolCall
@@ -90,18 +91,16 @@ def joined(first: Completion | None, second: Completion) -> Completion:
         prompt_tokens=_sum(first.prompt_tokens, second.prompt_tokens),
         completion_tokens=_sum(first.completion_tokens, second.completion_tokens),
         truncated=second.truncated,
+        provider=second.provider,
     )
 
 
 def costing(answer: Completion, more: Completion) -> Completion:
     """An answer with what another request for it cost."""
-    return Completion(
-        text=answer.text,
-        model=answer.model,
-        tool_calls=answer.tool_calls,
+    return replace(
+        answer,
         prompt_tokens=_sum(answer.prompt_tokens, more.prompt_tokens),
         completion_tokens=_sum(answer.completion_tokens, more.completion_tokens),
-        truncated=answer.truncated,
     )
 
 

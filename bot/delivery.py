@@ -1,7 +1,7 @@
 """A reply on its way into a room: split into parts, growing by edits on a ramp, sent once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Protocol
@@ -12,6 +12,7 @@ from bot.growing import Growing
 from bot.messages import Device, Outgoing, Reply, Room, RoomKind, RoomMessage, Standing
 from bot.splitting import split_text
 from bot.tasks import task_group
+from storage import VaultGone
 
 GRACE = 0.15  # seconds; an answer that is complete by then needs no edit at all
 RAMP = (1.0, 2.0, 4.0, 5.0)  # seconds between edits, the last one repeated (homeserver limits)
@@ -29,6 +30,22 @@ class Outlet(Protocol):
 
     async def typing(self, room_id: str, *, active: bool) -> None:
         """Show or hide that the bot is typing."""
+        ...
+
+
+class Keeping(Protocol):
+    """Where an answer is kept before it is sent, as long as its person has one."""
+
+    async def keep(self, answer: Answer) -> None:
+        """Keep the finished answer."""
+        ...
+
+    def ensure(self) -> None:
+        """Raise VaultGone where nothing of it may be shown any more."""
+        ...
+
+    async def orphaned(self, event_ids: Sequence[str]) -> None:
+        """See to it that what was shown of it leaves the room."""
         ...
 
 
@@ -135,28 +152,33 @@ class Delivery:
         answers: AsyncIterator[str | Answer],
         to: Address,
         *,
-        keep: Callable[[Answer], Awaitable[None]],
+        keeping: Keeping,
         recovered: bool,
     ) -> tuple[Answer, list[str]]:
         """Send an answer as it grows; returns it and the event ids of its parts.
 
-        The finished answer is given to `keep` before it is sent. After a crash the text before it
+        The finished answer is kept before it is sent; once it can't be, nothing more is shown and
+        what was is taken back. After a crash the text before it
         may be half sent under the same transaction ids. Then nothing is streamed: the finished
         text is sent, and edited into what may stand there.
         """
         growing = Growing()
-        parts = _Parts(self._outlet, to)
-        async with task_group() as tasks:
-            typing = tasks.create_task(self._keep_typing(to.room_id))
-            tasks.create_task(growing.read(answers))
-            if not recovered:
-                await self._ramp_up(growing, parts)
-            await growing.done.wait()
-            if growing.succeeded:
-                await keep(growing.answer())
-            await parts.finish(growing, edit_anyway=recovered)
-            typing.cancel()
-        return growing.answer(), parts.event_ids
+        parts = _Parts(self._outlet, to, ensure=keeping.ensure)
+        try:
+            async with task_group() as tasks:
+                typing = tasks.create_task(self._keep_typing(to.room_id))
+                tasks.create_task(growing.read(answers))
+                if not recovered:
+                    await self._ramp_up(growing, parts)
+                await growing.done.wait()
+                if growing.succeeded:
+                    await keeping.keep(growing.answer())
+                await parts.finish(growing, edit_anyway=recovered)
+                typing.cancel()
+            return growing.answer(), parts.event_ids
+        except VaultGone:
+            await keeping.orphaned(parts.event_ids)
+            raise
 
     async def _ramp_up(self, growing: Growing, parts: "_Parts") -> None:
         await growing.started.wait()
@@ -185,9 +207,17 @@ class Delivery:
 class _Parts:
     """The events that hold a growing text: which part stands in which event, and how it reads."""
 
-    def __init__(self, outlet: Outlet, to: Address, event_ids: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        outlet: Outlet,
+        to: Address,
+        event_ids: Sequence[str] = (),
+        *,
+        ensure: Callable[[], None] = lambda: None,
+    ) -> None:
         self._outlet = outlet
         self._to = to
+        self._ensure = ensure
         self._shown = ["" for _ in event_ids]
         self._edits = 0
         self.event_ids = list(event_ids)
@@ -216,6 +246,7 @@ class _Parts:
         state = text if finished else text + "\0live"
         if number < len(self._shown) and self._shown[number] == state:
             return
+        self._ensure()
         if number == len(self.event_ids):
             new = _outgoing(self._to, text, f"part {number}", generated=True)
             self.event_ids.append(await self._outlet.send(replace(new, live=not finished)))

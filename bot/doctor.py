@@ -45,6 +45,7 @@ async def examine(
     *,
     homeserver: Probe,
     gateway: Probe,
+    evidence: Probe | None = None,
     embeddings: Probe | None = None,
     file: Path | None = None,
 ) -> list[Finding]:
@@ -58,6 +59,7 @@ async def examine(
         *(Finding(Level.WARN, what, remedy) for so, what, remedy in _choices(config) if so),
         await _asked(homeserver, "homeserver"),
         await _asked(gateway, "gateway"),
+        *([await _asked(evidence, "gateway")] if evidence else []),
         *([await _asked(embeddings, "gateway.embedding_model")] if embeddings else []),
     ]
     return sorted(findings, key=lambda finding: list(Level).index(finding.level))
@@ -177,6 +179,11 @@ def _choices(config: Config) -> tuple[tuple[bool, str, str], ...]:
             not privacy.jurisdiction,
             "!privacy can't say whose law applies.",
             "Set privacy.jurisdiction.",
+        ),
+        (
+            not privacy.backup_retention,
+            "Nobody is told how long backups of what they had forgotten are kept.",
+            "Set privacy.backup_retention.",
         ),
         (not access.users, "Nobody but operators may talk with the bot.", "Set access.users."),
         (

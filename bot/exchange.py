@@ -2,14 +2,18 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
 from bot import replies
 from bot.access import Chat, Order
+from bot.asking_words import INTERRUPTED as ANSWER_INTERRUPTED
 from bot.assistant import Assistant
 from bot.changes import Changes
 from bot.chatting import Chats, Exchange
 from bot.command import Command, Line, Run
+from bot.confirmations import ANSWER, Decision
 from bot.delivery import Delivery, address
 from bot.greeting import Greeting
 from bot.journal import Journal
@@ -37,7 +41,6 @@ from storage import Storage, StorageFailure, Vault
 log = logging.getLogger(__name__)
 
 OfSomebody = RoomMessage | Undecryptable | Invite | Accepted | Forgotten
-ERASING = "forget everything"  # what the inbox calls a confirmed erasure that has begun
 
 
 class Exchanges:
@@ -77,9 +80,13 @@ class Exchanges:
         self._now = now
         self._changes = Changes(storage)
 
-    def overhear(self, message: RoomMessage, room: Room) -> None:
-        """Let what is said in a shared room be context there, in RAM."""
-        self._assistant.overhear(message, room)
+    async def overhear(self, message: RoomMessage, room: Room) -> None:
+        """Let what is said in a shared room be context there, in RAM; the answer to a question not.
+
+        The room was a direct chat when that was asked.
+        """
+        if await self._answer(message, Chat()) is None:
+            self._assistant.overhear(message, room)
 
     async def carry_out(self, message: RoomMessage, room: Room, wanted: Order | Chat) -> None:
         """Run the command or answer, in the sender's vault; send and record it."""
@@ -87,6 +94,10 @@ class Exchanges:
         if begun is not None:
             return await self._interrupted(message, room, begun)
         if message.standing is Standing.CHANGED:
+            answer = await self._answer(message, wanted)
+            if answer is not None:  # it may be a passphrase: refused like its command
+                wanted = Order(Line(answer.command.name, ""), answer.command)
+                message = replace(message, body="")
             return await self._without_memory(message, room, wanted)
         await self._resumed(message, {"identity": "known"})
         async with own_vault(message, self._storage) as vault:
@@ -127,11 +138,12 @@ class Exchanges:
         await self.record(message, done, finishes=message.event_id)
 
     async def _carry_out(self, exchange: Exchange, wanted: Order | Chat, vault: Vault) -> None:
-        decision = self._orders.decided(exchange.message)
+        decision = await self._orders.decided(exchange.message, wanted, vault)
         if decision is not None:
-            if decision.confirmed:
-                await self._storage.inbox.begin(exchange.message.event_id, ERASING)
-            line = Line(decision.command.name, "")
+            if decision.begins:
+                await self._storage.inbox.begin(exchange.message.event_id, decision.begins)
+            exchange.message = replace(exchange.message, body="")  # it may be a passphrase
+            line = Line(decision.command.name, decision.about)
             await self._order(exchange, decision.command, line, decision.run)
         elif isinstance(wanted, Chat):
             await self._chat(exchange, wanted, vault)
@@ -143,14 +155,21 @@ class Exchanges:
             await self._storage.inbox.begin(exchange.message.event_id, wanted.command.name)
             await self._order(exchange, wanted.command, wanted.line, wanted.command.run)
 
+    async def _answer(self, message: RoomMessage, wanted: Order | Chat) -> Decision | None:
+        """What answers a question where it is not carried out; a damaged vault has asked none."""
+        with suppress(StorageFailure):
+            async with known_vault(message, self._storage) as vault:
+                if vault is not None:
+                    return await self._orders.decided(message, wanted, vault)
+        return None
+
     async def _interrupted(self, message: RoomMessage, room: Room, begun: str) -> None:
         """Say that a crash came in between; the same transaction id, so not after a reply."""
         text = replies.interrupted(begun, self._repertoire.prefix)
         cut = Effect(Action.MESSAGE_ANSWERED, Outcome.INTERRUPTED, "", {"command": begun})
-        if begun == ERASING and not await self._storage.vaults.exists(message.sender):
-            text = replies.ERASED_MEANWHILE
-        text = INTERRUPTED.get(begun, text)
-        await self._delivery.send(Reply(text), address(message, room))
+        text = {**INTERRUPTED, ANSWER: ANSWER_INTERRUPTED}.get(begun, text)
+        here = address(replace(message, body=""), room)  # it may be a passphrase
+        await self._delivery.send(Reply(text), here)
         await self.record(message, cut, finishes=message.event_id)
 
     async def _order(self, exchange: Exchange, command: Command, line: Line, run: Run) -> None:

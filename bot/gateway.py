@@ -9,18 +9,21 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from bot.completions import ChatMessage, Completion, Tool
 from bot.errors import ConfigError, GatewayError
+from bot.evidence import Observation
+from bot.gateway_check import Check, check
 from bot.gateway_embeddings import Embeddings
+from bot.gateway_evidence import Question, Watch
 from bot.gateway_faults import Fault, FaultError, Kind, connection_kind, fault_of
-from bot.gateway_http import arriving, chunks_of, departing, status_in
+from bot.gateway_http import Rules, arriving, chunks_of, departing, status_in
 from bot.gateway_patience import Ask, Breaker, Patience, next_try
 from bot.gateway_policy import PRESETS, extra_body, person_id
-from bot.gateway_wire import Answer, lists_model
+from bot.gateway_wire import Answer
 
 if TYPE_CHECKING:
     import openai
@@ -30,18 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LISTING = 20.0  # seconds for the list of models, which no server has to think about
-_CONCLUSIVE = frozenset(
-    {Kind.KEY, Kind.UNREACHABLE, Kind.SILENT, Kind.CERTIFICATE, Kind.REDIRECT, Kind.WITHHELD}
-)
 _END = object()
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What `confidant doctor` says about the gateway."""
-
-    ok: bool
-    sentence: str
 
 
 class Gateway:
@@ -56,6 +48,7 @@ class Gateway:
         patience: Patience = Patience(),  # noqa: B008  frozen, so it can be shared
         breaker: Breaker | None = None,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`base_url` is the settings' own, or the address of what "builtin" there stands for.
 
@@ -77,10 +70,12 @@ class Gateway:
         self._breaker = breaker or Breaker()
         self._clock = clock
         self._refused: dict[str, frozenset[str]] = {}  # fields that a model's server doesn't take
+        self._watch = Watch(settings, parts.path.rstrip("/"), now=now)
+        self._origin = f"{parts.scheme}://{parts.netloc}"
         self._client = self._connect(base_url, settings.api_key.get_secret_value() or "none")
         self._embeddings = Embeddings(
             settings.embedding_model,
-            self._policy,
+            admit=self._watch.admit,
             where=self._where,
             post=self._post_embeddings,
             log=self._log,
@@ -136,22 +131,25 @@ class Gateway:
     async def check(self, model: str | None = None) -> Check:
         """Whether the gateway answers and knows the model, in one sentence (`confidant doctor`)."""
         model = model or self.model
-        known = f"The model gateway at {self._where} answers and knows the model “{model}”."
-        try:
-            with _translated():
-                async with asyncio.timeout(_LISTING):
-                    listed = await self._client.get("/models", cast_to=object)
-            if lists_model(listed, model):
-                return Check(True, known)
-        except FaultError as error:
-            if error.fault.kind in _CONCLUSIVE:
-                return Check(False, error.fault.sentence(self._where, model))
-        try:  # some list nothing, or not everything that they serve: ask for one word
-            async with aclosing(self.stream([ChatMessage("user", "Say OK.")], model=model)) as said:
-                await anext(said)
-        except GatewayError as error:
-            return Check(False, str(error))
-        return Check(True, known)
+
+        async def listing() -> object:
+            return await self._ask(self._watch.questions[-1], _LISTING)
+
+        async def word() -> object:
+            asked = self.stream([ChatMessage("user", "Say OK.")], model=model)
+            async with aclosing(asked) as said:
+                return await anext(said)
+
+        return await check(model, self._where, listing=listing, word=word)
+
+    @property
+    def observation(self) -> Observation:
+        """What has been seen of the gateway so far."""
+        return self._watch.observation
+
+    async def look(self) -> None:
+        """Ask the gateway's program about itself; GatewayError where that breaks a promise."""
+        await self._watch.look(self._ask, self._where)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -161,8 +159,7 @@ class Gateway:
         self, messages: Sequence[ChatMessage], model: str, tools: Sequence[Tool], person: str
     ) -> Ask:
         try:
-            if self._policy.refuses(model):
-                raise FaultError(Fault(Kind.WITHHELD))
+            self._watch.admit(model)
             self._breaker.admit(self._clock())
         except FaultError as error:
             fault = error.fault
@@ -185,14 +182,14 @@ class Gateway:
                     stream_cls=_stream_class(),
                 )
         try:
-            chunks = chunks_of(stream)
-            while (chunk := await self._next(chunks, deadline, answer)) is not _END:
-                with _translated():
-                    piece = answer.take(chunk)
-                if piece:
-                    yield piece
-                if answer.full:
-                    break
+            async with aclosing(chunks_of(stream)) as chunks:
+                while (chunk := await self._next(chunks, deadline, answer)) is not _END:
+                    with _translated():
+                        piece = answer.take(chunk)
+                    if piece:
+                        yield piece
+                    if answer.full:
+                        break
         finally:
             await stream.close()
         if answer.empty or answer.filtered:
@@ -230,15 +227,21 @@ class Gateway:
 
     def _privacy(self, person: str) -> dict[str, Any]:
         """What is on every request, whatever it asks for."""
-        ids = {name: self._id(person, name) for name in self._policy.person_fields}
+        fields = self._policy.person_fields
+        ids = {name: person_id(self._person_key, person, name) for name in fields}
         return {**ids, **self._extra}
+
+    async def _ask(self, question: Question, seconds: float) -> object:
+        url = self._origin + question.path
+        with _translated():
+            async with asyncio.timeout(seconds):
+                if question.body is None:
+                    return await self._client.get(url, cast_to=object)
+                return await self._client.post(url, body=question.body, cast_to=object)
 
     async def _post_embeddings(self, body: dict[str, Any]) -> object:
         with _translated():
             return await self._client.post("/embeddings", body=body, cast_to=object)
-
-    def _id(self, person: str, name: str) -> str:
-        return person_id(self._person_key, person, name)
 
     def _connect(self, base_url: str, api_key: str) -> "openai.AsyncOpenAI":
         import openai  # noqa: PLC0415  here, so that `--help` doesn't wait for it
@@ -247,13 +250,15 @@ class Gateway:
         for name in ("openai", "httpx2", "httpcore2"):
             logging.getLogger(name).setLevel(logging.WARNING)
         patience = self._patience
+        policy, watch = self._policy, self._watch
+        rules = Rules(base_url, api_key, self._extra, policy.person_fields, watch.questions)
         http = openai.DefaultAsyncHttpxClient(
             trust_env=False,  # no proxies, not even for loopback, that nobody configured here
             follow_redirects=False,  # a 307 would carry the prompt to anywhere
             timeout=openai.Timeout(patience.silence, connect=patience.connect),
             event_hooks={
-                "request": [departing(base_url, api_key, self._extra, self._policy.person_fields)],
-                "response": [arriving],
+                "request": [departing(rules)],
+                "response": [arriving(watch.connected)],
             },
         )
         return openai.AsyncOpenAI(
@@ -261,13 +266,7 @@ class Gateway:
         )
 
     def _log(self, fault: Fault) -> None:
-        log.warning(
-            "gateway %s: %s, status %s, request %s",
-            self._where,
-            fault.kind,
-            fault.status or "-",
-            fault.request_id or "-",
-        )
+        log.warning("gateway %s: %s", self._where, fault.noted)
 
 
 def _stream_class() -> "type[openai.AsyncStream[object]]":

@@ -7,7 +7,6 @@ from typing import Any
 from bot.errors import GatewayError
 from bot.gateway_faults import Fault, FaultError, Kind
 from bot.gateway_patience import Breaker
-from bot.gateway_policy import Policy
 from bot.gateway_wire import encodable
 
 _MOST_NUMBERS = 16_384  # of one vector; no model gives more
@@ -22,15 +21,15 @@ class Embeddings:
     def __init__(
         self,
         model: str,
-        policy: Policy,
         *,
+        admit: Callable[[str], None],
         where: str,
         post: Post,
         log: Callable[[Fault], None],
         clock: Callable[[], float],
     ) -> None:
         self.model = model
-        self._refused = policy.refuses(model)
+        self._admit = admit
         self._where = where
         self._post = post
         self._log = log
@@ -43,8 +42,7 @@ class Embeddings:
         """One vector a text, all of the same length; asked for once, within so many seconds."""
         body = {"model": self.model, "input": [encodable(text) for text in texts], **privacy}
         try:
-            if self._refused:
-                raise FaultError(Fault(Kind.WITHHELD))
+            self._admit(self.model)
             self._breaker.admit(self._clock())
             vectors = await self._asked(body, len(texts), seconds)
         except FaultError as error:

@@ -33,6 +33,7 @@ class Kind(StrEnum):
     FILTERED = "filtered"
     REFUSED = "refused"
     WITHHELD = "withheld"
+    ELSEWHERE = "elsewhere"
     RESTING = "resting"
 
 
@@ -76,6 +77,9 @@ _SENTENCES: Mapping[Kind, str] = {
     "gateway, at gateway.preset and at gateway.extra_body.",
     Kind.WITHHELD: "I sent nothing to the model gateway: the request was not as private as "
     "gateway.preset demands. The operator can check gateway.preset and gateway.model.",
+    Kind.ELSEWHERE: "I sent nothing to the model gateway at {host}: my operator promises a model "
+    "that runs nearby, and {model} does not. The operator can read why in the log, and choose "
+    "another one with gateway.model.",
     Kind.RESTING: "The model gateway at {host} has not been working, so I'm giving it a moment. "
     "Please ask again in {again}.",
 }
@@ -90,6 +94,11 @@ class Fault:
     request_id: str = ""
     wait: float | None = None  # seconds the server asked for
     rejects: frozenset[str] = frozenset()  # optional fields that this server doesn't take
+
+    @property
+    def noted(self) -> str:
+        """What the log says."""
+        return f"{self.kind}, status {self.status or '-'}, request {self.request_id or '-'}"
 
     def sentence(self, host: str, model: str) -> str:
         """What the person reads."""

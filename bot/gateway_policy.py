@@ -24,7 +24,12 @@ class Policy:
 
     def refuses(self, model: str) -> bool:
         """Whether the model runs somewhere else than the gateway (Ollama's "name:120b-cloud")."""
-        return self.local_models_only and _CLOUD_MODEL.search(model) is not None
+        return self.local_models_only and is_cloud_model(model)
+
+
+def is_cloud_model(model: str) -> bool:
+    """Whether the name is that of a model which Ollama hands on to its makers' machines."""
+    return _CLOUD_MODEL.search(model) is not None
 
 
 # A gateway that isn't listed keeps its promises by contract or by how it is started (llama.cpp

@@ -78,6 +78,7 @@ class Answer:
         self.finished = False
         self._said: list[str] = []
         self._model = model
+        self._provider = ""
         self._finish = ""
         self._half = ""
         self._bytes = 0
@@ -110,6 +111,8 @@ class Answer:
             raise ValueError("a chunk that is not an object")
         if isinstance(model := chunk.get("model"), str) and _MODEL_NAME.fullmatch(model):
             self._model = model
+        if isinstance(provider := chunk.get("provider"), str):
+            self._provider = name_of(provider)
         if isinstance(usage := chunk.get("usage"), dict):
             self._usage = usage
         choices = chunk.get("choices")
@@ -125,6 +128,7 @@ class Answer:
             prompt_tokens=_count(self._usage.get("prompt_tokens")),
             completion_tokens=_count(self._usage.get("completion_tokens")),
             truncated=self.full or self._finish not in _WHOLE,
+            provider=self._provider,
         )
 
     def _take_choice(self, choice: Mapping[str, Any]) -> str:
@@ -182,6 +186,12 @@ class Answer:
         for number, call in enumerate(self._calls.values(), start=1):
             if call.name and _is_object(call.arguments or "{}"):
                 yield ToolCall(call.call_id or f"call_{number}", call.name, call.arguments or "{}")
+
+
+def name_of(given: str) -> str:
+    """A name that a gateway gives, as one word; "" where it is longer than any name."""
+    name = re.sub(r"[^A-Za-z0-9._:/]+", "-", given).strip("-")
+    return name if len(given) <= 80 else ""
 
 
 def lists_model(answer: object, model: str) -> bool:

@@ -149,6 +149,8 @@ class Handler:
         """Handle one event to its end; raises only what means that the bot must stop."""
         try:
             match event:
+                case RoomMessage() | Edit() if await self._is_forgotten(event):
+                    await self._deny(event)
                 case RoomMessage():
                     await self._message(event)
                 case Unfinished():
@@ -191,6 +193,17 @@ class Handler:
             lost = Effect(Action.MESSAGE_ANSWERED, Outcome.INTERRUPTED)
             await self._journal.of_somebody([lost], finishes=event.event_id)
 
+    async def _is_forgotten(self, event: RoomMessage | Edit) -> bool:
+        """Whether its sender had everything forgotten since: it may come late, or once more."""
+        said = event.message if isinstance(event, Edit) else event
+        return await self._storage.forgetting.is_before(said.sender, said.sent_at)
+
+    async def _deny(self, event: RoomMessage | Edit) -> None:
+        """Finish what is to be as if it had never been said: no vault, no answer, nobody's name."""
+        facts = {"reason": "before forgetting"}
+        denied = Effect(Action.MESSAGE_DENIED, Outcome.DENIED, facts=facts)
+        await self._journal.of_somebody([denied], finishes=event.event_id)
+
     async def _message(self, message: RoomMessage) -> None:
         if message.room_id == self._audit_room:
             return await self._storage.inbox.finish(message.event_id)
@@ -200,7 +213,7 @@ class Handler:
         match await self._intent(message, room):
             case Ignore():
                 await self._storage.inbox.finish(message.event_id)
-                self._exchanges.overhear(message, room)
+                await self._exchanges.overhear(message, room)
             case Refuse(why):
                 await self._refuse(message, room, why)
             case Order() | Chat() as wanted:

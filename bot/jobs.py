@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot.errors import AuditUnavailableError
-from storage import Inbox, Storage
+from storage import Storage
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +30,14 @@ class Job:
     run: Callable[[], Awaitable[None]]
 
 
-def inbox_sweep(inbox: Inbox, *, now: Callable[[], datetime]) -> Job:
-    """Once a day the inbox drops what was finished, and gives up what nobody can read, long ago."""
+def inbox_sweep(storage: Storage, *, now: Callable[[], datetime]) -> Job:
+    """Once a day it is dropped what was finished, nobody can read or was forgotten, long ago."""
+    inbox = storage.inbox
 
     async def sweep() -> None:
         before = now() - KEPT
         await inbox.sweep(before)
+        await storage.forgetting.sweep(before)
         if given_up := await inbox.give_up(before):
             log.warning(
                 "%d encrypted messages were given up: no key for them came in %d days",

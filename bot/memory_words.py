@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.replies import count, link, room_link
+from bot.replies import count, linked
 from storage import Memory, Revision, Said
 
 MOST = 10  # further messages and former texts of one memory that are shown, the newest
@@ -95,9 +95,8 @@ def detail(memory: Memory, history: History, *, now: datetime, prefix: str) -> s
     if memory.quote:
         lines.append(f"- your words: “{memory.quote}”")
     if memory.source_room_id and memory.source_event_id:
-        lines.append(
-            f"- from [this message]({link(memory.source_room_id, memory.source_event_id)})"
-        )
+        source = linked("this message", memory.source_room_id, memory.source_event_id)
+        lines.append(f"- from {source}")
     said, revisions = history.said[-MOST:], history.revisions[-MOST:]
     lines += [f"- said again {_place(one, 'there')}: “{one.quote}”" for one in said]
     lines += [_revision(one) for one in revisions]
@@ -111,14 +110,14 @@ def detail(memory: Memory, history: History, *, now: datetime, prefix: str) -> s
 
 
 def _place(one: Said, words: str) -> str:
-    return f"[{words}]({link(one.room_id, one.event_id)}) ({one.at:%Y-%m-%d %H:%M} UTC)"
+    return f"{linked(words, one.room_id, one.event_id)} ({one.at:%Y-%m-%d %H:%M} UTC)"
 
 
 def _revision(one: Revision) -> str:
     by = {"person": "you", "model": "what you said", "import": "an import"}[one.changed_by]
     source = ""
     if one.source_room_id and one.source_event_id:
-        source = f", from [this message]({link(one.source_room_id, one.source_event_id)})"
+        source = f", from {linked('this message', one.source_room_id, one.source_event_id)}"
     return f"- until {one.changed_at:%Y-%m-%d %H:%M} UTC, changed by {by}: “{one.text}”{source}"
 
 
@@ -181,7 +180,7 @@ def unpinned(number: int) -> str:
 def shared(number: int, room_id: str, prefix: str) -> str:
     """After `!memory share` in a shared room."""
     return (
-        f"I may now use memory {number} in [that room]({room_link(room_id)}), so its members can "
+        f"I may now use memory {number} in {linked('that room', room_id)}, so its members can "
         f"learn it from my answers. To take that back, type `{prefix}memory unshare {number}` "
         "there, or here for every room."
     )
@@ -200,7 +199,7 @@ def where_shared(memory: Memory, prefix: str) -> str:
     number, rooms = memory.memory_id, list(memory.shared_in)
     if memory.room_kind == "shared" and memory.source_room_id:
         rooms.insert(0, memory.source_room_id)
-    places = ", ".join(f"[this room]({room_link(one)})" for one in dict.fromkeys(rooms))
+    places = ", ".join(linked("this room", one) for one in dict.fromkeys(rooms))
     where = f"besides our direct chat, in {places}" if places else "in our direct chat alone"
     return (
         f"I use memory {number} {where}. To share it with a room, type "
@@ -228,12 +227,6 @@ def waits(number: int, prefix: str) -> str:
     )
 
 
-def forgotten(number: int, messages: int) -> str:
-    """After `!forget N`."""
-    with_it = f", and {count(messages, 'stored message', 'stored messages')} with it"
-    return f"Forgotten, also on disk: memory {number}{with_it if messages else ''}."
-
-
 def _lines(memories: Sequence[Memory], now: datetime) -> str:
     return "\n".join(f"- **{one.memory_id}** {one.text} *({_facts(one, now)})*" for one in memories)
 
@@ -253,7 +246,7 @@ def _facts(memory: Memory, now: datetime) -> str:
 def _scope(memory: Memory) -> str:
     if memory.room_kind != "shared" or not memory.source_room_id:
         return "direct chat"
-    return f"[a shared room]({room_link(memory.source_room_id)})"
+    return linked("a shared room", memory.source_room_id)
 
 
 def listed(numbers: Sequence[int]) -> str:

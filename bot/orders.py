@@ -1,22 +1,24 @@
 """A command that is obeyed: run in the sender's vault, answered where what it says belongs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from datetime import datetime
 from typing import Protocol
 
 from bot import replies
-from bot.access import PRIVATE
+from bot.access import PRIVATE, Chat, Order
 from bot.assistant import Assistant
 from bot.chatting import Exchange, Record
 from bot.command import Command, CommandContext, Confirmation, Line, Run
-from bot.confirmations import Confirmations, Decision
+from bot.confirmations import Confirmations, Decision, Questions
 from bot.consent import Consent
 from bot.delivery import Address, Delivery, address
 from bot.errors import UsageError
-from bot.messages import Reply, RoomKind, RoomMessage, Where
+from bot.messages import Attachment, Reply, RoomKind, RoomMessage, Where
 from bot.private_talk import PrivateTalk
+from bot.progress import Progress
+from bot.receipts import Receipts
 from bot.repertoire import Repertoire
-from storage import Destroyed, Storage
+from storage import EVERYWHERE, Erased, Going, Named, Storage, Vault
 
 
 class DirectRooms(Protocol):
@@ -26,9 +28,19 @@ class DirectRooms(Protocol):
         """The encrypted direct chat with exactly this person, never the room `besides`."""
         ...
 
+    async def direct_rooms(self, user_id: str, *, besides: str) -> list[str]:
+        """Every encrypted direct chat with exactly this person."""
+        ...
+
+    async def attachment(
+        self, room_id: str, event_id: str, *, senders: Set[str], limit: int
+    ) -> Attachment:
+        """The encrypted file that one of these people sent; AttachmentError says why it is none."""
+        ...
+
 
 class Orders:
-    """Carries out commands; keeps the questions that wait for a yes."""
+    """Carries out commands; keeps the questions that wait for a yes, or for words."""
 
     def __init__(
         self,
@@ -40,6 +52,7 @@ class Orders:
         consent: Consent,
         private: PrivateTalk,
         repertoire: Repertoire,
+        receipts: Receipts,
         delivery: Delivery,
         audit_room: str,
         now: Callable[[], datetime],
@@ -51,13 +64,19 @@ class Orders:
         self._consent = consent
         self._private = private
         self._repertoire = repertoire
+        self._receipts = receipts
         self._delivery = delivery
         self._audit_room = audit_room
         self._confirmations = Confirmations(now)
+        self._questions = Questions(repertoire.commands, repertoire.prefix, now)
 
-    def decided(self, message: RoomMessage) -> Decision | None:
+    async def decided(
+        self, message: RoomMessage, wanted: Order | Chat, vault: Vault
+    ) -> Decision | None:
         """What a message decides of what its sender was asked, if anything."""
-        return self._confirmations.decided(message)
+        ordered = isinstance(wanted, Order) or bool(wanted.private)
+        answer = await self._questions.decided(vault, message, ordered=ordered)
+        return self._confirmations.decided(message) or answer
 
     async def direct(self, person: str, transaction: str, question: str = "") -> Address:
         """The direct chat with somebody, as the place of a reply."""
@@ -75,9 +94,11 @@ class Orders:
         await record(exchange, reply.effects)
         if command.name == PRIVATE and reply.effects:  # it began, or ended
             self._private.forget(exchange.message.sender, exchange.room.room_id)
-        await self._delivery.send(reply, to)
+        sent = await self._delivery.send(reply, to)
         if to.room_id != here.room_id:
             await self._delivery.send(Reply(replies.IN_DIRECT_CHAT), here)
+        if exchange.erased is not None:
+            await self._receipts.given(exchange.erased, sent[0])
         if exchange.vault is not None:
             await self._consent.settle(exchange.vault)
 
@@ -85,14 +106,18 @@ class Orders:
         self, exchange: Exchange, command: Command, line: Line, run: Run, to: Address
     ) -> Reply:
         try:
-            result = await run(self._context(exchange, line))
+            result = await run(self._context(exchange, line, to))
         except UsageError as error:
             return Reply(str(error))
+        if isinstance(result, Reply):
+            return result
+        message, vault = exchange.message, exchange.vault
         if isinstance(result, Confirmation):
-            sender = exchange.message.sender
-            self._confirmations.ask(sender, to.room_id, command, result.proceed)
-            return Reply(result.text)
-        return result
+            self._confirmations.ask(message.sender, to.room_id, command, result.proceed)
+        else:
+            assert vault is not None, "nothing is asked about an erased vault"
+            await self._questions.ask(vault, to.room_id, command, result, message)
+        return Reply(result.text)
 
     async def _destination(self, exchange: Exchange, command: Command, here: Address) -> Address:
         """The direct chat for what is personal, the place of the question for the rest."""
@@ -101,21 +126,59 @@ class Orders:
         message = exchange.message
         return await self.direct(message.sender, message.event_id, message.body)
 
-    def _context(self, exchange: Exchange, line: Line) -> CommandContext:
+    def _context(self, exchange: Exchange, line: Line, to: Address) -> CommandContext:
         vault = exchange.vault
         assert vault is not None, "nothing runs in an erased vault"
 
-        async def erase() -> Destroyed:
-            exchange.vault = None
-            self._assistant.forget(exchange.message.sender)
-            self._private.forget(exchange.message.sender)
-            return await self._storage.vaults.destroy(exchange.message.sender)
+        async def erase() -> Reply:
+            exchange.erased = await self._erase(exchange)
+            return await self._receipts.reply(exchange.erased)
+
+        async def let_go(named: Named, going: Going) -> None:
+            self._drop(exchange.message.sender, named)
+            await self._storage.withdrawals.add(going.standing)
+
+        message = exchange.message
+
+        async def attachment(event_id: str, limit: int) -> Attachment:
+            senders = {message.sender, self._me}
+            room_id = message.room_id
+            return await self._rooms.attachment(room_id, event_id, senders=senders, limit=limit)
 
         return self._repertoire.context(
             line,
-            exchange.message,
+            message,
             exchange.room,
             personal=vault,
+            attachment=attachment,
+            own_details=lambda rows: self._storage.audit_log.own(rows, actor=message.sender),
             entries=lambda limit: self._storage.audit_log.details(vault, limit=limit),
+            disclosed=lambda: self._storage.audit_log.disclosed(vault),
             erase=erase,
+            let_go=let_go,
+            say=Progress(self._delivery, to).say,
         )
+
+    async def _erase(self, exchange: Exchange) -> Erased:
+        """Erase everything of a person; what they say after their yes is new."""
+        message, exchange.vault = exchange.message, None
+        chats = await self._rooms.direct_rooms(message.sender, besides=self._audit_room)
+        erased = await self._storage.forgetting.forget(
+            message.sender,
+            room_id=message.room_id,
+            event_id=message.event_id,
+            until=message.sent_at,
+            direct_rooms=sorted({message.room_id, *chats}),
+        )
+        self._assistant.forget(message.sender)
+        self._private.forget(message.sender)
+        return erased
+
+    def _drop(self, person: str, named: Named) -> None:
+        """Drop from RAM what somebody names to be forgotten; of a time or a room, all they said."""
+        windows = self._assistant.windows
+        if not named.everything_in:
+            return windows.forget(person, event_ids=named.event_ids)
+        room_id = "" if named.everything_in == EVERYWHERE else named.everything_in
+        windows.forget(person, room_id)
+        return self._private.forget(person, room_id)

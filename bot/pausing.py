@@ -5,16 +5,21 @@ person said before is used and nothing is kept, until an operator has compared e
 has had the known identity forgotten at the machine (`bot/known_identity.py`).
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 
+from bot import replies
 from bot.access import Chat, Once, Order
 from bot.assistant import cost
-from bot.command import Command, CommandContext, Confirmation
+from bot.command import Command, CommandContext
+from bot.completions import Completion
+from bot.config import Config
 from bot.delivery import Address, Delivery, address
-from bot.errors import UsageError
+from bot.errors import QuotaError, UsageError
 from bot.messages import Action, Effect, Fact, Outcome, Reply, Room, RoomMessage, Where
+from bot.progress import Progress
 from bot.repertoire import Repertoire
 from bot.unkept import PAUSED, Unkept
 
@@ -40,6 +45,28 @@ RESUMED = (
 )
 
 
+class Spending:
+    """What people cost in a day who have no vault to count it in; in RAM."""
+
+    def __init__(self) -> None:
+        self._day: date | None = None
+        self._tokens: Counter[str] = Counter()
+
+    def check(self, user_id: str, now: datetime, config: Config) -> None:
+        """Raise QuotaError where somebody has used up what the operator grants them in a day."""
+        if self._day != now.date():
+            self._day, self._tokens = now.date(), Counter()
+        limit = config.limits.tokens_per_day
+        if limit and self._tokens[user_id] >= limit:
+            raise QuotaError(replies.quota_spent(limit))
+
+    def add(self, user_id: str, now: datetime, spent: Completion) -> None:
+        """Count an answer."""
+        if self._day == now.date():
+            cost = (spent.prompt_tokens or 0) + (spent.completion_tokens or 0)
+            self._tokens[user_id] += cost
+
+
 class Pausing:
     """Carries out what can be done without a vault, and says what is paused."""
 
@@ -56,6 +83,7 @@ class Pausing:
         self._repertoire = repertoire
         self._now = now
         self._once = Once()
+        self._spending = Spending()
 
     async def carry_out(self, message: RoomMessage, room: Room, wanted: Order | Chat) -> Effect:
         """Answer, or run a command about nothing personal; returns what the audit log gets."""
@@ -64,7 +92,10 @@ class Pausing:
             await self._delivery.send(Reply(CHANGED), to.about("identity changed"))
         if isinstance(wanted, Chat):
             asked = replace(message, body=wanted.private) if wanted.private else message
-            answer = await self._unkept.answer(asked, room, to, called=PAUSED)
+            self._spending.check(message.sender, begun, self._repertoire.config)
+            person = message.sender  # not the pseudonym: whether it is them, nobody knows
+            answer = await self._unkept.answer(asked, room, to, called=PAUSED, person=person)
+            self._spending.add(message.sender, begun, answer.completion)
             facts: dict[str, Fact] = {**cost(answer, self._repertoire.processing)}
         elif wanted.command is None:
             await self._delivery.send(self._repertoire.unknown(wanted.line), to)
@@ -72,7 +103,8 @@ class Pausing:
         elif wanted.command.where is Where.DIRECT:
             return await self._refuse(message, room, to)
         else:
-            context = self._repertoire.impersonal(wanted.line, message, room)
+            say = Progress(self._delivery, to).say
+            context = self._repertoire.impersonal(wanted.line, message, room, say=say)
             facts = await self._run(wanted.command, context, to)
         took = round((self._now() - begun).total_seconds() * 1000)
         facts |= {"memory": "paused", "room": str(room.kind), "ms": took}
@@ -83,7 +115,7 @@ class Pausing:
             reply = await command.run(context)
         except UsageError as error:
             reply = Reply(str(error))
-        assert not isinstance(reply, Confirmation), "what needs a yes is about personal data"
+        assert isinstance(reply, Reply), "what has to be asked is about personal data"
         await self._delivery.send(reply, to)
         return {"command": command.name}
 

@@ -8,6 +8,7 @@ from bot.durations import brief, parse_duration
 from storage import Vault
 
 OFF = "off"
+_PRIVATE = "private "  # and a room id
 
 
 class Mode(StrEnum):
@@ -43,12 +44,12 @@ async def choose_retention(vault: Vault, chosen: timedelta | None) -> None:
 
 async def is_private(vault: Vault, room_id: str) -> bool:
     """Whether nothing is kept or learned of what the person says in a room."""
-    return await vault.setting(f"private {room_id}") == "on"
+    return await vault.setting(f"{_PRIVATE}{room_id}") == "on"
 
 
 async def choose_private(vault: Vault, room_id: str, *, private: bool) -> None:
     """Begin or end that."""
-    await vault.set_setting(f"private {room_id}", "on" if private else OFF)
+    await vault.set_setting(f"{_PRIVATE}{room_id}", "on" if private else OFF)
 
 
 async def wants_digest(vault: Vault) -> bool:
@@ -72,3 +73,36 @@ async def digest_since(vault: Vault) -> datetime | None:
 async def digest_sent(vault: Vault, until: datetime) -> None:
     """Keep until when the person was told everything."""
     await vault.set_setting("digest sent", until.isoformat())
+
+
+def is_of_private_room(name: str) -> bool:
+    """Whether a setting says of a room that nothing is kept of what is said there."""
+    return name.startswith(_PRIVATE)
+
+
+def is_choice(name: str, value: str) -> bool:
+    """Whether a setting is one that a person makes, with a value that can be made: for an import.
+
+    All others say how far something is that the bot does, and have no meaning elsewhere.
+    """
+    if name == "digest sent":
+        return _is_moment(value)
+    if name == "retention" and value != OFF:
+        return _is_duration(value)
+    if name == "digest" or is_of_private_room(name):
+        return value in ("on", OFF)
+    return (name, value) == ("retention", OFF) or (name == "memory.mode" and value in set(Mode))
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _is_duration(text: str) -> bool:
+    try:
+        return bool(parse_duration(text))
+    except ValueError:
+        return False

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.assistant import cost
+from bot.assistant import cost_and_names
 from bot.chatting import Exchange, check_quota
 from bot.config import Config
 from bot.delivery import Address
@@ -109,14 +109,17 @@ class PrivateTalk:
         message, room = exchange.message, exchange.room
         asked = replace(message, body=question) if question else message
         recent = self._windows.of(message.sender, room) if goes_on else ()
-        answer = await self._unkept.answer(asked, room, to, called=PRIVATE, recent=recent)
+        answer = await self._unkept.answer(
+            asked, room, to, called=PRIVATE, recent=recent, person=vault.pseudonym
+        )
+        vault.ensure()  # else it would be known again what was just forgotten
         if goes_on:
             self._windows.add(asked, room, answer.text)
         spent = answer.completion
         await vault.answers.count(
             spent.model, spent.prompt_tokens or 0, spent.completion_tokens or 0, at=self._now()
         )
-        return {"private": True, **cost(answer, self._processing)}
+        return {"private": True, **cost_and_names(answer, self._processing)}
 
     def forget(self, user_id: str, room_id: str = "") -> None:
         """Drop what somebody said in private, in one room or everywhere."""

@@ -16,6 +16,8 @@ class Processing:
     training: str  # never, opt-out or unknown
     retention: str
     builtin: bool
+    preset: str
+    backup_retention: str  # "" where the operator does not state it
 
     @property
     def memory_allowed(self) -> bool:
@@ -33,4 +35,6 @@ def processing(config: Config, *, gateway_host: str) -> Processing:
         training=config.privacy.gateway_training,
         retention=config.privacy.gateway_retention,
         builtin=config.gateway.base_url == BUILTIN,
+        preset=config.gateway.preset,
+        backup_retention=config.privacy.backup_retention,
     )

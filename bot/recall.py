@@ -52,11 +52,19 @@ class RoomWindows:
         if len(self._windows) > self._rooms:
             del self._windows[next(iter(self._windows))]
 
-    def forget(self, user_id: str) -> None:
-        """Drop what somebody said, everywhere."""
-        for room_id, window in self._windows.items():
-            kept = [one for one in window if one.sender != user_id]
-            self._windows[room_id] = deque(kept, maxlen=OVERHEARD)
+    def forget(
+        self, user_id: str, room_id: str = "", *, event_ids: Collection[str] | None = None
+    ) -> None:
+        """Drop what somebody said, in one room or everywhere; of that only these messages."""
+        for each, window in self._windows.items():
+            if room_id in ("", each):
+                kept = [
+                    one
+                    for one in window
+                    if one.sender != user_id
+                    or (event_ids is not None and one.event_id not in event_ids)
+                ]
+                self._windows[each] = deque(kept, maxlen=OVERHEARD)
 
     def amend(self, room_id: str, event_id: str, sender: str, text: str) -> None:
         """Put other words in the place of a message, if it is its sender who does that."""

@@ -5,12 +5,24 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot import replies
-from bot.command import Command, CommandContext, Entries, Identify, Line
+from bot.command import (
+    Command,
+    CommandContext,
+    Disclosed,
+    Entries,
+    Evidence,
+    FetchFile,
+    Identify,
+    LetGo,
+    Line,
+    OwnDetails,
+    Say,
+)
 from bot.commands import nearest
 from bot.config import Config
-from bot.messages import Reply, Room, RoomMessage
+from bot.messages import Attachment, Reply, Room, RoomMessage
 from bot.processing import Processing
-from storage import AuditEntry, Destroyed, Vault
+from storage import AuditDetail, AuditEntry, Fields, Going, Named, Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +32,7 @@ class Repertoire:
     commands: tuple[Command, ...]
     config: Config
     processing: Processing
+    evidence: Evidence
     identity: Identify
     now: Callable[[], datetime]
 
@@ -33,10 +46,22 @@ class Repertoire:
         near = nearest(line.name, self.commands)
         return Reply(replies.unknown_command(line.name, near, self.prefix))
 
-    def impersonal(self, line: Line, message: RoomMessage, room: Room) -> CommandContext:
+    def impersonal(
+        self, line: Line, message: RoomMessage, room: Room, *, say: Say
+    ) -> CommandContext:
         """What a command can reach where nothing personal may be reached."""
         return self.context(
-            line, message, room, personal=None, entries=_no_entries, erase=_no_erasure
+            line,
+            message,
+            room,
+            personal=None,
+            entries=_no_entries,
+            disclosed=_nothing_disclosed,
+            erase=_no_erasure,
+            let_go=_nothing_to_let_go,
+            say=say,
+            attachment=_no_file,
+            own_details=_no_details,
         )
 
     def context(
@@ -47,7 +72,12 @@ class Repertoire:
         *,
         personal: Vault | None,
         entries: Entries,
-        erase: Callable[[], Awaitable[Destroyed]],
+        disclosed: Disclosed,
+        erase: Callable[[], Awaitable[Reply]],
+        let_go: LetGo,
+        say: Say,
+        attachment: FetchFile,
+        own_details: OwnDetails,
     ) -> CommandContext:
         """What a command can reach of the asker's own and of the bot's."""
         return CommandContext(
@@ -58,9 +88,15 @@ class Repertoire:
             prefix=self.prefix,
             config=self.config,
             processing=self.processing,
+            evidence=self.evidence,
             entries=entries,
+            disclosed=disclosed,
             erase=erase,
+            let_go=let_go,
             identity=self.identity,
+            say=say,
+            attachment=attachment,
+            own_details=own_details,
             commands=self.commands,
             now=self.now,
         )
@@ -70,5 +106,21 @@ async def _no_entries(limit: int) -> Sequence[tuple[int, AuditEntry]]:
     return ()
 
 
-async def _no_erasure() -> Destroyed:
+async def _nothing_disclosed() -> Sequence[tuple[int, AuditDetail]]:
+    return ()
+
+
+async def _no_erasure() -> Reply:
     raise AssertionError("nothing is erased where nothing personal may be reached")
+
+
+async def _nothing_to_let_go(named: Named, going: Going) -> None:
+    raise AssertionError("nothing is forgotten where nothing personal may be reached")
+
+
+async def _no_file(event_id: str, limit: int) -> Attachment:
+    raise AssertionError("no file is taken where nothing personal may be reached")
+
+
+async def _no_details(details: Sequence[Fields]) -> Sequence[Fields]:
+    return ()

@@ -4,11 +4,11 @@ Functions where something is filled in, names where nothing is. What a person re
 from the model or from an error's own text.
 """
 
+import re
 from collections.abc import Sequence
-from datetime import datetime
 
 from bot.command import Command
-from storage import Counts, Destroyed
+from storage import Counts
 
 NOT_ALLOWED = (
     "I answer only people whom my operator has listed, and you are not among them yet. "
@@ -46,12 +46,6 @@ TOO_LONG = (
 )
 TOO_FAST = "That was more than I may take in a minute. Please wait a moment, then send it again."
 IN_DIRECT_CHAT = "That is about you, so I have answered in our direct chat."
-ERASED_MEANWHILE = (
-    "I was stopped while I erased what I held about you. The erasure was finished when I came "
-    "back: the key of your vault was overwritten on disk and its files were removed. Nothing of "
-    "yours is left with me."
-)
-NOTHING_ERASED = "Nothing was erased."
 NO_ENTRIES = "There is no audit entry about you yet."
 TRUNCATED = "\n\n*(The model stopped before the end of its answer.)*"
 SILENT_MODEL = "The model gave an empty answer. Please ask again, perhaps in other words."
@@ -128,11 +122,6 @@ def text_wanted(prefix: str, line: str) -> str:
     return f"The text is missing. Type it like this: `{prefix}{line}`."
 
 
-def export_usage(prefix: str) -> str:
-    """`!export` with something that it does not take."""
-    return f"Type `{prefix}export`, with nothing behind it: the file holds everything."
-
-
 def audit_usage(prefix: str, most: int) -> str:
     """`!audit` with something that it does not take."""
     return (
@@ -140,67 +129,15 @@ def audit_usage(prefix: str, most: int) -> str:
     )
 
 
-def forget_usage(prefix: str, given: str) -> str:
-    """`!forget` with something that it does not take."""
-    wrong = f"“{given}” is nothing that I can forget. " if given else ""
-    return (
-        f"{wrong}Type `{prefix}forget 3` for memory 3 and the message that it came from "
-        f"(`{prefix}memory` lists them), or `{prefix}forget everything`."
-    )
+def linked(words: str, room_id: str, event_id: str = "") -> str:
+    """Words as a matrix.to link to a room or an event of it (Matrix spec, matrix.to navigation).
 
-
-def forget_everything(counts: Counts, prefix: str) -> str:
-    """What would go, before it goes."""
-    return (
-        f"This erases everything that I hold about you: {holdings(counts)}. Your encrypted vault "
-        "is destroyed with its key; I can't bring it back. "
-        f"To keep a copy first, type `{prefix}export`, then `{prefix}forget everything` again.\n\n"
-        "Answer **yes** within two minutes to go on; anything else leaves it as it is."
-    )
-
-
-def forgotten(destroyed: Destroyed, at: datetime, prefix: str) -> str:
-    """The receipt."""
-    return (
-        f"**Done: everything is forgotten.** Receipt, {at:%Y-%m-%d %H:%M:%S} UTC: "
-        f"{count(destroyed.memories, 'memory', 'memories')} and "
-        f"{count(destroyed.turns, 'stored message', 'stored messages')} erased; the key of your "
-        "vault was overwritten on disk and its files were removed.\n\n"
-        "What I cannot erase: the messages in this room, which lie encrypted on the homeservers "
-        "and devices of its members (you can remove them in your client), nor the keys to them, "
-        "which every member's device holds, mine included; what the model's "
-        f"gateway may keep (`{prefix}privacy` says what it promises); and copies in backups that "
-        "my operator made before, until they are deleted. If you write to me again, I start from "
-        "nothing."
-    )
-
-
-def exported(counts: Counts, size: int) -> str:
-    """Sent with the export."""
-    return (
-        f"Here is everything that I hold about you: {holdings(counts)}. The file "
-        f"({size / 1000:.1f} kB) is encrypted for this chat; once saved, it is yours to guard."
-    )
-
-
-def export_too_large(size: int, limit: int, prefix: str) -> str:
-    """`!export` of more than can be sent."""
-    return (
-        f"Your export would have {size / 1_000_000:.1f} MB, and I send files of up to "
-        f"{limit // 1_000_000} MB, so I have sent nothing. Everything is kept as it was. Erase "
-        f"what you no longer need (`{prefix}memory` lists it, `{prefix}forget N` erases a memory "
-        f"with its message), then type `{prefix}export` again."
-    )
-
-
-def link(room_id: str, event_id: str) -> str:
-    """A matrix.to link to one event (Matrix spec, matrix.to navigation)."""
-    return f"https://matrix.to/#/{room_id}/{event_id}"
-
-
-def room_link(room_id: str) -> str:
-    """A matrix.to link to a room."""
-    return f"https://matrix.to/#/{room_id}"
+    What was imported was said in no room of Matrix, or claims one: then they stay mere words.
+    """
+    place = f"{room_id}/{event_id}" if event_id else room_id
+    if not re.fullmatch(r"![^\s()<>\[\]`]+", place):
+        return words
+    return f"[{words}](https://matrix.to/#/{place})"
 
 
 def count(number: int, one: str, many: str) -> str:

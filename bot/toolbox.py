@@ -158,8 +158,10 @@ class Toolbox:
         """Save and forget what is to be; every part may be done again after a crash.
 
         What is alike is looked for and then written: of one person, for one answer after the other.
+        Of a message that was forgotten meanwhile nothing is saved.
         """
         async with self.place.vault.memories.settling:
+            await self.place.vault.turns.ensure(self.place.message.event_id)
             outcomes = [await self._settled(number, kept) for number, kept in self._changes]
             forgotten = await self._forgotten()
         maybe = self._maybe_forgotten_before() and not forgotten

@@ -43,11 +43,17 @@ class Unkept:
         to: Address,
         *,
         called: str,
+        person: str,
         recent: Sequence[Turn] = (),
     ) -> Answer:
-        """Answer a message and send that; `recent` is what the model sees besides."""
+        """Answer a message and send that; `recent` is what the model sees besides.
+
+        `person` is what the gateway's id of the asker is made of.
+        """
         await self._storage.inbox.begin(message.event_id, called)
         private = called == PRIVATE
-        answering = self._assistant.answer(message, room, None, private=private, recent=recent)
+        answering = self._assistant.answer(
+            message, room, None, private=private, recent=recent, person=person
+        )
         async with aclosing(answering) as answers:
             return await self._delivery.send_whole(answers, to)

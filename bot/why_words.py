@@ -1,6 +1,6 @@
 """What `!why` says: on what an answer rested, and who wrote it."""
 
-from bot.replies import count, link
+from bot.replies import count, linked
 from storage import Basis, Memory, Turn
 
 BEGINNING = 100  # characters of an earlier message
@@ -37,7 +37,7 @@ def arguments_not_taken(prefix: str) -> str:
 
 
 def _head(answer: Turn) -> str:
-    this = f"[This answer]({link(answer.room_id, answer.event_id)})"
+    this = linked("This answer", answer.room_id, answer.event_id)
     return f"{this} of {answer.said_at:%Y-%m-%d %H:%M} UTC was given with:"
 
 
@@ -65,7 +65,7 @@ def _turn(turn: Turn) -> str:
     text = " ".join(turn.text.split())
     text = text if len(text) <= BEGINNING else f"{text[:BEGINNING].rstrip()}…"
     at = f"{turn.said_at:%Y-%m-%d %H:%M} UTC"
-    return f"- [{at}]({link(turn.room_id, turn.event_id)}), {who}: “{text}”"
+    return f"- {linked(at, turn.room_id, turn.event_id)}, {who}: “{text}”"
 
 
 def _recent(basis: Basis) -> str:
@@ -77,8 +77,9 @@ def _recent(basis: Basis) -> str:
 
 def _model(answer: Turn) -> str:
     model = f"“{answer.model}”" if answer.model else "not told"
+    provider = f" · **Provider:** {answer.provider}" if answer.provider else ""
     return (
-        f"**Model:** {model}, as the gateway names it · **Gateway:** "
+        f"**Model:** {model}, as the gateway names it{provider} · **Gateway:** "
         f"{answer.gateway_host or 'not told'} · **Tokens:** {_tokens(answer.prompt_tokens)} for "
         f"the question with all that, {_tokens(answer.completion_tokens)} for the answer"
     )

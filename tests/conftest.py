@@ -1,6 +1,42 @@
-"""Settings of the whole suite."""
+"""Settings of the whole suite, and the browser that tests of pages share."""
 
+import io
+import logging
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
+
+from tests.browser import Chromium, Page, browser, tab
 
 settings.register_profile("confidant", deadline=None)  # these machines are noisy
 settings.load_profile("confidant")
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    """What is logged, with every global that logging is made of put back afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    hooks = (sys.excepthook, threading.excepthook, sys.unraisablehook)
+    with warnings.catch_warnings():
+        yield io.StringIO()
+    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
+    root.handlers[:], root.level = handlers, level
+    for name in ("bot", "storage"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    with browser(tmp_path_factory.mktemp("profile")) as running:
+        yield running
+
+
+@pytest.fixture
+def window(chromium: Chromium) -> Iterator[Page]:
+    with tab(chromium) as opened:
+        yield opened

@@ -112,7 +112,7 @@ DELETING = (
     case(
         "deleting", "forgetting takes the message along",
         Say("I play the cello.", (keep("I play the cello"),), answer="A fine cello?"),
-        Type("!forget 1"), Nowhere(("cello",)), ASK, Told(lacks=("cello",)),
+        Type("!forget 1"), Type("yes"), Nowhere(("cello",)), ASK, Told(lacks=("cello",)),
     ),
     case(
         "deleting", "what is deleted does not come back by itself",
@@ -145,7 +145,7 @@ DELETING = (
     ),
     case(
         "deleting", "everything is everything",
-        CELLO, Type("!forget everything"), Type("yes"), ASK, Told(lacks=("cello",)),
+        CELLO, Type("!forget everything"), Type("yes"), Later(1), ASK, Told(lacks=("cello",)),
         Listed(has=("nothing about you",)),
     ),
     case(

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 
@@ -66,6 +66,7 @@ class Responder:
     disconnected: asyncio.Event = field(default_factory=asyncio.Event)  # a client left too early
     steps: deque[Step] = field(default_factory=deque)
     embedding_steps: deque[Step] = field(default_factory=deque)
+    others: dict[str, Any] = field(default_factory=dict)  # what other paths say: JSON, a status
     usual: Step = field(default_factory=lambda: answer("Hello."))  # where no step is left
 
     def script(self, *steps: Step) -> None:
@@ -102,6 +103,13 @@ class Responder:
     async def elsewhere(self, request: web.Request) -> web.StreamResponse:
         """Any other path: captured, so that a followed redirect shows."""
         await self._capture(request)
+        said = self.others.get(request.path)
+        if callable(said):
+            return cast(web.StreamResponse, await said(request))
+        if isinstance(said, int):
+            return web.json_response({"error": {"message": "off"}}, status=said)
+        if said is not None:
+            return web.json_response(said)
         return web.json_response({"error": {"message": "no such path"}}, status=404)
 
     async def show(self, _: web.Request) -> web.StreamResponse:

@@ -1,25 +1,45 @@
 """The spine on real storage, with a homeserver and a model that only remember."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Mapping,
+    Sequence,
+    Set,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
+from bot.beside import daily, withdrawing
 from bot.completions import ChatMessage, Completion, Tool, ToolCall
 from bot.config import Config, load_config
 from bot.conversing import ChatModel
 from bot.embedding import Embedder
-from bot.errors import HomeserverError, HomeserverUnavailableError
+from bot.errors import AttachmentError, HomeserverError, HomeserverUnavailableError
+from bot.evidence import Observation
 from bot.greeting import HELLO
 from bot.handler import Handler
-from bot.messages import Outgoing, OwnIdentity, Room, RoomMessage, Standing, Successor
+from bot.messages import (
+    Attachment,
+    Outgoing,
+    OwnIdentity,
+    Room,
+    RoomMessage,
+    Sessions,
+    Standing,
+    Successor,
+)
 from bot.pacing import Pacing
 from bot.room_events import Edit, Kept, Redaction, RoomEvent
-from bot.spine import daily
 from bot.spine import spine as wired
+from bot.withdrawing import Withdrawing
 from storage import MasterKey, Storage, open_storage
 
 BOT, ANN, BOB, EVE = "@bot:x.org", "@ann:x.org", "@bob:x.org", "@eve:elsewhere.org"
@@ -34,6 +54,7 @@ class FakeHomeserver:
         self.sent: list[Outgoing] = []
         self.greetings: list[Outgoing] = []  # apart, so that each test may begin with somebody new
         self.kept: dict[str, Kept] = {}  # what can be fetched again, by event id
+        self.files: dict[tuple[str, str], tuple[str, Attachment]] = {}  # by room and event id
         self.senders: dict[str, str] = {}  # who sent what, by event id
         self.events: dict[str, str] = {}  # by transaction id: what is sent twice is there once
         self.inside: set[str] = set()  # the rooms that the bot is in, as far as a test cares
@@ -43,9 +64,14 @@ class FakeHomeserver:
         self.unseen: set[str] = set()  # rooms that no sync has shown yet
         self.successors: dict[str, Successor] = {}
         self.predecessors: dict[str, str] = {}
+        self.said_at: dict[str, datetime] = {}  # when the bot said what, by event id
+        self.redacted: list[str] = []
+        self.takes = 0.0  # seconds for a redaction
+        self.clock, self.stopwatch = Clock(), Stopwatch()
         self.away = False
         self.broken: Exception | None = None
         self.cross_signed = True
+        self.devices: dict[str, Sessions] = {}  # of people that have not just one verified session
 
     async def room(self, room_id: str) -> Room:
         return self.rooms[room_id]
@@ -57,7 +83,44 @@ class FakeHomeserver:
             return self._greet(outgoing)
         if outgoing.transaction_id not in self.events:
             self.sent.append(outgoing)
+            later = timedelta(microseconds=len(self.events) + 1)  # than what it answers
+            self.said_at[f"$sent-{len(self.events)}"] = self.clock() + later
         return self.events.setdefault(outgoing.transaction_id, f"$sent-{len(self.events)}")
+
+    def ids(self) -> dict[str, Outgoing]:
+        """All that was sent, by event id."""
+        by_transaction = {one.transaction_id: one for one in self.sent}
+        return {self.events[key]: one for key, one in by_transaction.items()}
+
+    def standing(self, room_id: str) -> list[str]:
+        """What can be read of the bot in a room, edits by themselves among it."""
+        return [
+            one.text
+            for event_id, one in self.ids().items()
+            if one.room_id == room_id and event_id not in self.redacted
+        ]
+
+    async def own_messages(self, room_id: str, *, until: datetime, before: str) -> list[str]:
+        return [
+            event_id
+            for event_id, one in self.ids().items()
+            if one.room_id == room_id and one.replaces is None
+            if self.said_at[event_id] <= until and event_id not in self.redacted
+        ]
+
+    async def own_edits(self, room_id: str, event_id: str) -> list[str]:
+        sent = self.ids().items()
+        return [one for one, edit in sent if edit.replaces == event_id and one not in self.redacted]
+
+    async def withdraw(self, room_id: str, event_id: str, *, transaction_id: str) -> bool:
+        if self.broken:
+            raise self.broken
+        self.stopwatch.seconds += self.takes
+        if BOT not in self.rooms[room_id].members:
+            return False
+        if event_id not in self.redacted:
+            self.redacted.append(event_id)
+        return True
 
     def _greet(self, outgoing: Outgoing) -> str:
         if outgoing.transaction_id not in {one.transaction_id for one in self.greetings}:
@@ -103,6 +166,11 @@ class FakeHomeserver:
         rooms = [one for one in self.rooms.values() if one.room_id != besides]
         return next(one.room_id for one in rooms if one.members == wanted)
 
+    async def direct_rooms(self, user_id: str, *, besides: str) -> list[str]:
+        wanted = frozenset({BOT, user_id})
+        rooms = [one for one in self.rooms.values() if one.room_id != besides]
+        return [one.room_id for one in rooms if one.members == wanted and one.encrypted]
+
     async def sent_by_me(self, room_id: str, event_id: str) -> bool:
         return event_id.startswith("$sent-")
 
@@ -110,6 +178,25 @@ class FakeHomeserver:
         if self.broken:
             raise self.broken
         return self.senders.get(event_id)
+
+    async def sessions(self, user_ids: Collection[str]) -> Mapping[str, Sessions]:
+        if self.away:
+            raise HomeserverUnavailableError("away")
+        return {one: self.devices.get(one, Sessions(1, 0)) for one in user_ids}
+
+    async def attachment(
+        self, room_id: str, event_id: str, *, senders: Set[str], limit: int
+    ) -> Attachment:
+        if self.broken:
+            raise self.broken
+        sender, file = self.files.get((room_id, event_id), ("", None))
+        if sender and sender not in senders:
+            raise AttachmentError("The message that you replied to is somebody else's.")
+        if file is None:
+            raise AttachmentError("The message that you replied to holds no file.")
+        if len(file.content) > limit:
+            raise AttachmentError(f"The file is larger than {limit} bytes.")
+        return file
 
     async def identity(self) -> OwnIdentity:
         return OwnIdentity(BOT, "BOTDEVICE", "abcdefghij", "klmnopqrst", self.cross_signed)
@@ -181,6 +268,8 @@ class Spine:
     clock: "Clock"
     stopwatch: "Stopwatch"
     daily: Mapping[str, Callable[[], Awaitable[None]]]
+    withdrawing: Withdrawing
+    seen: "Seen"
     numbers: "count[int]" = field(default_factory=count)
 
     async def say(
@@ -269,6 +358,16 @@ class Spine:
         return [(entry.action, entry.outcome) for _, entry in reversed(entries)]
 
 
+@dataclass
+class Seen:
+    """What is seen of the gateway, as a test has it."""
+
+    observation: Observation = Observation()  # noqa: RUF009  frozen
+
+    def __call__(self) -> Observation:
+        return self.observation
+
+
 class Clock:
     """A time that moves only when a test moves it."""
 
@@ -338,7 +437,8 @@ async def spine(
         async def fetch(room_id: str, event_id: str) -> Kept | None:
             return homeserver.kept.get(event_id)
 
-        stopwatch = Stopwatch()
+        stopwatch, seen = Stopwatch(), Seen()
+        homeserver.clock, homeserver.stopwatch = clock, stopwatch
         handler = wired(
             config,
             storage,
@@ -347,10 +447,23 @@ async def spine(
             fetch=fetch,
             identity=homeserver.identity,
             gateway_host="127.0.0.1",
+            observed=seen,
             audit_room=AUDIT_ROOM,
             pacing=Pacing(now=stopwatch, sleep=stopwatch.sleep),
             now=clock,
             embedder=embedder,
         )
         jobs = daily(config, storage, homeserver, audit_room=AUDIT_ROOM, now=clock)
-        yield Spine(config, storage, homeserver, model, handler, clock, stopwatch, jobs)
+        leaving = withdrawing(
+            config,
+            storage,
+            homeserver,
+            gateway_host="127.0.0.1",
+            audit_room=AUDIT_ROOM,
+            now=clock,
+            clock=stopwatch,
+            sleep=stopwatch.sleep,
+        )
+        yield Spine(
+            config, storage, homeserver, model, handler, clock, stopwatch, jobs, leaving, seen
+        )

@@ -1,13 +1,11 @@
 """Each command through the real path, with every way of typing it wrong."""
 
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from bot import memory_words, replies
-from bot.commands.export import LIMIT
+from bot import forget_words, memory_words, replies
 from tests.spine import ANN, BOB, Spine, configured, remembers, spine
 
 
@@ -42,12 +40,11 @@ async def test_help_lists_every_command_and_explains_one(bot: Spine) -> None:
                         "`!memory add I prefer short answers`."),
         ("!memory edit 9 x", "There is no memory 9. `!memory` lists those there are."),
         ("!forget 9", "There is no memory 9. `!memory` lists those there are."),
-        ("!export xml", replies.export_usage("!")),
         ("!audit many", replies.audit_usage("!", 100)),
         ("!audit 0", replies.audit_usage("!", 100)),
         ("!audit " + "9" * 5000, replies.audit_usage("!", 100)),
-        ("!forget", replies.forget_usage("!", "")),
-        ("!forget me not", replies.forget_usage("!", "me not")),
+        ("!forget", forget_words.usage("!", "")),
+        ("!forget me not", forget_words.usage("!", "me not")),
     ],
 )  # fmt: skip
 async def test_what_is_typed_wrongly_is_put_right_in_one_sentence(
@@ -112,47 +109,6 @@ async def test_a_text_of_a_page_is_no_memory(bot: Spine) -> None:
     assert told == memory_words.too_long(1000, 1001)
 
 
-async def test_the_export_holds_everything_and_goes_to_its_owner(bot: Spine) -> None:
-    await bot.say("!memory add I like tea")
-    await bot.say("good morning")
-    await bot.say("!memory add I like coffee", BOB, "!bob")
-
-    file, text = await bot.say("!export")
-
-    assert file.attachment is not None
-    document = json.loads(file.attachment.content)
-    assert document["schema"] == "org.confidant.export/1"
-    assert document["user_id"] == ANN
-    assert [one["text"] for one in document["tables"]["memory"]] == ["I like tea"]
-    assert [one["text"] for one in document["tables"]["turn"]] == ["good morning", "I see."]
-    assert document["tables"]["audit_detail"]
-    assert "coffee" not in file.attachment.content.decode()
-    assert text.room_id == file.room_id == "!ann"
-    assert file.attachment.filename == "confidant-export-2026-01-01.json"
-
-
-async def test_an_export_that_is_too_large_to_send_says_so_and_sends_nothing(
-    bot: Spine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bot.commands.export.LIMIT", 2_000)
-    small = await bot.say("!export")
-    await bot.say("!memory add " + "I like tea. " * 80)
-
-    [told] = await bot.say("!export")
-
-    assert small[0].attachment is not None
-    assert told.attachment is None
-    assert "up to 0 MB, so I have sent nothing" in told.text
-    assert ("export.created", "failed") in await bot.audited()
-
-
-def test_exports_are_capped_at_fifty_megabytes() -> None:
-    assert LIMIT == 50_000_000
-    assert "63.2 MB, and I send files of up to 50 MB" in replies.export_too_large(
-        63_200_000, LIMIT, "!"
-    )
-
-
 async def test_forgetting_everything_asks_erases_and_gives_a_receipt(bot: Spine) -> None:
     await bot.say("!memory add I like tea")
     await bot.say("good morning")
@@ -162,8 +118,9 @@ async def test_forgetting_everything_asks_erases_and_gives_a_receipt(bot: Spine)
 
     assert "1 memory, 2 stored messages" in asked
     assert "Done: everything is forgotten" in receipt
-    assert "1 memory and 2 stored messages erased" in receipt
+    assert "1 memory, 2 stored messages and " in receipt
     assert not await bot.storage.vaults.exists(ANN)
+    bot.clock.forward(seconds=1)
     assert await bot.text("!memory") == memory_words.none_yet("!")
 
 
@@ -182,10 +139,12 @@ async def test_forgetting_one_takes_the_message_that_it_came_from_along(bot: Spi
     await bot.say("my code is K7")
     await bot.say("good morning")
 
-    told = await bot.text("!forget 1")
+    asked = await bot.text("!forget 1")
+    told = await bot.text("yes")
     await bot.say("what is my code?")
 
-    assert told == "Forgotten, also on disk: memory 1, and 2 stored messages with it."
+    for said in (asked, told):
+        assert "- 1 message of yours\n- 1 answer of mine\n- 1 memory (1)" in said
     assert "K7" not in "".join(one.content for one in bot.model.requests[-1])
     assert "good morning" in "".join(one.content for one in bot.model.requests[-1])
 
@@ -194,7 +153,7 @@ async def test_a_no_is_heard(bot: Spine) -> None:
     await bot.say("!memory add I like tea")
     await bot.say("!forget everything")
 
-    assert await bot.text("No thanks.") == replies.NOTHING_ERASED
+    assert await bot.text("No thanks.") == forget_words.NOTHING_ERASED
     assert "I like tea" in await bot.text("!memory")
 
 
@@ -290,8 +249,9 @@ async def test_forgetting_a_memory_takes_every_message_that_said_it(bot: Spine) 
     for said in ("I live in Rome", "As I said, I live in Rome.", "I live in Oslo now"):
         await bot.say(said)
 
-    told = await bot.text("!forget 1")
+    await bot.say("!forget 1")
+    told = await bot.text("yes")
 
-    assert "6 stored messages" in told
+    assert "- 3 messages of yours\n- 3 answers of mine\n- 1 memory (1)" in told
     async with bot.storage.vaults.open(ANN) as vault:
         assert await vault.turns.count() == 0

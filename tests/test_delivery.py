@@ -1,7 +1,7 @@
 """How a reply gets into a room: in parts, growing, and never twice."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -49,8 +49,20 @@ async def pieces(*words: str, gate: asyncio.Event | None = None) -> AsyncIterato
     yield answer("".join(words))
 
 
-async def keep(answer: Answer) -> None:
+class Anywhere:
     """Where a test doesn't look at what is kept."""
+
+    async def keep(self, answer: Answer) -> None:
+        return
+
+    def ensure(self) -> None:
+        return
+
+    async def orphaned(self, event_ids: Sequence[str]) -> None:
+        return
+
+
+KEEPING = Anywhere()
 
 
 async def failing(*words: str) -> AsyncIterator[str | Answer]:
@@ -83,7 +95,7 @@ async def test_a_quick_answer_is_one_event_without_edits() -> None:
     outlet = RememberingOutlet()
 
     finished, event_ids = await Delivery(outlet).stream(
-        pieces("Hel", "lo"), TO, keep=keep, recovered=False
+        pieces("Hel", "lo"), TO, keeping=KEEPING, recovered=False
     )
 
     assert finished.text == "Hello"
@@ -98,7 +110,7 @@ async def test_a_slow_answer_shows_at_once_and_ends_with_an_edit_that_is_not_liv
 
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(
-            delivery.stream(pieces("Once ", gate=gate), TO, keep=keep, recovered=False)
+            delivery.stream(pieces("Once ", gate=gate), TO, keeping=KEEPING, recovered=False)
         )
         await outlet.begun.wait()
         gate.set()
@@ -116,7 +128,7 @@ async def test_the_same_text_is_never_edited_twice() -> None:
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(
-            delivery.stream(pieces("Once", gate=gate), TO, keep=keep, recovered=False)
+            delivery.stream(pieces("Once", gate=gate), TO, keeping=KEEPING, recovered=False)
         )
         await outlet.begun.wait()
         for _ in range(20):
@@ -131,7 +143,7 @@ async def test_after_a_crash_the_finished_text_lands_in_the_event_that_stands_th
     outlet.events[TO.part("part 0")] = "$half"
 
     _, event_ids = await Delivery(outlet).stream(
-        pieces("All ", "of it"), TO, keep=keep, recovered=True
+        pieces("All ", "of it"), TO, keeping=KEEPING, recovered=True
     )
 
     assert event_ids == ["$half"]
@@ -176,7 +188,7 @@ async def test_a_failure_ends_what_had_begun_to_show_and_is_raised() -> None:
     outlet = RememberingOutlet()
 
     with pytest.raises(GatewayError, match="away"):
-        await Delivery(outlet).stream(failing("Half an "), TO, keep=keep, recovered=False)
+        await Delivery(outlet).stream(failing("Half an "), TO, keeping=KEEPING, recovered=False)
 
     assert not outlet.sent[-1].live
 
@@ -185,7 +197,7 @@ async def test_a_failure_before_the_first_word_sends_nothing() -> None:
     outlet = RememberingOutlet()
 
     with pytest.raises(GatewayError, match="away"):
-        await Delivery(outlet).stream(failing(), TO, keep=keep, recovered=False)
+        await Delivery(outlet).stream(failing(), TO, keeping=KEEPING, recovered=False)
 
     assert outlet.sent == []
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from bot.__main__ import _parser
 from bot.commands import COMMANDS
-from bot.config import load_config
+from bot.config import Config, load_config
+from bot.evidence import Level
+from bot.matrix.content import AI
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -67,3 +69,21 @@ def test_every_key_that_the_readme_names_is_a_key_of_the_sample() -> None:
     for row in rows[1].splitlines():
         for key in re.findall(r"`([a-z_.]+)`", row.split("|")[1]):
             assert re.search(rf"^#? ?{key.split('.')[-1]} =", sample, re.MULTILINE), key
+
+
+def test_the_page_about_privacy_explains_each_level_and_the_mark() -> None:
+    page = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
+
+    assert all(f"- **{level}**: " in page for level in Level)
+    assert f"`{AI}`" in page
+    assert "docs/privacy.md" in README
+
+
+def test_every_key_that_the_page_about_privacy_names_is_one() -> None:
+    page = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
+    keys = re.findall(r"`((?:privacy|gateway|memory|limits)\.[a-z_]+)`", page)
+
+    assert len(keys) > 8
+    for key in keys:
+        section, _, name = key.partition(".")
+        assert name in Config.model_fields[section].annotation.model_fields, key  # type: ignore[union-attr]

@@ -21,6 +21,7 @@ model = "m"
 [privacy]
 operator = "Jane Doe"
 jurisdiction = "Germany"
+backup_retention = "30 days"
 [storage]
 path = "{data}"
 master_key_file = "{secrets}/master_key"
@@ -244,6 +245,11 @@ async def test_no_way_to_log_in_fails_until_there_is_a_session(place: Place) -> 
         ("PRIVACY__SHARE_KEYS_WITH", "all", "Devices that nobody signed get room keys too."),
         ("PRIVACY__GATEWAY_TRAINING", "opt-out", "The gateway is not declared never to train, so"),
         ("PRIVACY__JURISDICTION", "", "!privacy can't say whose law applies."),
+        (
+            "PRIVACY__BACKUP_RETENTION",
+            "",
+            "Nobody is told how long backups of what they had forgotten are kept.",
+        ),
         ("ACCESS__USERS", "", "Nobody but operators may talk with the bot."),
         ("ACCESS__USERS", "@*:*", "Anybody on any homeserver may talk with the bot."),
         ("ACCESS__OPERATORS", "", "Nobody reads the audit room."),

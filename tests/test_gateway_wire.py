@@ -171,3 +171,16 @@ def test_a_message_with_calls_says_nothing_rather_than_an_empty_text() -> None:
 @given(ANYTHING)
 def test_a_list_of_models_of_any_shape_is_survived(answer: object) -> None:
     assert lists_model(answer, "no such model") is False
+
+
+def test_a_provider_is_named_by_one_word() -> None:
+    def named(provider: object) -> str:
+        answer = Answer("m")
+        answer.take({"provider": provider})
+        return answer.completion().provider
+
+    assert named("Amazon Bedrock") == "Amazon-Bedrock"
+    assert named("deepinfra/fp8") == "deepinfra/fp8"
+    assert named("<b>`x`\n@room") == "b-x-room"
+    assert named("x" * 81) == ""
+    assert named(7) == ""

@@ -106,6 +106,7 @@ async def test_after_everything_is_forgotten_the_person_is_new(bot: Spine) -> No
     await bot.say("hello")
     await bot.say("!forget everything")
     await bot.say("yes")
+    bot.clock.forward(seconds=1)
 
     greeting, _ = await bot.say("hello")
 

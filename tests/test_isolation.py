@@ -156,9 +156,10 @@ def a_vault_is_mixed_up(those: Crowd, patch: pytest.MonkeyPatch) -> None:
     opened, numbers, people = Vaults.open, count(), [*those.direct]
 
     @asynccontextmanager
-    async def mixed_up(self: Vaults, user_id: str) -> AsyncIterator[Vault]:
+    async def mixed_up(self: Vaults, user_id: str, *, make: bool = True) -> AsyncIterator[Vault]:
         neighbour = people[people.index(user_id) - 1]
-        async with opened(self, neighbour if next(numbers) % 20 == 0 else user_id) as vault:
+        whose = neighbour if next(numbers) % 20 == 0 else user_id
+        async with opened(self, whose, make=make) as vault:
             yield vault
 
     patch.setattr(Vaults, "open", mixed_up)

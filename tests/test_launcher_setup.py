@@ -1,10 +1,11 @@
 """The launcher started as a program: what it becomes, and when it syncs first."""
 
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from tests.launching import Machine, furnish, move_in, pip_conf
+from tests.launching import LAUNCHER, Machine, furnish, load, move_in, pip_conf
 
 
 @pytest.fixture
@@ -145,3 +146,28 @@ def test_a_broken_pip_conf_is_named(machine: Machine) -> None:
 
     assert code == 1
     assert err.startswith("confidant: pip's configuration can't be read: ")
+
+
+@pytest.fixture
+def launcher() -> ModuleType:
+    return load(LAUNCHER)
+
+
+@pytest.mark.parametrize("there", ["chromium", "chromium-browser", "google-chrome"])
+def test_any_of_the_browsers_will_do(
+    there: str, launcher: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / there).touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert launcher.missing(launcher.SYSTEM_PROGRAMS, "debian") == ["age"]
+
+
+def test_a_browser_is_installed_under_the_name_that_the_system_has_for_it(
+    launcher: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert launcher.missing(launcher.SYSTEM_PROGRAMS, "debian") == ["chromium", "age"]
+    assert launcher.missing(launcher.SYSTEM_PROGRAMS, "ubuntu") == ["chromium-browser", "age"]
+    assert launcher.missing(launcher.SYSTEM_PROGRAMS, "") == ["chromium", "age"]

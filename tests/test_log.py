@@ -11,9 +11,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 
@@ -255,20 +252,6 @@ def test_content_does_not_reach_the_log_through_a_handler_that_a_library_brought
     assert re.fullmatch(
         r".* WARNING library at .*script\.py:\d+\n", run(brought + SAFE + used, tmp_path)
     )
-
-
-@pytest.fixture
-def stream() -> Iterator[io.StringIO]:
-    """What is logged, with every global that logging is made of put back afterwards."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    hooks = (sys.excepthook, threading.excepthook, sys.unraisablehook)
-    with warnings.catch_warnings():
-        yield io.StringIO()
-    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
-    root.handlers[:], root.level = handlers, level
-    for name in ("bot", "storage"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 def test_our_own_words_are_shown_from_the_level_on(stream: io.StringIO) -> None:

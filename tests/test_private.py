@@ -106,6 +106,7 @@ async def test_working_memory_of_private_talk_ends_with(bot: Spine, ends: str) -
         case "everything":
             await bot.say("!forget everything")
             await bot.say("yes")
+            bot.clock.forward(seconds=1)
             async with bot.storage.vaults.open(ANN) as vault:
                 await choose_private(vault, "!ann", private=True)
         case "redacted":

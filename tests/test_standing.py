@@ -10,7 +10,7 @@ from bot import pausing, replies
 from bot.errors import GatewayError, HomeserverUnavailableError
 from bot.messages import Device, Outgoing, Standing
 from bot.room_events import Accepted
-from tests.spine import ANN, BOB, EVE, Spine, remembers, spine
+from tests.spine import ANN, BOB, EVE, Spine, configured, remembers, spine
 
 NEW = Device(ANN, "NEW")
 Says = Callable[[Spine, str, str], Awaitable[list[Outgoing]]]
@@ -319,3 +319,18 @@ async def test_after_the_identity_was_accepted_memory_works_and_the_person_is_to
     assert (told.room_id, told.text) == ("!ann", pausing.RESUMED)
     assert (told.audience, told.also_for) == (bot.homeserver.rooms["!ann"].members, None)
     assert "K7" in request(bot)
+
+
+async def test_what_is_asked_while_memory_is_paused_counts_for_the_day(tmp_path: Path) -> None:
+    async with spine(tmp_path, configured(limits={"tokens_per_day": "15"})) as bot:
+        await bot.say("hello", standing=Standing.CHANGED)
+        *_, refused = await bot.say("hello again", standing=Standing.CHANGED)
+        asked = len(bot.model.requests)
+        *_, other = await bot.say("hello", BOB, "!bob", standing=Standing.CHANGED)
+        bot.clock.forward(days=1)
+        *_, tomorrow = await bot.say("hello", standing=Standing.CHANGED)
+
+    assert refused.text == replies.quota_spent(15)
+    assert asked == 1
+    assert other.generated
+    assert tomorrow.generated

@@ -8,7 +8,7 @@ import pytest
 from bot import why_words
 from bot.completions import Completion
 from bot.messages import Standing
-from tests.spine import ANN, BOB, Spine, configured, spine
+from tests.spine import ANN, BOB, Spine, calls, configured, spine
 
 
 @pytest.fixture
@@ -100,3 +100,34 @@ async def test_of_an_answer_without_memory_nothing_is_kept(bot: Spine) -> None:
     await bot.say("hello", standing=Standing.CHANGED)
 
     assert await why(bot, "$sent-1") == why_words.no_answer("!")
+
+
+async def test_the_provider_is_named_where_the_gateway_names_one(bot: Spine) -> None:
+    bot.model.answers = [Completion("Hi.", "a/model", provider="Amazon-Bedrock"), "Hello."]
+    await bot.say("hello")
+    named = await bot.text("!why")
+    await bot.say("hello again")
+
+    assert "as the gateway names it · **Provider:** Amazon-Bedrock" in named
+    assert "Provider" not in await bot.text("!why")
+
+
+async def test_who_answered_is_recorded_for_the_person_alone(bot: Spine) -> None:
+    bot.model.answers = [Completion("Hi.", "CANARY@model+" + "x" * 100, provider="CANARY")]
+    await bot.say("hello")
+
+    async with bot.storage.vaults.open(ANN) as vault:
+        [(_, entry)] = await bot.storage.audit_log.details(vault, limit=1)
+    assert entry.facts["model"] == "scripted", "as configured"
+    assert entry.facts["answered_by"] == ("CANARYmodel" + "x" * 100)[:80]
+    assert entry.facts["provider"] == "CANARY"
+    published = [one.facts for one in await bot.storage.audit_log.feed(limit=50)]
+    assert "CANARY" not in str(published), "a gateway could put anything into a name"
+
+
+async def test_of_an_answer_in_several_requests_the_last_provider_is_named(bot: Spine) -> None:
+    search = calls(("search_history", {"query": "cats"}))
+    bot.model.answers = [search, Completion("Two cats.", "a/model", provider="Together")]
+    await bot.say("Which cats do I have?")
+
+    assert "**Provider:** Together" in await bot.text("!why")

@@ -8,6 +8,7 @@ from bot.commands.audit import AUDIT
 from bot.commands.export import EXPORT
 from bot.commands.forget import FORGET
 from bot.commands.help import HELP
+from bot.commands.import_ import IMPORT
 from bot.commands.memory import MEMORY
 from bot.commands.privacy import PRIVACY
 from bot.commands.private import PRIVATE
@@ -20,6 +21,7 @@ COMMANDS: tuple[Command, ...] = (
     MEMORY,
     WHY,
     EXPORT,
+    IMPORT,
     FORGET,
     PRIVATE,
     RETENTION,

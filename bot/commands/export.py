@@ -1,46 +1,119 @@
 """`!export`: everything that the bot holds about you, as one file in your direct chat."""
 
-import json
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 
-from bot import replies
-from bot.command import Command, CommandContext
+from bot import export_words
+from bot.archive.writing import Export
+from bot.command import WITHIN_FOR_WORDS, Command, CommandContext, Question, Said
 from bot.errors import UsageError
-from bot.messages import Action, Attachment, Effect, Outcome, Reply, Where
+from bot.messages import Action, Attachment, Effect, Facts, Outcome, Reply, Where
+from storage import seal
 
-SCHEMA = "org.confidant.export/1"
 LIMIT = 50_000_000  # bytes (SEC-02); also what homeservers take by default
+MANY = 5_000  # messages that take long enough to say so
+LEAST = 10  # characters of a passphrase
+PASSPHRASE = "passphrase"  # noqa: S105 - the word that asks for one
+
+_DASHES = re.compile("^[-‐–—]+")  # phones make one of two
 
 
-async def _run(context: CommandContext) -> Reply:
-    if context.arguments.lower() not in ("", "json"):
-        raise UsageError(replies.export_usage(context.prefix))
-    made_at = context.now()
-    counts = await context.vault.counts()
-    document = {
-        "schema": SCHEMA,
-        "created_at": made_at.isoformat(),
-        "user_id": context.message.sender,
-        "tables": await context.vault.export(),
+class Form(StrEnum):
+    """What the file is; the value is what its name ends with."""
+
+    ZIP = "zip"
+    JSON = "json"
+    HTML = "html"
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    content_type: str
+    write: Callable[[Export], bytes]
+
+
+SHAPES: Mapping[Form, _Shape] = {
+    Form.ZIP: _Shape("application/zip", Export.as_zip),
+    Form.JSON: _Shape("application/json", Export.as_json),
+    Form.HTML: _Shape("text/html", Export.as_page),
+}
+
+
+async def _run(context: CommandContext) -> Said:
+    words = {_DASHES.sub("", word) for word in context.arguments.lower().split()}
+    forms = words - {PASSPHRASE}
+    if forms not in (set(), {Form.JSON}, {Form.HTML}):
+        raise UsageError(export_words.usage(context.prefix))
+    form = Form(next(iter(forms), Form.ZIP))
+    if PASSPHRASE not in words:
+        return await _export(context, form)
+    minutes = round(WITHIN_FOR_WORDS.total_seconds() / 60)
+    name = _filename(form, context.now(), sealed=True)
+    return Question(export_words.ask_passphrase(name, LEAST, minutes, context.prefix), about=form)
+
+
+async def _answered(context: CommandContext, answer: str) -> Said:
+    form, passphrase = Form(context.arguments), answer.strip()
+    if len(passphrase) < LEAST or len(passphrase.splitlines()) > 1:
+        return Question(export_words.too_short(LEAST), about=form)
+    return await _export(context, form, passphrase)
+
+
+async def _export(context: CommandContext, form: Form, passphrase: str = "") -> Reply:
+    counts, made_at = await context.vault.counts(), context.now()
+    say = context.say if counts.turns >= MANY else _nothing
+    await say(export_words.gathering(counts))
+    disclosed, tables = await context.disclosed(), await context.vault.export()
+    await say(export_words.packing(counts))
+    whose = context.message.sender
+    export = await asyncio.to_thread(Export.of, whose, tables, disclosed, made_at)
+    content = await asyncio.to_thread(SHAPES[form].write, export)
+    lean = form is Form.ZIP and len(content) > LIMIT
+    if lean:
+        content = await asyncio.to_thread(export.as_zip, views=False)
+    if passphrase:
+        content = await asyncio.to_thread(seal, content, passphrase)
+    facts: Facts = {
+        "bytes": len(content),
+        "memories": counts.memories,
+        "messages": counts.turns,
+        "form": form,
+        "encrypted": bool(passphrase),
     }
-    content = json.dumps(document, ensure_ascii=False, indent=1).encode()
     if len(content) > LIMIT:
-        facts = {"bytes": len(content)}
         refused = Effect(Action.EXPORT_CREATED, Outcome.FAILED, facts=facts)
-        text = replies.export_too_large(len(content), LIMIT, context.prefix)
+        text = export_words.too_large(len(content), LIMIT, context.prefix)
         return Reply(text, effects=(refused,))
-    filename = f"confidant-export-{made_at:%Y-%m-%d}.json"
-    facts = {"bytes": len(content), "memories": counts.memories, "messages": counts.turns}
-    return Reply(
-        replies.exported(counts, len(content)),
-        attachment=Attachment(filename, "application/json", content),
-        effects=(Effect(Action.EXPORT_CREATED, facts=facts),),
-    )
+    await say(export_words.packed(len(content)))
+    file = _attachment(form, made_at, content, sealed=bool(passphrase))
+    text = export_words.exported(counts, len(content), file.filename if passphrase else "")
+    if lean:
+        text = f"{text}\n\n{export_words.lean(LIMIT)}"
+    return Reply(text, attachment=file, effects=(Effect(Action.EXPORT_CREATED, facts=facts),))
+
+
+def _attachment(form: Form, made_at: datetime, content: bytes, *, sealed: bool) -> Attachment:
+    kind = "application/octet-stream" if sealed else SHAPES[form].content_type
+    return Attachment(_filename(form, made_at, sealed=sealed), kind, content)
+
+
+def _filename(form: Form, made_at: datetime, *, sealed: bool) -> str:
+    return f"confidant-export-{made_at:%Y-%m-%d}.{form}{'.age' if sealed else ''}"
+
+
+async def _nothing(text: str) -> None:
+    """Of what is done in a moment nothing is said before."""
 
 
 EXPORT = Command(
     name="export",
-    usage=("export",),
+    usage=("export", "export html", "export json", "export --passphrase"),
     summary="take everything that I hold about you, as one file",
     where=Where.DIRECT,
     run=_run,
+    answered=_answered,
 )

@@ -40,7 +40,14 @@ async def _add(context: CommandContext, text: str) -> Reply:
 async def _edit(context: CommandContext, arguments: str) -> Reply:
     memory_id, text = number_and_text(context, arguments, "memory edit 3 I prefer long answers")
     before = await in_use(context, memory_id)
-    memory = await context.vault.memories.edit(memory_id, text, changed_by="person")
+    memory = await context.vault.memories.edit(
+        memory_id,
+        text,
+        changed_by="person",
+        source_event_id=context.message.event_id,
+        source_room_id=context.message.room_id,
+        room_kind=RoomKind.DIRECT,
+    )
     if memory is None:
         raise UsageError(missing(context, memory_id))
     effect = Effect(Action.MEMORY_UPDATED, target=f"memory {memory_id}")

@@ -129,9 +129,11 @@ class Chat:
     bot: Bot
     room_id: str
 
-    async def ask(self, text: str, *, kind: str | None = None) -> Message:
+    async def ask(
+        self, text: str, *, kind: str | None = None, reply_to: str | None = None
+    ) -> Message:
         """Say something and return the bot's next finished message."""
-        await self.person.send(self.room_id, text)
+        await self.person.send(self.room_id, text, reply_to=reply_to)
         return await self.heard(kind=kind)
 
     async def heard(self, *, kind: str | None = None) -> Message:

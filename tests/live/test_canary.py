@@ -3,7 +3,9 @@
 import asyncio
 import secrets
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 from bot.demo.homeserver import Homeserver
 from tests.live.bots import Bot, open_chat
@@ -29,15 +31,16 @@ async def test_a_canary_told_to_the_bot_is_in_no_file_no_log_and_not_in_the_audi
     await chat.ask("!memory")
     exported = await alice.download(await chat.ask("!export", kind="m.file"))
     feed = await _audit_feed(jane, audit_room, bot, until="export.created")
-    while_running = _found(canary, [*bot.data.rglob("*"), bot.log])
+    while_running = found(canary, [*bot.data.rglob("*"), bot.log])
     await bot.stop()
 
     assert canary in recalled.text, "it was told, or this test is blind"
-    (saved := tmp_path / "export.json").write_bytes(exported)
-    assert _found(canary, [saved]) == [saved], "it is found where it is, or this test is blind"
+    with ZipFile(BytesIO(exported)) as archive:
+        saved = Path(archive.extract("export.json", tmp_path))
+    assert found(canary, [saved]) == [saved], "it is found where it is, or this test is blind"
     assert list(bot.data.glob("vaults/*.db"))
-    assert while_running == _found(canary, [*bot.data.rglob("*"), bot.log]) == []
-    assert _found(canary, homeserver.data.rglob("*")) == []
+    assert while_running == found(canary, [*bot.data.rglob("*"), bot.log]) == []
+    assert found(canary, homeserver.data.rglob("*")) == []
     assert canary not in feed
     assert alice.user_id not in feed, "people appear under pseudonyms"
     assert "memory.created" in feed
@@ -54,7 +57,7 @@ async def _audit_feed(operator: Peer, room_id: str, bot: Bot, *, until: str) -> 
     return await operator.wait_for(everything, f"{until} in the audit room")
 
 
-def _found(canary: str, paths: Iterable[Path]) -> list[Path]:
+def found(canary: str, paths: Iterable[Path]) -> list[Path]:
     """The files that hold the canary, in any of the spellings in which text is stored."""
     spellings = [canary.encode(), canary.encode("utf-16-le"), canary.encode().hex().encode()]
     return [

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from io import BytesIO
+from zipfile import ZipFile
 
 import pytest
 
@@ -48,7 +50,8 @@ async def _export(chat: Chat) -> None:
 
     file = await chat.ask("!export")
     words = await chat.heard()
-    document = json.loads(await chat.person.download(file))
+    with ZipFile(BytesIO(await chat.person.download(file))) as archive:
+        document = json.loads(archive.read("export.json"))
 
     assert (file.kind, words.kind) == ("m.file", "m.notice")
     assert file.content["filename"].startswith("confidant-export-")
@@ -57,11 +60,33 @@ async def _export(chat: Chat) -> None:
     assert "I play the oboe." in json.dumps(document["tables"])
 
 
+async def _import(chat: Chat) -> None:
+    talk = {"id": "c1", "create_time": 1_700_000_000.0, "mapping": {"n1": {"message": ASKED}}}
+    file = await chat.person.send_file(
+        chat.room_id, "conversations.json", json.dumps([talk]).encode()
+    )
+
+    alone = await chat.ask("!import")
+    told = await chat.ask("!import", reply_to=file)
+
+    assert "I don't know which file" in alone.text
+    assert "0 memories, 1 message" in told.text
+    assert "Otto" in (await chat.ask("What is my zebra called?")).text
+
+
+ASKED = {
+    "id": "m1",
+    "author": {"role": "user"},
+    "content": {"content_type": "text", "parts": ["My zebra is called Otto."]},
+}
+
+
 async def _forget(chat: Chat) -> None:
     await chat.ask("!memory add I play the oboe.")
     await chat.ask("!memory add I play the bassoon.")
 
-    assert "1" in (await chat.ask("!forget 1")).text
+    assert "1 memory (1)" in (await chat.ask("!forget 1")).text
+    assert "1 memory (1)" in (await chat.ask("yes")).text
     assert "yes" in (await chat.ask("!forget everything")).text
     kept = await chat.ask("!memory")
     assert "yes" in (await chat.ask("!forget everything")).text
@@ -93,6 +118,12 @@ async def _privacy(chat: Chat) -> None:
     told = (await chat.ask("!privacy")).text
 
     assert "the live tests" in told, "the operator of this bot's configuration"
+    assert "(**proved**" in told, "its gateway is on this machine"
+
+    members = (await chat.ask("!privacy room")).text
+
+    assert "(you): 1 session can read what I say" in members
+    assert "as signed by my identity" in members
 
 
 async def _audit(chat: Chat) -> None:
@@ -119,6 +150,7 @@ TALKS: dict[str, Callable[[Chat], Awaitable[None]]] = {
     "memory": _memory,
     "why": _why,
     "export": _export,
+    "import": _import,
     "forget": _forget,
     "private": _private,
     "retention": _retention,

@@ -56,17 +56,19 @@ class Person:
         return self.client._reader._guard
 
     async def sync(self, since: str | None) -> None:
+        seen: list[ClearEvent] = []  # shown only when all that came with it has been handed over
+
         async def receive(batch: Batch) -> None:
             self.token = batch.token
             for event in batch.events:
                 self.events.put_nowait(event)
+            while seen:
+                self.watched.put_nowait(seen.pop(0))
 
         async def ready() -> None:
             self.ready.set()
 
-        await self.client.sync_forever(
-            receive, since=since, ready=ready, watch=self.watched.put_nowait
-        )
+        await self.client.sync_forever(receive, since=since, ready=ready, watch=seen.append)
 
     async def next(self, kind: type[E]) -> E:
         """The next thing handed over, which is of this kind."""

@@ -1,0 +1,98 @@
+// Memories, each with what it rests on and what became of it.
+
+const RANK = new Map([["pending", 0], ["active", 1], ["superseded", 2]]);
+
+function memoriesView(target) {
+  const sorted = [...memories].sort((one, other) => (RANK.get(one.status) ?? 1) - (RANK.get(other.status) ?? 1)
+    || other.pinned - one.pinned || byTime(other, one));
+  const head = heading("Memories", sorted.length ? memoriesWords() : "");
+  if (!sorted.length) {
+    return [head, nothing("No memories yet.",
+      "What Confidant learns about you, or what you tell it to remember, is shown here with where it comes from.")];
+  }
+  const start = target ? Math.max(0, sorted.indexOf(target) - 3) : 0;
+  return [head, paged(sorted, (one) => memoryItem(one, one === target), { list: el("ol", { class: "cards" }), start })];
+}
+
+function memoriesWords() {
+  const of = grouped(memories, (memory) => memory.status);
+  const amount = (status) => of.get(status)?.length ?? 0;
+  return listed([
+    `${count(amount("active"), "memory", "memories")} in use`,
+    amount("pending") ? `${number(amount("pending"))} waiting for your approval` : "",
+    amount("superseded") ? `${number(amount("superseded"))} replaced by newer ones` : "",
+  ].filter(Boolean)) + ".";
+}
+
+function memoryItem(one, isTarget) {
+  return el("li", { id: `memory-${one.id}`, class: `card memory ${one.status}${isTarget ? " target" : ""}`, tabindex: "-1" },
+    el("p", { class: "about" }, link(`memory/${one.id}`, {}, `Memory ${one.id}`), badges(one)),
+    theirs("p", one.text, { class: "text" }),
+    one.quote ? theirs("blockquote", one.quote) : "",
+    el("ul", { class: "facts" }, ...memoryFacts(one).map((fact) => el("li", {}, fact))),
+    formerly(one), alsoSaid(one), usedIn(one));
+}
+
+function badges(one) {
+  const shown = [
+    one.status === "pending" ? "waits for your approval" : "",
+    one.status === "superseded" ? "replaced" : "",
+    one.pinned ? "pinned" : "",
+  ];
+  return shown.filter(Boolean).map((words) => [" ", el("span", { class: "badge" }, words)]);
+}
+
+function memoryFacts(one) {
+  const facts = [[`${capital(ORIGINS.get(one.origin) ?? one.origin)} on `, time(one.at, told(one.at)), source(one)]];
+  if (one.updated_at && moment(one.updated_at) !== one.at) facts.push(`Last changed on ${told(moment(one.updated_at))}`);
+  if (one.valid_until) facts.push(`Holds until ${told(moment(one.valid_until))}`);
+  if (one.superseded_by) facts.push(["Replaced by ", memoryLinks([one.superseded_by])]);
+  if (one.replaces) facts.push(["Would replace ", memoryLinks([one.replaces])]);
+  for (const share of sharesOf.get(one.id) ?? []) {
+    facts.push([`May be used in ${roomName(share.room_id).toLowerCase()} `, theirs("bdi", share.room_id, { class: "address" }),
+      `, shared on ${told(moment(share.shared_at))}`]);
+  }
+  return facts;
+}
+
+function capital(words) {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+function source(one) {
+  return one.source_event_id ? [", from ", messageLink(one.source_event_id, one.at)] : "";
+}
+
+function messageLink(eventId, at = NaN) {
+  const message = messageByEvent.get(eventId);
+  if (!message) return "a message that is not kept any more";
+  const when = dayOf(at) === dayOf(message.at) ? "then" : `on ${toldWhole(message.at)}`;
+  return link(`message/${message.id}`, {}, `what ${message.who === "me" ? "you" : "Confidant"} said ${when}`);
+}
+
+function formerly(one) {
+  const revisions = revisionsOf.get(one.id);
+  if (!revisions) return "";
+  const who = new Map([["person", "by you"], ["model", "by Confidant"], ["import", "by an import"]]);
+  return el("details", {}, el("summary", {}, `What it said before (${number(revisions.length)})`),
+    el("ol", { class: "former" }, ...revisions.toReversed().map((row) => el("li", {},
+      theirs("p", row.text), row.quote ? theirs("blockquote", row.quote) : "",
+      el("p", { class: "quiet" }, `Until ${toldWhole(moment(row.changed_at))}, when it was changed ${who.get(row.changed_by) ?? row.changed_by}`,
+        source(row))))));
+}
+
+function alsoSaid(one) {
+  const said = saidOf.get(one.id);
+  if (!said) return "";
+  return el("details", {}, el("summary", {}, `Also said (${number(said.length)})`),
+    el("ul", {}, ...said.map((row) => el("li", {}, theirs("q", row.quote), " ", messageLink(row.event_id)))));
+}
+
+function usedIn(one) {
+  const answers = (answersWith.get(one.id) ?? []).map((row) => messageByEvent.get(row.answer_event_id)).filter(Boolean);
+  const uses = answersWith.get(one.id)?.length ?? 0;
+  if (!uses) return el("p", { class: "quiet" }, "Not used in any answer yet.");
+  return el("details", {}, el("summary", {}, `Used in ${count(uses, "answer")}`),
+    el("ul", {}, ...answers.toReversed().slice(0, 100).map((message) => el("li", {},
+      link(`message/${message.id}`, {}, toldWhole(message.at)), ": ", theirs("q", beginning(message.text))))));
+}
