@@ -34,7 +34,7 @@ class Evidence:
 
     gateway: Callable[[], Observation]
     sessions: Callable[[Collection[str]], Awaitable[Mapping[str, Sessions]]]
-    last_backup: Callable[[], Awaitable[str | None]]
+    last_backup: Callable[[], Awaitable[datetime | None]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ LAST = "the last exchange that I keep"
 
 def since(span: timedelta) -> str:
     """A span of time, in the middle of a sentence."""
-    return f"what was said in the last {in_words(span)}"
+    return f"what was said in the last {in_words(span).removeprefix('1 ')}"
 
 
 def room(room_id: str, *, direct: bool) -> str:
@@ -58,8 +58,8 @@ def nothing(what: str) -> str:
 
 def asks(what: str, going: Going) -> str:
     """What will go, before it goes."""
-    answers = " I also remove those answers from their rooms." if going.standing else ""
-    return f"This erases {what}, also on disk:\n\n{_counts(going)}\n\n{GO_ON}{answers}"
+    answers = "I also remove those answers from their rooms. " if going.standing else ""
+    return f"This erases {what}, also on disk:\n\n{_counts(going)}\n\n{answers}{GO_ON}"
 
 
 def done(what: str, gone: Going) -> str:
@@ -81,7 +81,7 @@ def everything(counts: Counts, prefix: str) -> str:
     )
 
 
-def receipt(erased: Erased, stated: Processing, last_backup: str | None, leaving: str) -> str:
+def receipt(erased: Erased, stated: Processing, last_backup: datetime | None, leaving: str) -> str:
     """What went, how far the bot's own messages are, and what nobody can take back."""
     size = f"{erased.bytes / 1000:.1f} kB"
     return (
@@ -120,17 +120,16 @@ def _gateway(stated: Processing) -> str:
     )
 
 
-def _backups(stated: Processing, last: str | None) -> str:
+def _backups(stated: Processing, last: datetime | None) -> str:
     kept = stated.backup_retention or "my operator does not state that"
     if last is None:
         return (
             "Copies of your vault and its key in backups, if my operator makes any in a way of "
             f"their own: I have made none. How long they are kept: {kept}."
         )
-    when = datetime.fromisoformat(last)
     return (
         "Copies of your vault and its key in backups that were made until now, the last one on "
-        f"{when:%Y-%m-%d %H:%M} UTC. How long they are kept: {kept}. If one is put back, that does "
+        f"{last:%Y-%m-%d %H:%M} UTC. How long they are kept: {kept}. If one is put back, that does "
         "not bring you back: I know that you were forgotten."
     )
 

@@ -71,10 +71,12 @@ class Watch:
         self._models = tuple(filter(None, (settings.model, settings.embedding_model)))
         self._now = now
         self.observation = Observation(elsewhere=frozenset(filter(is_cloud_model, self._models)))
+        self._ends: set[str] = set()  # of the connections since the last look began
 
     def connected(self, address: str) -> None:
         """Note where a connection ended that a request was answered on."""
         seen = self.observation
+        self._ends.add(address)
         self.observation = replace(
             seen,
             address=address,
@@ -86,8 +88,8 @@ class Watch:
         """Let a request for this model pass; FaultError where it would go who knows where."""
         if PRESETS[self._settings.preset].refuses(model):
             raise FaultError(Fault(Kind.WITHHELD))
-        if self._is_broken(model):
-            raise FaultError(Fault(Kind.ELSEWHERE))
+        if kind := self._broken(model):
+            raise FaultError(Fault(kind))
 
     async def look(self, ask: Ask, where: str) -> None:
         """Ask the gateway's program about itself; what it doesn't answer is not known any more.
@@ -96,6 +98,7 @@ class Watch:
         nothing is sent there any more, until another look shows that it does.
         """
         seen = Observation(elsewhere=frozenset(filter(is_cloud_model, self._models)))
+        self._ends.clear()
         for question in self.questions:
             try:
                 answer = await ask(question, _SECONDS)
@@ -107,30 +110,34 @@ class Watch:
             if learned != seen:
                 seen = replace(learned, asked_at=self._now())
         self._keep(seen)
-        if broken := next(filter(self._is_broken, self._models), None):
-            address = self.observation.address
-            log.error("nothing is sent to %s, where %s does not run: %s", where, broken, address)
-            raise GatewayError(Fault(Kind.ELSEWHERE).sentence(where, broken))
+        for model in self._models:
+            if kind := self._broken(model):
+                address = self.observation.address
+                log.error("nothing is sent to %s (%s, %s): %s", where, kind, model, address)
+                raise GatewayError(Fault(kind).sentence(where, model))
 
     def _keep(self, told: Observation) -> None:
         """Keep what the program said beside what the connections show.
 
-        A model that it called another machine's stays one while it says nothing of it.
+        A model that it called another machine's stays one while it says nothing of it. Where
+        connections strayed, they still do until all those of a look end nearby.
         """
         seen = self.observation
+        strayed = not all(map(is_near, self._ends)) if self._ends else seen.strayed
         self.observation = replace(
             told,
             address=seen.address,
             connected_at=seen.connected_at,
-            strayed=seen.strayed,
+            strayed=strayed,
             elsewhere=told.elsewhere | (seen.elsewhere - told.here),
         )
 
-    def _is_broken(self, model: str) -> bool:
-        """Whether the operator's settings stand for a model nearby, and this one is not."""
+    def _broken(self, model: str) -> Kind | None:
+        """How it shows that the operator's settings promise a model nearby, and this is none."""
         seen, near = self.observation, self._settings.runs_here
-        promised = near or self._settings.preset == "ollama"
-        return (promised and model in seen.elsewhere) or (near and seen.strayed)
+        if model in seen.elsewhere and (near or self._settings.preset == "ollama"):
+            return Kind.ELSEWHERE
+        return Kind.STRAYED if near and seen.strayed else None
 
 
 def _learned(seen: Observation, question: Question, answer: object, model: str) -> Observation:

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     REFUSED = "refused"
     WITHHELD = "withheld"
     ELSEWHERE = "elsewhere"
+    STRAYED = "strayed"
     RESTING = "resting"
 
 
@@ -80,6 +81,9 @@ _SENTENCES: Mapping[Kind, str] = {
     Kind.ELSEWHERE: "I sent nothing to the model gateway at {host}: my operator promises a model "
     "that runs nearby, and {model} does not. The operator can read why in the log, and choose "
     "another one with gateway.model.",
+    Kind.STRAYED: "I sent nothing to the model gateway at {host}: my operator promises a model "
+    "that runs nearby, and a connection ended somewhere else. The operator can check where that "
+    "name leads; I look again once a day and at each start.",
     Kind.RESTING: "The model gateway at {host} has not been working, so I'm giving it a moment. "
     "Please ask again in {again}.",
 }

@@ -35,7 +35,8 @@ def _questions(stated: Processing, seen: Observation, prefix: str) -> str:
     return (
         "**Four questions, and what you can do.**\n\n"
         "- **Is my data apart from that of others?** Yes: it lies in an encrypted file of your "
-        f"own, which only messages of yours open. `{prefix}privacy data`\n"
+        "own, which nobody else's messages open; whoever runs me holds the key of keys. "
+        f"`{prefix}privacy data`\n"
         f"- **Is it used for training?** {used.text()} `{prefix}privacy gateway`\n"
         "- **Can I see and change what is remembered?** Yes, all of it: see "
         f"`{prefix}memory`, edit `{prefix}memory edit N TEXT`, delete `{prefix}memory delete N`; "

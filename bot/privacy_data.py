@@ -17,7 +17,7 @@ class Held:
     counts: Counts
     retention: timedelta | None
     private: bool
-    last_backup: str | None
+    last_backup: datetime | None
 
 
 def overview(held: Held, prefix: str) -> str:
@@ -61,11 +61,11 @@ def page(held: Held, stated: Processing, prefix: str) -> str:
     )
 
 
-def backups(stated: Processing, last: str | None) -> str:
+def backups(stated: Processing, last: datetime | None) -> str:
     """How long copies live on, and since when there are any."""
     made = "I have made none that I know of."
     if last is not None:
-        made = f"The last one was made {at(datetime.fromisoformat(last))}."
+        made = f"The last one was made {at(last)}."
     kept = "How long they are kept is not stated."
     if stated.backup_retention:
         kept = f"They are kept: {stated.backup_retention}, as my operator states."
@@ -82,7 +82,7 @@ def _numbers(counts: Counts) -> str:
         f"{count(counts.turns, 'stored message', 'stored messages')}{since}",
         f"{count(counts.vectors, 'vector', 'vectors')}: numbers for what a text means",
         count(counts.audit_entries, "audit entry", "audit entries"),
-        f"{count(counts.settings, 'setting', 'settings')}, {in_private} among them",
+        f"{counts.settings} settings and notes on how far something is, {in_private} among them",
         f"{_size(counts)} on disk in all",
     )
     return "\n".join(f"- {one}" for one in kept)

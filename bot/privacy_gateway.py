@@ -115,6 +115,8 @@ def retention(stated: Processing, seen: Observation) -> Statement:
         return _enforced("Not kept by the provider that answers", stated, seen)
     if stated.retention in ("", "unknown"):
         return Statement(Level.UNKNOWN, "How long it is kept is not stated.")
+    if stated.retention == "none":
+        return Statement(Level.PROMISED, "Nothing is kept there, as my operator states.")
     return Statement(Level.PROMISED, f"Kept there: {stated.retention}, as my operator states.")
 
 

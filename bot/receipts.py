@@ -8,7 +8,7 @@ from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.journal import Journal
 from bot.messages import Action, Effect, Reply
 from bot.processing import Processing
-from storage import LAST_BACKUP, Erased, Storage
+from storage import Erased, Storage, last_backup
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class Receipts:
             await self.given(erased, sent[0])
 
     async def _text(self, erased: Erased, leaving: str) -> str:
-        backup = await self._storage.state(LAST_BACKUP)
+        backup = await last_backup(self._storage)
         return forget_words.receipt(erased, self._processing, backup, leaving)
 
     def _pair(self, erased: Erased) -> frozenset[str]:

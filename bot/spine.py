@@ -27,7 +27,7 @@ from bot.processing import processing
 from bot.redacting import Redactions
 from bot.repertoire import Repertoire
 from bot.unkept import Unkept
-from storage import LAST_BACKUP, Storage
+from storage import Storage, last_backup
 
 
 def spine(
@@ -53,7 +53,7 @@ def spine(
         config.gateway.embedding_model,
     )
     assistant = Assistant(model, config, stated, now=now, embedding=embedding)
-    evidence = Evidence(observed, homeserver.sessions, lambda: storage.state(LAST_BACKUP))
+    evidence = Evidence(observed, homeserver.sessions, lambda: last_backup(storage))
     repertoire = Repertoire(COMMANDS, config, stated, evidence, identity, now)
     chats = Chats(
         config=config,

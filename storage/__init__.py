@@ -7,7 +7,7 @@ from storage.answers import Answers, KeptAnswer
 from storage.audit_entry import AuditDetail, AuditEntry
 from storage.audit_log import SYSTEM, AuditLog, FeedItem
 from storage.audit_reading import PublicEntry, read_audit_log, verify_audit_log
-from storage.backup import LAST_BACKUP, Manifest, back_up
+from storage.backup import Manifest, back_up, last_backup
 from storage.destruction import Destroyed
 from storage.errors import AuditTampered, MasterKeyError, StorageFailure, VaultGone
 from storage.forgetting import Erased, Forgetting
@@ -26,7 +26,7 @@ from storage.rooms import Rooms
 from storage.sealing import MasterKey
 from storage.search import MemoryHit, Search, TurnHit
 from storage.spans import EVERYWHERE, Going, Named, Spans
-from storage.taking_back import TakenBack, TakingBack
+from storage.taking_back import UNSENT, TakenBack, TakingBack
 from storage.tracing import Basis, Lately, Said, Traces
 from storage.turns import Turn, Turns
 from storage.vault import Counts, Vault
@@ -37,9 +37,9 @@ from storage.withdrawals import Unlisted, Withdrawal, Withdrawals
 __all__ = [
     "ANSWERED",
     "EVERYWHERE",
-    "LAST_BACKUP",
     "SAID",
     "SYSTEM",
+    "UNSENT",
     "WAITS",
     "Answers",
     "Asked",
@@ -100,6 +100,7 @@ __all__ = [
     "back_up",
     "checked",
     "is_sealed",
+    "last_backup",
     "open_storage",
     "read_audit_log",
     "restore",

@@ -120,7 +120,7 @@ async def keep(transaction: Transaction, detail: AuditDetail) -> None:
     )
 
 
-def detail_from(row: Row) -> AuditDetail:
+def detail_from(row: Row | Mapping[str, Any]) -> AuditDetail:
     """The AuditDetail of a row of a table audit_detail."""
     entry = AuditEntry(
         occurred_at=from_text(row["occurred_at"]),
@@ -128,6 +128,6 @@ def detail_from(row: Row) -> AuditDetail:
         action=row["action"],
         outcome=row["outcome"],
         target=row["target"],
-        facts=json.loads(row["facts"]),
+        facts=dict(json.loads(row["facts"])),
     )
     return AuditDetail(entry, row["salt"])

@@ -25,7 +25,7 @@ from storage.audit_log import SYSTEM
 from storage.clock import utc_now
 from storage.errors import MasterKeyError, StorageFailure
 from storage.files import create_private, fsync_folder
-from storage.opening import locked, opened
+from storage.opening import Storage, locked, opened
 from storage.replacing import told
 from storage.sealing import MasterKey
 
@@ -55,6 +55,12 @@ class Manifest:
     def seal(self, master_key: MasterKey) -> str:
         """What nobody without the master key can write under a manifest."""
         return hmac.digest(master_key.derive("backup"), canonical(asdict(self)), "sha256").hex()
+
+
+async def last_backup(storage: Storage) -> datetime | None:
+    """When the last backup was made, None where none was."""
+    made_at = await storage.state(LAST_BACKUP)
+    return datetime.fromisoformat(made_at) if made_at else None
 
 
 async def back_up(
@@ -155,7 +161,10 @@ async def _recorded(path: Path, master_key: MasterKey, moment: datetime) -> Asyn
     except BaseException:
         with suppress(StorageFailure):  # of a full disk, say: why it failed is what matters
             async with opened(path, master_key, now=lambda: moment) as storage:
-                await storage.set_state(LAST_BACKUP, last or "")
+                if last is None:
+                    await storage.clear_state(LAST_BACKUP)
+                else:
+                    await storage.set_state(LAST_BACKUP, last)
                 await storage.audit_log.append(AuditEntry(moment, SYSTEM, CREATED, "failed"))
         raise
 

@@ -12,7 +12,6 @@ from storage.wiping import owe_shared_wipe, wipe_shared
 
 SYNC_TOKEN = "sync token"  # noqa: S105 - the name of a row
 
-KEPT = "SELECT event_id FROM inbox UNION SELECT event_id FROM waiting"
 KNOWN = """
     SELECT value FROM json_each(?) WHERE unhex(value) IN (SELECT event FROM handled)
 """
@@ -158,11 +157,11 @@ class Inbox:
 
     async def drop_handled(self) -> None:
         """Keep no row of what is never accepted again, and no byte of one."""
-        rows = await self._database.rows(
-            "SELECT event_id FROM inbox UNION SELECT event_id FROM waiting"
-        )
-        digests = {digest(row[0], key=self._key).hex(): row[0] for row in rows}
         async with self._database.transaction() as transaction:
+            rows = await transaction.rows(
+                "SELECT event_id FROM inbox UNION SELECT event_id FROM waiting"
+            )
+            digests = {digest(row[0], key=self._key).hex(): row[0] for row in rows}
             known = await transaction.rows(KNOWN, json.dumps([*digests]))
             gone = json.dumps([digests[row[0]] for row in known])
             for statement in DROP:

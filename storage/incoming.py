@@ -4,13 +4,12 @@ An export of this vault passes as it is. What does not fit is refused whole: a f
 or cut off is not half believed.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from storage.audit_entry import AuditDetail, AuditEntry
+from storage.audit_entry import detail_from
 from storage.clock import from_text, to_text
 from storage.errors import StorageFailure
 
@@ -179,7 +178,10 @@ _REFERS = (
 
 
 def checked(tables: object) -> Tables:
-    """The tables of an export, all of them, each row with all columns; or UnfitTables."""
+    """The tables of an export, all of them, each row with all columns; or UnfitTables.
+
+    A column that a row lacks is null: the file is from before there was that column.
+    """
     if not isinstance(tables, dict) or not tables.keys() <= COLUMNS.keys():
         raise UnfitTables("it holds a table that I don't know")
     whole: dict[str, list[Fields]] = {}
@@ -187,16 +189,21 @@ def checked(tables: object) -> Tables:
         rows = tables.get(table, [])
         if not isinstance(rows, list):
             raise UnfitTables(f"its table “{table}” is no list of rows")
-        for row in rows:
-            _check(table, columns, row)
-        whole[table] = rows
+        whole[table] = [_row(table, columns, row) for row in rows]
     _check_keys(whole)
     return whole
 
 
-def _check(table: str, columns: Mapping[str, Fits], row: object) -> None:
-    if not isinstance(row, dict) or row.keys() != columns.keys():
+def _row(table: str, columns: Mapping[str, Fits], row: object) -> Fields:
+    if not isinstance(row, dict) or not row.keys() <= columns.keys():
         raise UnfitTables(f"a row of its table “{table}” has other columns than mine")
+    if row.keys() < columns.keys():
+        row = {column: row.get(column) for column in columns}
+    _check(table, columns, row)
+    return row
+
+
+def _check(table: str, columns: Mapping[str, Fits], row: Fields) -> None:
     for column, fits in columns.items():
         if not fits(row[column]):
             raise UnfitTables(f"a row of its table “{table}” holds no possible “{column}”")
@@ -208,15 +215,7 @@ def _check(table: str, columns: Mapping[str, Fits], row: object) -> None:
 
 def _is_what_it_commits_to(row: Fields) -> bool:
     try:
-        entry = AuditEntry(
-            occurred_at=from_text(row["occurred_at"]),
-            actor=row["actor"],
-            action=row["action"],
-            outcome=row["outcome"],
-            target=row["target"],
-            facts=dict(json.loads(row["facts"])),
-        )
-        commitment = AuditDetail(entry, bytes.fromhex(row["salt"])).commitment
+        commitment = detail_from({**row, "salt": bytes.fromhex(row["salt"])}).commitment
     except (ValueError, TypeError, RecursionError):
         return False
     return commitment.hex() == str(row["commitment"])

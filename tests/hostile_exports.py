@@ -263,7 +263,7 @@ TEXTS: Mapping[str, tuple[Callable[[], bytes], str]] = {
     ),
     "lacking a column": (
         lambda: document(turn=[{"turn_id": 1}]),
-        words.unfit("a row of its table “turn” has other columns than mine"),
+        words.unfit("a row of its table “turn” holds no possible “event_id”"),
     ),
     "with an answer that was changed": (
         lambda: document(audit_detail=[dict(DETAIL)]),

@@ -19,6 +19,7 @@ from bot.errors import GatewayError
 from bot.evidence import Observation, is_near
 from bot.gateway import Gateway
 from bot.gateway_evidence import Question, Watch
+from bot.gateway_faults import FaultError
 from tests.asking import QUICK, ask, gateway, refusal, settings
 from tests.responder import responder
 from tests.spine import configured
@@ -148,8 +149,33 @@ def test_where_the_settings_mean_this_machine_no_other_is_asked() -> None:
     seen = watch()
     seen.connected("93.184.216.34")
 
-    with pytest.raises(Exception, match="elsewhere"):
+    with pytest.raises(FaultError, match="strayed"):
         seen.admit("test-model")
+
+
+@pytest.mark.parametrize(
+    ("ends", "heals"),
+    [(["127.0.0.1"], True), (["127.0.0.1", "93.184.216.34"], False), ([], False), ([""], False)],
+)
+async def test_requests_go_on_where_all_connections_of_another_look_end_nearby(
+    ends: list[str], heals: bool
+) -> None:
+    seen = watch()
+    seen.connected("93.184.216.34")
+
+    async def ask(question: Question, seconds: float) -> object:
+        for end in ends:
+            seen.connected(end)
+        return {}
+
+    if heals:
+        await seen.look(ask, "llm.lan")
+        seen.admit("test-model")
+    else:
+        with pytest.raises(GatewayError, match="a connection ended somewhere else"):
+            await seen.look(ask, "llm.lan")
+        with pytest.raises(FaultError, match="strayed"):
+            seen.admit("test-model")
 
 
 @pytest.mark.parametrize(

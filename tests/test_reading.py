@@ -65,6 +65,12 @@ def test_a_mark_before_the_text_is_no_part_of_it() -> None:
     assert read(b"\xef\xbb\xbf" + document(turn=[dict(TURN)])).tables["turn"] == [TURN]
 
 
+def test_what_an_export_of_an_earlier_release_lacks_counts_as_not_said() -> None:
+    earlier = {name: value for name, value in TURN.items() if name != "provider"}
+
+    assert read(document(turn=[earlier])).tables["turn"] == [{**TURN, "provider": None}]
+
+
 def test_conversations_in_our_own_export_are_not_imported_a_second_time() -> None:
     talk = json.dumps([{"id": "c", "mapping": {}}]).encode()
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
+from storage import UNSENT
+
 SCRIPTS = (
     "reading.js",
     "words.js",
@@ -87,9 +89,6 @@ ENTRY = (
     "commitment",
     "salt",
 )
-UNSENT = "unsent answer to "
-"""How the event id of an answer begins that stands in no room yet: nobody has read it."""
-
 # What could end the element or be no text at all; JSON has another way to write each.
 _SPECIAL = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 _POLICY = (

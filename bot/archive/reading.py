@@ -14,10 +14,10 @@ from bot.archive.bounded_json import parsed
 from bot.archive.chatgpt_reading import conversations
 from bot.archive.left_out import LeftOut
 from bot.archive.unpacking import Package
+from bot.archive.writing import SCHEMA, VERSION
 from bot.errors import UsageError
 from storage import Tables, UnfitTables, checked
 
-SCHEMA, VERSION = "org.confidant.export/", "1"
 EXPORT, MANIFEST = "export.json", "manifest.json"
 _ZIP = b"PK"
 

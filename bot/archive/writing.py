@@ -16,7 +16,7 @@ from bot.archive.views import Tables, audit_entry, memories, messages
 from bot.export_words import README
 from storage import AuditDetail
 
-SCHEMA = "org.confidant.export/1"
+SCHEMA, VERSION = "org.confidant.export/", "1"
 HEAD = ("schema", "created_at", "user_id")
 EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)  # that a ZIP can say of a file
 
@@ -42,7 +42,7 @@ class Export:
     ) -> "Export":
         """The export of a vault's tables."""
         document = {
-            "schema": SCHEMA,
+            "schema": SCHEMA + VERSION,
             "created_at": made_at.astimezone(UTC).isoformat(),
             "user_id": user_id,
             "tables": tables,
@@ -91,7 +91,7 @@ class Export:
 
     def _manifest(self, about: Mapping[str, json_text.Pieces]) -> Iterator[str]:
         head = {
-            "format": json_text.row(SCHEMA),
+            "format": json_text.row(SCHEMA + VERSION),
             "made_at": json_text.row(self.document["created_at"]),
         }
         return json_text.mapping({**head, "files": json_text.mapping(about)})

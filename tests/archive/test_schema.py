@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from jsonschema import Draft202012Validator, ValidationError
 
-from bot.archive.writing import SCHEMA
+from bot.archive.writing import SCHEMA, VERSION
 from storage.database import Database
 from tests.archive.vaults import (
     ANN,
@@ -42,7 +42,7 @@ def types_of(described: dict[str, Any]) -> set[str]:
 
 def test_the_schema_itself_is_one() -> None:
     Draft202012Validator.check_schema(DOCUMENT)
-    assert DOCUMENT["title"] == DOCUMENT["properties"]["schema"]["const"] == SCHEMA
+    assert DOCUMENT["title"] == DOCUMENT["properties"]["schema"]["const"] == SCHEMA + VERSION
 
 
 async def test_the_schema_has_every_column_of_every_table_as_it_is(
