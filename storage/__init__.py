@@ -26,9 +26,10 @@ from storage.rooms import Rooms
 from storage.sealing import MasterKey
 from storage.search import MemoryHit, Search, TurnHit
 from storage.spans import EVERYWHERE, Going, Named, Spans
-from storage.taking_back import UNSENT, TakenBack, TakingBack
+from storage.taking_back import UNSENT, TakingBack
 from storage.tracing import Basis, Lately, Said, Traces
 from storage.turns import Turn, Turns
+from storage.unlearning import TakenBack
 from storage.vault import Counts, Vault
 from storage.vaults import Vaults
 from storage.vectors import Asked, Unembedded, Vectors

@@ -8,8 +8,9 @@ from datetime import datetime
 from storage.clock import to_text, utc_now
 from storage.database import Database, Transaction
 from storage.revising import erase
-from storage.taking_back import UNSENT, TakenBack, concerned, take_back
+from storage.taking_back import UNSENT, concerned, take_back
 from storage.tracing import Traces
+from storage.unlearning import TakenBack
 from storage.wiping import owe_wipe, wipe
 
 EVERYWHERE = "*"  # in the place of a room's id

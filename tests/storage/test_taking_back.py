@@ -124,9 +124,7 @@ async def test_what_another_message_says_as_well_rests_on_that_one_from_then_on(
     first, second = [await past.taking_back.messages([one]) for one in ("$3", "$1")]
 
     memory = await past.memory(memory_id)
-    assert (first, second) == (TakenBack(traces=1), TakenBack(traces=1)), (
-        "it says it in the other words"
-    )
+    assert first == second == TakenBack(traced=(memory_id,)), "it says it in the other words"
     assert (memory.text, memory.quote, memory.source_event_id) == ("my oboe", "my oboe", "$2")
     assert memory.room_kind == "shared"
     assert not past.holds()
@@ -191,6 +189,15 @@ async def test_a_memory_that_says_again_what_it_said_holds_as_long_as_it_did(pas
     assert seen == [("lives in Oslo", None), ("is in Rome", until)]
 
 
+async def test_what_goes_with_its_memory_is_not_counted_beside_it(past: Past) -> None:
+    memory_id = await past.learn("lives in Rome", "$1", quote="I live in Rome")
+    await past.change(memory_id, "lives in Oslo", "$2")
+
+    taken = await past.taking_back.messages(["$1", "$2"])
+
+    assert (taken.deleted, taken.traces) == ((memory_id,), 0)
+
+
 async def test_a_former_text_goes_with_its_message_and_the_present_one_stays(past: Past) -> None:
     memory_id = await past.learn(f"lives in {CANARY}", "$1", quote=f"I live in {CANARY}")
     await past.change(memory_id, "lives in Bonn", None, by="person")
@@ -199,7 +206,8 @@ async def test_a_former_text_goes_with_its_message_and_the_present_one_stays(pas
     former = await past.taking_back.messages(["$1"])
     taken = await past.taking_back.messages(["$3"])
 
-    assert (former, taken) == (TakenBack(traces=1), TakenBack(updated=(memory_id,)))
+    assert (former.traces, taken.traces) == (1, 0)
+    assert (former, taken) == (TakenBack(traced=(memory_id,)), TakenBack(updated=(memory_id,)))
     assert (await past.memory(memory_id)).text == "lives in Bonn"
     assert not past.holds()
 
@@ -424,7 +432,7 @@ async def test_memories_from_before_know_what_their_first_text_rested_on(tmp_pat
 
     async with await Database.open(tmp_path / "vault.db", migrations="vault") as database:
         past = Past(database)
-        assert await past.taking_back.messages(["$1"]) == TakenBack(traces=1)
+        assert await past.taking_back.messages(["$1"]) == TakenBack(traced=(1,))
 
         assert (await past.memory(1)).text == "typed"
         revisions = await past.memories.revisions(1)
