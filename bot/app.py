@@ -150,7 +150,7 @@ async def examine(config: Config, *, file: Path) -> list[Finding]:
 def _whereabouts(gateway: Gateway) -> str:
     seen = gateway.observation
     if not seen.address:
-        return "Where requests to the gateway end can't be said: nothing answers there."
+        raise GatewayError("Where requests to the gateway end can't be said: none arrived there.")
     near = "here or in a private network" if seen.near else "outside of private networks"
     return f"Requests to the gateway end at {seen.address}, {near}; !privacy says so."
 

@@ -37,7 +37,7 @@ def one(memory_id: int) -> str:
     return f"memory {memory_id} and the messages that it came from"
 
 
-LAST = "the last exchange that I keep"
+LAST = "the last exchange"
 
 
 def since(span: timedelta) -> str:
@@ -51,9 +51,7 @@ def room(room_id: str, *, direct: bool) -> str:
     return f"all that I keep from {here}"
 
 
-def nothing(what: str) -> str:
-    """There is nothing of that."""
-    return f"There is nothing to erase of {what}. {NOTHING_ERASED}"
+NOTHING = "There is nothing to erase: I keep nothing of that."
 
 
 def asks(what: str, going: Going) -> str:
@@ -129,8 +127,8 @@ def _backups(stated: Processing, last: datetime | None) -> str:
         )
     return (
         "Copies of your vault and its key in backups that were made until now, the last one on "
-        f"{last:%Y-%m-%d %H:%M} UTC. How long they are kept: {kept}. If one is put back, that does "
-        "not bring you back: I know that you were forgotten."
+        f"{last:%Y-%m-%d %H:%M} UTC. How long they are kept: {kept}. If one is put back "
+        "over my present data, that does not bring you back; where that data is lost, it does."
     )
 
 

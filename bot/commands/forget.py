@@ -15,7 +15,7 @@ async def _run(context: CommandContext) -> Reply | Confirmation:
     named, what = await _named(context, context.arguments.casefold())
     going = await context.vault.spans.preview(named)
     if not going.taken:
-        return Reply(forget_words.nothing(what))
+        return Reply(forget_words.NOTHING)
 
     async def proceed(later: CommandContext) -> Reply:
         return await _forget(later, named, what)
