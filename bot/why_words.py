@@ -6,9 +6,13 @@ from storage import Basis, Memory, Turn
 BEGINNING = 100  # characters of an earlier message
 
 
-def basis(basis: Basis, prefix: str) -> str:
-    """The memories and messages that an answer was given with, the model, what it cost."""
-    parts = [_head(basis.answer), _memories(basis, prefix), _earlier(basis), _recent(basis)]
+def basis(basis: Basis, prefix: str, *, pointed_at: bool) -> str:
+    """The memories and messages that an answer was given with, the model, what it cost.
+
+    Where nobody pointed at it, it may be an older one than the last: of private ones none is kept.
+    """
+    which = "This answer" if pointed_at else "The last answer that I kept"
+    parts = [_head(basis.answer, which), _memories(basis, prefix), _earlier(basis), _recent(basis)]
     return "\n\n".join([*(one for one in parts if one), _model(basis.answer)])
 
 
@@ -36,8 +40,8 @@ def arguments_not_taken(prefix: str) -> str:
     )
 
 
-def _head(answer: Turn) -> str:
-    this = linked("This answer", answer.room_id, answer.event_id)
+def _head(answer: Turn, which: str) -> str:
+    this = linked(which, answer.room_id, answer.event_id)
     return f"{this} of {answer.said_at:%Y-%m-%d %H:%M} UTC was given with:"
 
 

@@ -29,7 +29,9 @@ async def test_the_last_answer_is_explained_with_its_sources_and_its_cost(bot: S
 
     told = await bot.text("!why")
 
-    assert told.startswith("[This answer](https://matrix.to/#/!ann/$sent-1) of 2026-01-01 12:00")
+    assert told.startswith(
+        "[The last answer that I kept](https://matrix.to/#/!ann/$sent-1) of 2026-01-01 12:00"
+    )
     assert "- **1** My cat is called Miso · `!memory show 1`" in told
     assert "“grand-model”, as the gateway names it" in told
     assert "**Gateway:** 127.0.0.1" in told

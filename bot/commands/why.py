@@ -10,7 +10,9 @@ from storage import Basis
 async def _run(context: CommandContext) -> Reply:
     if context.arguments:
         raise UsageError(why_words.arguments_not_taken(context.prefix))
-    return Reply(why_words.basis(await _meant(context), context.prefix), repeats=True)
+    pointed_at = context.message.reply_to is not None
+    text = why_words.basis(await _meant(context), context.prefix, pointed_at=pointed_at)
+    return Reply(text, repeats=True)
 
 
 async def _meant(context: CommandContext) -> Basis:
