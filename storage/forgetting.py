@@ -22,7 +22,7 @@ from storage.rows import Row
 from storage.tenants import Tenants
 from storage.vault import Vault
 from storage.vaults import Vaults
-from storage.withdrawals import Withdrawals, search, withdraw
+from storage.withdrawals import Withdrawals, can_be, search, withdraw
 
 PLAN = """
     INSERT INTO forgetting (event_id, room_id, user_id, vault_id, accepted, memories, turns,
@@ -183,7 +183,8 @@ class _Planning:
         self._plan.vault_id, self._plan.gone = vault_id, gone
         if vault is not None:
             with suppress(StorageFailure):
-                self._plan.said = await vault.said_by_the_bot()
+                said = await vault.said_by_the_bot()
+                self._plan.said = [one for one in said if can_be(*one)]
 
     async def write(self) -> None:
         """Write it down once, in one transaction."""

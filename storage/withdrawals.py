@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -116,8 +117,16 @@ class Withdrawals:
 async def withdraw(
     transaction: Transaction, events: Sequence[tuple[str, str]], *, job: str = ""
 ) -> None:
-    """Let (event id, room id) pairs be redacted, in the transaction that decides so."""
-    await transaction.execute(ADD, json.dumps(events), job)
+    """Let (event id, room id) pairs be redacted, in the transaction that decides so.
+
+    What has the form of neither, as what was imported, is in no room.
+    """
+    await transaction.execute(ADD, json.dumps([one for one in events if can_be(*one)]), job)
+
+
+def can_be(event_id: str, room_id: str) -> bool:
+    """Whether there can be such an event in a room of Matrix, by the form of the ids alone."""
+    return bool(re.fullmatch(r"\$\S{1,254}", event_id) and re.fullmatch(r"!\S{1,254}", room_id))
 
 
 async def search(transaction: Transaction, room_id: str, until: datetime, *, job: str = "") -> None:

@@ -121,7 +121,13 @@ class Sender:
         return await own_events.edits_of(self._http, room_id, event_id, self._user_id)
 
     async def withdraw(self, room_id: str, event_id: str, *, transaction_id: str) -> bool:
-        """Take back an event; False where the homeserver says that this can never be."""
+        """Take back an event of the bot's own.
+
+        False where the homeserver says that this can never be, or that it is somebody else's: an
+        id alone, wherever it was kept, is not proof of whose an event is.
+        """
+        if await self.sender_of(room_id, event_id) != self._user_id:
+            return False
         try:
             await self.redact(room_id, event_id, transaction_id=transaction_id)
         except RequestError as error:

@@ -2,14 +2,20 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from aiohttp import web
 
 from bot.errors import HomeserverError
+from bot.matrix.guard import Guard
+from bot.matrix.http import Http
 from bot.matrix.own_events import edits_of, said_by
-from tests.matrix.test_http import answering, serving
+from bot.matrix.sender import Sender
+from bot.matrix.sharing import RoomKeys
+from storage import Rooms
+from tests.matrix.test_http import Handler, answering, serving
 
 BOT, NOON = "@bot:example.org", datetime(2026, 11, 23, 12, tzinfo=UTC)
 MS = int(NOON.timestamp() * 1000)
@@ -107,3 +113,46 @@ async def test_a_homeserver_that_fails_has_not_said_that_there_is_nothing() -> N
     async with serving(failing) as (http, _):
         with pytest.raises(HomeserverError):
             await said_by(http, "!r", BOT, until=NOON, before="$yes")
+
+
+def sender(http: Http) -> Sender:
+    """The way out, as far as it needs no keys."""
+    guard = cast(Guard, SimpleNamespace(client=SimpleNamespace(user_id=BOT)))
+    return Sender(http, guard, cast(RoomKeys, None), cast(Rooms, None))
+
+
+async def test_an_event_of_its_own_is_redacted() -> None:
+    redacted = answering(200, {"event_id": "$redaction"})
+
+    async with serving(answering(200, event("$a")), redacted) as (http, seen):
+        assert await sender(http).withdraw("!r", "$a", transaction_id="t")
+
+    assert [(one.method, one.path) for one in seen] == [
+        ("GET", "/_matrix/client/v3/rooms/!r/event/$a"),
+        ("PUT", "/_matrix/client/v3/rooms/!r/redact/$a/t"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        answering(200, event("$a") | {"sender": "@ann:example.org"}),
+        answering(200, event("$another")),
+        answering(200, {"event_id": "$a"}),
+        NOT_HERE,
+        FORBIDDEN,
+    ],
+)
+async def test_what_the_bot_did_not_send_is_never_redacted(shown: Handler) -> None:
+    async with serving(shown) as (http, seen):
+        assert not await sender(http).withdraw("!r", "$a", transaction_id="t")
+
+    assert [one.method for one in seen] == ["GET"]
+
+
+async def test_whose_an_event_is_that_the_homeserver_fails_to_show_is_not_said() -> None:
+    async with serving(answering(400, {"errcode": "M_UNRECOGNIZED"})) as (http, seen):
+        with pytest.raises(HomeserverError):
+            await sender(http).withdraw("!r", "$a", transaction_id="t")
+
+    assert [one.method for one in seen] == ["GET"]

@@ -232,6 +232,25 @@ async def test_withdrawals_come_in_order_and_once(storage: Storage) -> None:
     assert await storage.withdrawals.left(ROOM) == 1
 
 
+async def test_what_can_be_no_event_of_a_room_is_not_withdrawn(storage: Storage) -> None:
+    await live(storage)
+    async with storage.vaults.open(ANN) as vault:
+        for event_id, room_id in (("import chatgpt 1", ROOM), ("$imported", "chatgpt")):
+            await vault.turns.add(
+                event_id=event_id,
+                room_id=room_id,
+                room_kind="direct",
+                role="assistant",
+                text="canary",
+                said_at=NOON,
+            )
+
+    await storage.withdrawals.add([("$", ROOM), ("$1 2", ROOM), ("gap 7", ROOM), ("$1", "#x:hs")])
+    erased = await forget(storage)
+
+    assert await storage.withdrawals.left() == erased.withdrawals == 4
+
+
 async def test_whoever_waits_for_withdrawals_is_woken(storage: Storage) -> None:
     await storage.withdrawals.add([("$1", ROOM)])
     await asyncio.wait_for(storage.withdrawals.wait(), 5)
