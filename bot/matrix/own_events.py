@@ -1,8 +1,9 @@
 """What the bot said in a room, found again by ids alone: to be taken back, nothing is decrypted."""
 
 import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import Any
 
 from bot.matrix import rooms
 from bot.matrix.http import Http, RequestError, is_gone, path
@@ -10,6 +11,8 @@ from bot.matrix.untrusted import items, mapping, number, text
 
 PAGE = 500
 MOST_PAGES = 2_000  # a page may be empty, but there is an end to what is believed
+MOST = 100_000  # ids of one room, the newest: two weeks of redactions at their slow pace
+LONGEST = 255  # characters of an id; longer ones are nobody's
 EDIT = "m.replace"
 SAID = ("m.room.message", "m.room.encrypted", "m.reaction")
 
@@ -25,9 +28,12 @@ async def said_by(
     query = {"filter": json.dumps({"senders": [user_id], "types": SAID})}
     target, found = path("rooms", room_id, "messages"), dict[str, str]()
     start = await _place(http, room_id, before)
-    for event in await _pages(http, target, query, start):
-        if _stands(event, user_id) and (start or _said_at(event) <= until):
-            found[text(event, "event_id")] = _edited(event)
+    async with aclosing(_events(http, target, query, start)) as events:
+        async for event in events:
+            if _stands(event, user_id) and (start or _said_at(event) <= until):
+                found[text(event, "event_id")] = _edited(event)
+            if len(found) == MOST:
+                break
     return [one for one, edited in reversed(found.items()) if edited not in found]
 
 
@@ -45,13 +51,20 @@ async def _place(http: Http, room_id: str, event_id: str) -> str:
 async def edits_of(http: Http, room_id: str, event_id: str, user_id: str) -> list[str]:
     """The ids of somebody's edits of an event: each holds a text of its own, as it was then."""
     target = path("rooms", room_id, "relations", event_id, EDIT).replace("/v3/", "/v1/")
-    edits = await _pages(http, target, {}, "")
-    return [text(one, "event_id") for one in edits if _stands(one, user_id)]
+    found = list[str]()
+    async with aclosing(_events(http, target, {}, "")) as events:
+        async for event in events:
+            if _stands(event, user_id):
+                found.append(text(event, "event_id"))
+            if len(found) == MOST:
+                break
+    return found
 
 
-async def _pages(http: Http, target: str, query: dict[str, str], position: str) -> list[Any]:
+async def _events(
+    http: Http, target: str, query: dict[str, str], position: str
+) -> AsyncGenerator[object, None]:
     """All events back from a place, newest first; none of what is not shown to us."""
-    found = list[Any]()
     for _ in range(MOST_PAGES):
         start = {"from": position} if position else {}
         asked = {**query, **start, "dir": "b", "limit": str(PAGE)}
@@ -59,25 +72,26 @@ async def _pages(http: Http, target: str, query: dict[str, str], position: str) 
             answer = await rooms.ask(http, target, query=asked)
         except RequestError as error:
             if is_gone(error):
-                break
+                return
             raise
-        found += items(answer, "chunk")
+        for event in items(answer, "chunk"):
+            yield event
         before, position = position, text(answer, "end") or text(answer, "next_batch")
         if position in ("", before):
-            break
-    return found
+            return
 
 
 def _stands(event: object, user_id: str) -> bool:
     """Whether it is this person's and not redacted yet."""
     redacted = mapping(event, "unsigned", "redacted_because") or not mapping(event, "content")
-    return text(event, "sender") == user_id and bool(text(event, "event_id")) and not redacted
+    named = 0 < len(text(event, "event_id")) <= LONGEST
+    return text(event, "sender") == user_id and named and not redacted
 
 
 def _edited(event: object) -> str:
     """What it edits, empty if nothing."""
     relation = mapping(event, "content", "m.relates_to")
-    return text(relation, "event_id") if text(relation, "rel_type") == EDIT else ""
+    return text(relation, "event_id")[:LONGEST] if text(relation, "rel_type") == EDIT else ""
 
 
 def _said_at(event: object) -> datetime:

@@ -1,6 +1,7 @@
 """What the bot said is found by ids alone, whatever else a homeserver shows."""
 
 import json
+import tracemalloc
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from bot.errors import HomeserverError
+from bot.matrix import own_events
 from bot.matrix.guard import Guard
 from bot.matrix.http import Http
 from bot.matrix.own_events import edits_of, said_by
@@ -113,6 +115,43 @@ async def test_a_homeserver_that_fails_has_not_said_that_there_is_nothing() -> N
     async with serving(failing) as (http, _):
         with pytest.raises(HomeserverError):
             await said_by(http, "!r", BOT, until=NOON, before="$yes")
+
+
+async def test_of_very_many_the_newest_are_named_and_nothing_else_of_them_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(own_events, "MOST", 3)
+    newest = [event("$e"), event("$" + "d" * 300), event("$c"), event("$b"), event("$a")]
+    page = answering(200, {"chunk": newest, "end": "1"})
+
+    async with serving(NOT_HERE, page, page) as (http, seen):
+        said = await said_by(http, "!r", BOT, until=NOON, before="$yes")
+        assert len(seen) == 2, "there is no need of another page"
+    async with serving(page) as (http, seen):
+        edits = await edits_of(http, "!r", "$x", BOT)
+
+    assert (said, edits) == (["$b", "$c", "$e"], ["$e", "$c", "$b"])
+
+
+async def test_events_are_dropped_page_by_page() -> None:
+    padding, pages = "x" * 1_000_000, 40
+
+    async def page(request: web.Request) -> web.StreamResponse:
+        number = int(request.query.get("from", "0"))
+        chunk = [event(f"${number}") | {"content": {"ciphertext": padding}}]
+        end = {"end": str(number + 1)} if number < pages else {}
+        return web.json_response({"chunk": chunk, **end})
+
+    async with serving(page) as (http, _):
+        await edits_of(http, "!r", "$x", BOT)
+        tracemalloc.start()
+        try:
+            assert len(await edits_of(http, "!r", "$x", BOT)) == pages + 1
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+    assert peak < pages * len(padding) / 2
 
 
 def sender(http: Http) -> Sender:
