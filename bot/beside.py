@@ -60,6 +60,7 @@ def withdrawing(
         homeserver,
         parts.receipts(stated),
         parts.journal,
+        audit_room=audit_room,
         now=now,
         clock=clock,
         sleep=sleep,

@@ -12,7 +12,7 @@ from bot.command import Command, CommandContext, Confirmation, Line, Run
 from bot.confirmations import Confirmations, Decision, Questions
 from bot.consent import Consent
 from bot.delivery import Address, Delivery, address
-from bot.errors import UsageError
+from bot.errors import HomeserverError, HomeserverUnavailableError, UsageError
 from bot.messages import Attachment, Reply, RoomKind, RoomMessage, Where
 from bot.private_talk import PrivateTalk
 from bot.progress import Progress
@@ -26,10 +26,6 @@ class DirectRooms(Protocol):
 
     async def direct_room(self, user_id: str, *, besides: str) -> str:
         """The encrypted direct chat with exactly this person, never the room `besides`."""
-        ...
-
-    async def direct_rooms(self, user_id: str, *, besides: str) -> list[str]:
-        """Every encrypted direct chat with exactly this person."""
         ...
 
     async def attachment(
@@ -94,13 +90,24 @@ class Orders:
         await record(exchange, reply.effects)
         if command.name == PRIVATE and reply.effects:  # it began, or ended
             self._private.forget(exchange.message.sender, exchange.room.room_id)
-        sent = await self._delivery.send(reply, to)
+        sent = await self._send(reply, to, exchange)
         if to.room_id != here.room_id:
             await self._delivery.send(Reply(replies.IN_DIRECT_CHAT), here)
         if exchange.erased is not None:
             await self._receipts.given(exchange.erased, sent[0])
         if exchange.vault is not None:
             await self._consent.settle(exchange.vault)
+
+    async def _send(self, reply: Reply, to: Address, exchange: Exchange) -> list[str]:
+        """Send a reply; a receipt that can't be given must not keep the rest from being done."""
+        try:
+            return await self._delivery.send(reply, to)
+        except HomeserverUnavailableError:
+            raise
+        except HomeserverError:
+            if exchange.erased is not None:
+                await self._receipts.given(exchange.erased, "")
+            raise
 
     async def _reply(
         self, exchange: Exchange, command: Command, line: Line, run: Run, to: Address
@@ -160,15 +167,18 @@ class Orders:
         )
 
     async def _erase(self, exchange: Exchange) -> Erased:
-        """Erase everything of a person; what they say after their yes is new."""
+        """Erase everything of a person; what they say after their yes is new.
+
+        The homeserver is asked nothing before: it may be slow, or refuse.
+        """
         message, exchange.vault = exchange.message, None
-        chats = await self._rooms.direct_rooms(message.sender, besides=self._audit_room)
+        here = exchange.room.kind is RoomKind.DIRECT
         erased = await self._storage.forgetting.forget(
             message.sender,
             room_id=message.room_id,
             event_id=message.event_id,
             until=message.sent_at,
-            direct_rooms=sorted({message.room_id, *chats}),
+            direct_rooms=[message.room_id] if here else [],
         )
         self._assistant.forget(message.sender)
         self._private.forget(message.sender)

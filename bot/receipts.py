@@ -48,10 +48,6 @@ class Receipts:
         await self._storage.forgetting.receipted(erased)
         self._storage.withdrawals.wake()
 
-    async def is_due(self, job: str) -> bool:
-        """Whether the receipt of an erasure is still to be given."""
-        return any(one.event_id == job for one in await self._storage.forgetting.unfinished())
-
     async def tell(self, job: str, leaving: str, what: str) -> None:
         """Say in a receipt that was given how far the bot's own messages are."""
         erased = await self._storage.forgetting.job(job)

@@ -5,7 +5,8 @@ import json
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -16,7 +17,7 @@ from bot.errors import HomeserverError, HomeserverHiddenError, HomeserverUnavail
 from bot.journal import Journal
 from bot.messages import Action, Effect
 from bot.receipts import Receipts
-from storage import Storage, Withdrawal
+from storage import Erased, Storage, Unlisted, Withdrawal
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ LIMITED = 1.0  # seconds that a redaction takes where it did
 # Synapse grants a message in five seconds, redactions among them: every second one is an answer's.
 SLOW = 10.0
 TELL = timedelta(minutes=1)  # between two edits of a receipt
-LATER = 600.0  # seconds, before what failed is tried again
+LATER = 600.0  # seconds, before what failed is tried again; all else goes on meanwhile
 STATE = "withdrawing"  # what shared.db calls how far it is
 TRIES = 3  # of what the homeserver fails at, without saying that it never will
 
@@ -33,10 +34,17 @@ TRIES = 3  # of what the homeserver fails at, without saying that it never will
 class OwnMessages(Protocol):
     """The homeserver, as far as the bot's own messages are found there and taken back."""
 
-    async def own_messages(self, room_id: str, *, until: datetime, before: str) -> list[str]:
+    async def direct_rooms(self, user_id: str, *, besides: str) -> list[str]:
+        """Every encrypted direct chat with exactly this person."""
+        ...
+
+    async def own_messages(
+        self, room_id: str, person: str, *, until: datetime, before: str
+    ) -> list[str]:
         """The ids of all that the bot said and that still stands, before an event of the room.
 
-        In a room without that event, up to a moment.
+        In a room without that event, up to a moment; in one where anybody but this person and the
+        bot is, nothing.
         """
         ...
 
@@ -45,7 +53,7 @@ class OwnMessages(Protocol):
         ...
 
     async def withdraw(self, room_id: str, event_id: str, *, transaction_id: str) -> bool:
-        """Take back an event; False where the homeserver says that this can never be."""
+        """Take back an event of the bot's own; False where that can never be."""
         ...
 
 
@@ -75,7 +83,9 @@ class Progress:
 class Withdrawing:
     """Works off what storage says is to be withdrawn; what was done is noted after each message.
 
-    Where everything of a person was erased, their receipt says how far it is.
+    Where everything of a person was erased, their receipt says how far it is. Each erasure, and
+    each room of single answers, has one message at a time withdrawn in turn; what the homeserver
+    fails at goes behind everything else.
     """
 
     def __init__(
@@ -85,6 +95,7 @@ class Withdrawing:
         receipts: Receipts,
         journal: Journal,
         *,
+        audit_room: str,
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -94,6 +105,7 @@ class Withdrawing:
         self._rooms = rooms
         self.receipts = receipts
         self._journal = journal
+        self._audit_room = audit_room
         self._now = now
         self._clock = clock
         self._sleep = sleep
@@ -102,37 +114,67 @@ class Withdrawing:
         self._told: dict[str, datetime] = {}  # when it was last said how far an erasure is
         self._slow: set[str] = set()  # of which it was said that it takes long
         self._failed: Counter[str] = Counter()
+        self._later: dict[str, float] = {}  # what failed (event, room, job), and till when it waits
 
     async def run(self) -> None:
         """Give the receipts that a crash kept back, then withdraw for ever."""
         await self.receipts.resume()
         while True:
-            if await self.go_on():
-                await self._queue.wait()
-            else:
-                await self._sleep(LATER)
+            await self._queue.wait(None if await self.go_on() else LATER)
 
     async def go_on(self) -> bool:
-        """Withdraw what there is; False where the homeserver failed at something."""
+        """Withdraw what there is; False where something failed and is to be tried again."""
         self._pace = QUICK
+        while await self._take_turns():
+            pass
+        return not self._later
+
+    async def _take_turns(self) -> bool:
+        """Withdraw one message of each that has any; False where there was none."""
+        now = self._clock()
+        self._later = {what: until for what, until in self._later.items() if now < until}
+        await self._search()
+        due = {one.event_id for one in await self._storage.forgetting.unfinished()}
+        turns = [one for one in await self._queue.next(self._later) if one.job not in due]
+        for one in turns:  # of those whose receipt is due there will be news
+            with self._or_later(one.event_id):
+                await self._withdraw(one)
+            await self._sleep(self._pace)
+        return bool(turns)
+
+    async def _search(self) -> None:
+        """Find out in which chats the bot spoke, and then what it said there."""
+        for erased in await self._storage.forgetting.unsearched():
+            with self._or_later(erased.event_id):
+                await self._search_rooms(erased)
+        for one in await self._queue.searches():
+            with self._or_later(one.room_id):
+                await self._list(one)
+
+    async def _search_rooms(self, erased: Erased) -> None:
+        if erased.event_id not in self._later:
+            chats = await self._rooms.direct_rooms(erased.user_id, besides=self._audit_room)
+            await self._storage.forgetting.searched(erased, chats)
+
+    async def _list(self, one: Unlisted) -> None:
+        erased = await self._storage.forgetting.job(one.job)
+        if erased is not None and one.room_id not in self._later:
+            found = await self._rooms.own_messages(
+                one.room_id, erased.user_id, until=one.until, before=one.job
+            )
+            await self._queue.found(one.room_id, found)
+
+    @contextmanager
+    def _or_later(self, what: str) -> Iterator[None]:
+        """Put off what the homeserver fails at; raises only where nothing works any more."""
         try:
-            while True:
-                await self._list()
-                waiting = await self._queue.next(1)
-                if not waiting or await self.receipts.is_due(waiting[0].job):
-                    return True  # there will be news
-                await self._withdraw(waiting[0])
-                await self._sleep(self._pace)
+            yield
         except HomeserverUnavailableError:
             raise
         except HomeserverError:
-            log.warning("messages of the bot could not be withdrawn yet: that is tried again")
-            return False
-
-    async def _list(self) -> None:
-        for one in await self._queue.searches():
-            found = await self._rooms.own_messages(one.room_id, until=one.until, before=one.job)
-            await self._queue.found(one.room_id, found)
+            if not self._later:
+                log.warning("messages of the bot could not be withdrawn yet: that is tried again")
+            self._later[what] = self._clock() + LATER
 
     async def _withdraw(self, one: Withdrawal) -> None:
         """Withdraw one message and note it; of the last one of an erasure say so before."""
@@ -162,6 +204,7 @@ class Withdrawing:
             self._failed[one.event_id] += 1
             if self._failed[one.event_id] < TRIES:
                 raise
+            del self._failed[one.event_id]
             return False
         finally:
             self._took.append(self._clock() - begun)

@@ -26,8 +26,8 @@ from storage.withdrawals import Withdrawals, can_be, search, withdraw
 
 PLAN = """
     INSERT INTO forgetting (event_id, room_id, user_id, vault_id, accepted, memories, turns,
-                            audit_entries, bytes, withdrawals, planned_at)
-    VALUES (?, ?, ?, ?, (SELECT coalesce(max(position), 0) FROM inbox), ?, ?, ?, ?, ?, ?)
+                            audit_entries, bytes, withdrawals, until, planned_at)
+    VALUES (?, ?, ?, ?, (SELECT coalesce(max(position), 0) FROM inbox), ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (event_id) DO NOTHING
 """
 PLAN_ROOM = "INSERT OR IGNORE INTO forgetting_room (job, room_id) VALUES (?, ?)"
@@ -35,6 +35,11 @@ UNFINISHED = """
     SELECT * FROM forgetting WHERE erased_at IS NOT NULL AND receipted_at IS NULL
     ORDER BY planned_at
 """
+UNSEARCHED = """
+    SELECT * FROM forgetting WHERE erased_at IS NOT NULL AND searched_at IS NULL
+    ORDER BY planned_at
+"""
+SEARCHED = "UPDATE forgetting SET searched_at = ? WHERE event_id = ? RETURNING until"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,7 @@ class Forgetting:
         """Erase everything of a person but the bot's messages, whose withdrawal is prepared.
 
         `event_id` is that of the confirmation and names the job: asked for again, it is finished
-        and not done twice.
+        and not done twice. `direct_rooms` are the chats with the person that are known already.
         """
         row = await self._row(event_id)
         if row is None or row["erased_at"] is None:
@@ -100,6 +105,21 @@ class Forgetting:
     async def unfinished(self) -> list[Erased]:
         """What was erased, and its receipt is not given yet."""
         return [self._erased(row) for row in await self._database.rows(UNFINISHED)]
+
+    async def unsearched(self) -> list[Erased]:
+        """What was erased, and in which other direct chats the bot spoke is not known yet."""
+        return [self._erased(row) for row in await self._database.rows(UNSEARCHED)]
+
+    async def searched(self, erased: Erased, direct_rooms: Sequence[str]) -> None:
+        """These are all direct chats with the person; what was planned is not planned again."""
+        async with self._database.transaction() as transaction:
+            now, job = to_text(self._now()), erased.event_id
+            for row in await transaction.rows(SEARCHED, now, job):
+                for room_id in direct_rooms:
+                    await _search(transaction, room_id, from_text(row["until"]), job)
+        await self._purging.purge(erased.event_id)
+        await self._purging.close()
+        self._withdrawals.wake()
 
     async def job(self, event_id: str) -> Erased | None:
         """The erasure that a message confirmed, as long as something of it is left to do."""
@@ -199,10 +219,15 @@ class _Planning:
             PLAN,
             *(plan.event_id, plan.room_id, self._tenants.seal(plan.user_id), plan.vault_id),
             *(gone.memories, gone.turns, gone.audit_entries, gone.bytes, len(plan.said)),
-            to_text(self._now()),
+            *(to_text(plan.until), to_text(self._now())),
         )
         for room_id in plan.direct_rooms:
-            await transaction.execute(PLAN_ROOM, plan.event_id, room_id)
-            await search(transaction, room_id, plan.until, job=plan.event_id)
+            await _search(transaction, room_id, plan.until, plan.event_id)
         await withdraw(transaction, plan.said, job=plan.event_id)
         await self._tenants.mark(transaction, plan.user_id, plan.until)
+
+
+async def _search(transaction: Transaction, room_id: str, until: datetime, job: str) -> None:
+    """Plan to list a direct chat, once."""
+    if await transaction.execute(PLAN_ROOM, job, room_id):
+        await search(transaction, room_id, until, job=job)

@@ -20,7 +20,7 @@ SETTLED = """
 # Nothing of it is left to do, and nothing from before it waits in a queue.
 OVER = """
     SELECT event_id FROM forgetting AS done
-    WHERE erased_at IS NOT NULL AND receipted_at IS NOT NULL
+    WHERE erased_at IS NOT NULL AND searched_at IS NOT NULL AND receipted_at IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM withdrawal WHERE job = done.event_id)
     AND NOT EXISTS (SELECT 1 FROM withdrawal_search WHERE job = done.event_id)
     AND NOT EXISTS (SELECT 1 FROM inbox WHERE finished_at IS NULL AND position <= done.accepted)

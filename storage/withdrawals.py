@@ -3,7 +3,8 @@
 import asyncio
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -22,6 +23,12 @@ SEARCH = """
     INSERT INTO withdrawal_search (room_id, until, job) VALUES (?, ?, ?)
     ON CONFLICT (room_id) DO UPDATE SET
         until = max(until, excluded.until), job = iif(excluded.job = '', job, excluded.job)
+"""
+# min() names the row that the other columns are of.
+NEXT = """
+    SELECT event_id, room_id, job, min(position) FROM withdrawal
+    WHERE event_id NOT IN (SELECT value FROM json_each(?))
+    GROUP BY job, iif(job = '', room_id, '') ORDER BY job <> '', min(position)
 """
 LEFT = "SELECT count(*) FROM withdrawal WHERE ?1 IN ('', room_id)"
 LEFT_OF = "SELECT count(*) FROM withdrawal WHERE job = ?"
@@ -59,12 +66,6 @@ class Withdrawals:
             await withdraw(transaction, events)
         self.wake()
 
-    async def search(self, room_id: str, until: datetime) -> None:
-        """Let all that the bot said in a room up to a moment be listed and redacted."""
-        async with self._database.transaction() as transaction:
-            await search(transaction, room_id, until)
-        self.wake()
-
     async def searches(self) -> list[Unlisted]:
         """The rooms that are still to be listed."""
         rows = await self._database.rows("SELECT room_id, until, job FROM withdrawal_search")
@@ -81,12 +82,12 @@ class Withdrawals:
         self.wake()
         await self._purging.close()
 
-    async def next(self, limit: int) -> list[Withdrawal]:
-        """The first that are to be redacted: single answers, then those of whole erasures."""
-        rows = await self._database.rows(
-            "SELECT event_id, room_id, job FROM withdrawal ORDER BY job <> '', position LIMIT ?",
-            limit,
-        )
+    async def next(self, besides: Collection[str] = ()) -> list[Withdrawal]:
+        """One of each that take turns: of each room's single answers, then of each erasure.
+
+        None of the event ids `besides`.
+        """
+        rows = await self._database.rows(NEXT, json.dumps([*besides]))
         return [Withdrawal(row["event_id"], row["room_id"], row["job"]) for row in rows]
 
     async def done(self, event_id: str) -> None:
@@ -104,9 +105,14 @@ class Withdrawals:
         """How many are left of the erasure of that name."""
         return int(await self._database.value(LEFT_OF, job))
 
-    async def wait(self) -> None:
-        """Return as soon as something was added since the last call. For one waiter."""
-        await self._added.wait()
+    async def wait(self, seconds: float | None = None) -> None:
+        """Return as soon as something was added since the last call, or after so long.
+
+        For one waiter.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._added.wait()
         self._added.clear()
 
     def wake(self) -> None:

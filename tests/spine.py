@@ -70,6 +70,10 @@ class FakeHomeserver:
         self.clock, self.stopwatch = Clock(), Stopwatch()
         self.away = False
         self.broken: Exception | None = None
+        self.broken_rooms: dict[str, Exception] = {}
+        self.searching: Exception | None = (
+            None  # raised where somebody's direct chats are looked for
+        )
         self.cross_signed = True
         self.devices: dict[str, Sessions] = {}  # of people that have not just one verified session
 
@@ -77,8 +81,7 @@ class FakeHomeserver:
         return self.rooms[room_id]
 
     async def send(self, outgoing: Outgoing) -> str:
-        if self.broken:
-            raise self.broken
+        self._fail(outgoing.room_id)
         if HELLO in outgoing.text[:60]:
             return self._greet(outgoing)
         if outgoing.transaction_id not in self.events:
@@ -100,7 +103,12 @@ class FakeHomeserver:
             if one.room_id == room_id and event_id not in self.redacted
         ]
 
-    async def own_messages(self, room_id: str, *, until: datetime, before: str) -> list[str]:
+    async def own_messages(
+        self, room_id: str, person: str, *, until: datetime, before: str
+    ) -> list[str]:
+        self._fail(room_id)
+        if self.rooms[room_id].members - {BOT, person}:
+            return []
         return [
             event_id
             for event_id, one in self.ids().items()
@@ -113,14 +121,19 @@ class FakeHomeserver:
         return [one for one, edit in sent if edit.replaces == event_id and one not in self.redacted]
 
     async def withdraw(self, room_id: str, event_id: str, *, transaction_id: str) -> bool:
-        if self.broken:
-            raise self.broken
+        self._fail(room_id)
         self.stopwatch.seconds += self.takes
         if BOT not in self.rooms[room_id].members:
             return False
         if event_id not in self.redacted:
             self.redacted.append(event_id)
         return True
+
+    def _fail(self, room_id: str) -> None:
+        """Fail as the test wants it, everywhere or in this room."""
+        error = self.broken or self.broken_rooms.get(room_id)
+        if error:
+            raise error
 
     def _greet(self, outgoing: Outgoing) -> str:
         if outgoing.transaction_id not in {one.transaction_id for one in self.greetings}:
@@ -167,6 +180,8 @@ class FakeHomeserver:
         return next(one.room_id for one in rooms if one.members == wanted)
 
     async def direct_rooms(self, user_id: str, *, besides: str) -> list[str]:
+        if self.searching:
+            raise self.searching
         wanted = frozenset({BOT, user_id})
         rooms = [one for one in self.rooms.values() if one.room_id != besides]
         return [one.room_id for one in rooms if one.members == wanted and one.encrypted]

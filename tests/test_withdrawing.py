@@ -6,19 +6,20 @@ import pytest
 
 from bot.errors import HomeserverError, HomeserverHiddenError
 from bot.messages import Room
-from bot.withdrawing import QUICK, SLOW, TRIES
-from tests.spine import ANN, BOT, Spine, spine
+from bot.withdrawing import LATER, QUICK, SLOW, TRIES
+from tests.spine import ANN, BOB, BOT, EVE, Spine, spine
 
 pytestmark = pytest.mark.asyncio
 
 
-async def forgotten(bot: Spine, *said: str) -> None:
+async def forgotten(bot: Spine, *said: str, person: str = ANN) -> None:
     """Somebody says something and then has everything forgotten."""
+    room_id = f"!{person[1:4]}"
     for text in said or ("Canary",):
-        await bot.say(text)
-    await bot.say("!forget everything")
+        await bot.say(text, person, room_id)
+    await bot.say("!forget everything", person, room_id)
     bot.clock.forward(seconds=1)
-    await bot.say("yes")
+    await bot.say("yes", person, room_id)
     bot.clock.forward(seconds=1)
 
 
@@ -181,9 +182,12 @@ async def test_what_the_homeserver_fails_at_is_tried_again_and_then_left(tmp_pat
         await bot.storage.withdrawals.add([("$one", "!ann")])
         bot.homeserver.broken = HomeserverError("what is this?")
 
-        went = [await bot.withdrawing.go_on() for _ in range(TRIES)]
+        went = []
+        for _ in range(TRIES):
+            went += [await bot.withdrawing.go_on(), await bot.withdrawing.go_on()]
+            bot.stopwatch.seconds += LATER
 
-        assert went == [False] * (TRIES - 1) + [True]
+        assert went == [False] * (2 * TRIES - 2) + [True] * 2
         assert await recorded(bot) == [{"redacted": 0, "refused": 1}]
 
 
@@ -192,25 +196,157 @@ async def test_a_proxy_in_between_says_nothing_about_a_message(tmp_path: Path) -
         await bot.storage.withdrawals.add([("$one", "!ann")])
         bot.homeserver.broken = HomeserverHiddenError("a page")
 
-        went = [await bot.withdrawing.go_on() for _ in range(TRIES + 2)]
+        for _ in range(TRIES + 2):
+            assert not await bot.withdrawing.go_on()
+            bot.stopwatch.seconds += LATER
 
-        assert went == [False] * (TRIES + 2)
         assert await bot.storage.withdrawals.left() == 1
 
 
-async def test_a_single_answer_does_not_wait_for_somebody_elses_thousands(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [HomeserverError("what?"), HomeserverHiddenError("a page")])
+async def test_a_message_that_fails_stays_behind_all_others(
+    tmp_path: Path, error: HomeserverError
+) -> None:
     async with spine(tmp_path) as bot:
-        await forgotten(bot, "One", "Two")
-        for search in await bot.storage.withdrawals.searches():
-            found = await bot.homeserver.own_messages(
-                search.room_id, until=search.until, before=search.job
+        bot.homeserver.broken_rooms["!bob"] = error
+        await bot.storage.withdrawals.add([("$bad", "!bob"), ("$a", "!ann"), ("$b", "!ann")])
+
+        went = await bot.withdrawing.go_on()
+        taken = list(bot.homeserver.redacted)
+        bot.homeserver.broken_rooms.clear()
+        bot.stopwatch.seconds += LATER
+
+        assert not went
+        assert taken == ["$a", "$b"]
+        assert await bot.withdrawing.go_on()
+        assert bot.homeserver.redacted == ["$a", "$b", "$bad"]
+
+
+async def test_a_room_that_can_not_be_listed_holds_up_no_other(tmp_path: Path) -> None:
+    async with spine(tmp_path) as bot:
+        await forgotten(bot, "One")
+        await forgotten(bot, "Two", person=BOB)
+        bot.homeserver.broken_rooms["!ann"] = HomeserverError("what is this?")
+
+        went = await bot.withdrawing.go_on()
+        of_bob, of_ann = bot.homeserver.standing("!bob"), bot.homeserver.standing("!ann")
+        bot.homeserver.broken_rooms.clear()
+        bot.stopwatch.seconds += LATER
+
+        assert not went
+        assert len(of_ann) > 1
+        assert len(of_bob) == 2, "the receipt as it was and as it is"
+        assert "I have removed everything" in of_bob[-1]
+        assert await bot.withdrawing.go_on()
+        assert "I have removed everything" in bot.homeserver.standing("!ann")[-1]
+
+
+async def test_a_receipt_that_is_due_holds_up_its_own_job_alone(tmp_path: Path) -> None:
+    async with spine(tmp_path) as bot:
+        await bot.say("One")
+        await bot.storage.forgetting.forget(
+            ANN, room_id="!ann", event_id="$yes", until=bot.clock(), direct_rooms=["!ann"]
+        )
+        await forgotten(bot, "Two", person=BOB)
+
+        assert await bot.withdrawing.go_on()
+
+        assert len(bot.homeserver.standing("!ann")) == 1
+        assert "I have removed everything" in bot.homeserver.standing("!bob")[-1]
+
+
+async def test_a_receipt_that_can_not_be_given_at_a_start_holds_up_no_other(
+    tmp_path: Path,
+) -> None:
+    async with spine(tmp_path) as bot:
+        for person, room_id in ((ANN, "!ann"), (BOB, "!bob")):
+            await bot.say("One", person, room_id)
+            await bot.storage.forgetting.forget(
+                person,
+                room_id=room_id,
+                event_id=f"$yes-{room_id}",
+                until=bot.clock(),
+                direct_rooms=[room_id],
             )
-            await bot.storage.withdrawals.found(search.room_id, found)
-        await bot.storage.withdrawals.add([("$single", "!bob")])
+        bot.clock.forward(seconds=1)
+        bot.homeserver.broken_rooms["!ann"] = HomeserverError("what is this?")
 
-        [first] = await bot.storage.withdrawals.next(1)
+        await bot.withdrawing.receipts.resume()
 
-        assert first.event_id == "$single"
+        assert bot.homeserver.standing("!bob")[-1].startswith("**Done")
+        assert await bot.storage.forgetting.unfinished() == []
+
+
+async def test_what_was_said_is_withdrawn_though_the_receipt_could_not_be_given(
+    tmp_path: Path,
+) -> None:
+    async with spine(tmp_path) as bot:
+        await bot.say("One")
+        await bot.say("!forget everything")
+        bot.clock.forward(seconds=1)
+        bot.homeserver.broken_rooms["!ann"] = HomeserverError("what is this?")
+        await bot.say("yes")
+        bot.homeserver.broken_rooms.clear()
+
+        assert await bot.withdrawing.go_on()
+
+        assert bot.homeserver.standing("!ann") == []
+        assert await recorded(bot) == [{"redacted": 2, "refused": 0}]
+
+
+async def test_nobody_waits_for_somebody_elses_thousands(tmp_path: Path) -> None:
+    async with spine(tmp_path) as bot:
+        await forgotten(bot, *(f"Ann {number}" for number in range(9)))
+        await forgotten(bot, "Bob", person=BOB)
+        many = [(f"$many-{number}", "!eve") for number in range(9)]
+        await bot.storage.withdrawals.add([*many, ("$single", "!all")])
+
+        await bot.withdrawing.go_on()
+
+        rooms = {one.room_id for one in bot.homeserver.ids().values()}
+        order = [
+            bot.homeserver.ids()[one].room_id if one in bot.homeserver.ids() else one
+            for one in bot.homeserver.redacted
+        ]
+        assert rooms == {"!ann", "!bob"}
+        assert order[:7] == ["$many-0", "$single", "!ann", "!bob", "$many-1", "!ann", "!bob"]
+        assert len(order) == 9 + 1 + 10 + 2
+
+
+async def test_other_direct_chats_are_found_when_the_vault_is_gone(tmp_path: Path) -> None:
+    async with spine(tmp_path) as bot:
+        bot.homeserver.rooms["!ann2"] = Room("!ann2", frozenset({BOT, ANN}), encrypted=True)
+        await bot.say("!help", room_id="!ann2")
+        await bot.say("One")
+        await bot.say("!forget everything")
+        bot.homeserver.searching = HomeserverError("what is this?")
+        bot.clock.forward(seconds=1)
+        receipt = await bot.text("yes")
+        bot.clock.forward(seconds=1)
+        first = await bot.withdrawing.go_on()
+        still = bot.homeserver.standing("!ann2")
+        bot.homeserver.searching = None
+        bot.stopwatch.seconds += LATER
+
+        assert receipt.startswith("**Done")
+        assert not first
+        assert len(still) == 1
+        assert len(bot.homeserver.standing("!ann")) == 2, "the receipt as it was and as it is"
+        assert await bot.withdrawing.go_on()
+        assert bot.homeserver.standing("!ann2") == []
+        assert await bot.storage.forgetting.unsearched() == []
+
+
+async def test_a_chat_into_which_somebody_came_is_not_emptied(tmp_path: Path) -> None:
+    async with spine(tmp_path) as bot:
+        await bot.say("!help")
+        await forgotten(bot)
+        bot.homeserver.rooms["!ann"] = Room("!ann", frozenset({BOT, ANN, EVE}), encrypted=True)
+
+        await bot.withdrawing.go_on()
+
+        assert len(bot.homeserver.redacted) == 1, "what the vault knew to be an answer to Ann"
+        assert await bot.storage.withdrawals.searches() == []
 
 
 async def test_after_a_crash_the_receipt_comes_first_and_is_then_told_the_end(

@@ -108,13 +108,26 @@ class Sender:
         """Take back an event."""
         await self._put(room_id, "redact", event_id, transaction_id, {})
 
-    async def own_messages(self, room_id: str, *, until: datetime, before: str) -> list[str]:
+    async def own_messages(
+        self, room_id: str, person: str, *, until: datetime, before: str
+    ) -> list[str]:
         """The ids of all that the bot said and that still stands, before an event of the room.
 
-        In a room without that event, up to a moment.
+        In a room without that event, up to a moment; in one where anybody but this person and the
+        bot is, nothing: others are answered there as well.
         """
-        me = self._user_id
-        return await own_events.said_by(self._http, room_id, me, until=until, before=before)
+        me, http = self._user_id, self._http
+        try:
+            others = await rooms.members(http, room_id) - {me, person}
+        except RequestError as error:
+            if is_gone(error):
+                return []
+            raise
+        return (
+            []
+            if others
+            else await own_events.said_by(http, room_id, me, until=until, before=before)
+        )
 
     async def own_edits(self, room_id: str, event_id: str) -> list[str]:
         """The ids of the bot's edits of an event."""

@@ -160,6 +160,43 @@ def sender(http: Http) -> Sender:
     return Sender(http, guard, cast(RoomKeys, None), cast(Rooms, None))
 
 
+def members(*user_ids: str) -> Handler:
+    """A room with these people."""
+    joined = {"membership": "join"}
+    return answering(200, {"chunk": [{"state_key": one, "content": joined} for one in user_ids]})
+
+
+ANN = "@ann:example.org"
+
+
+@pytest.mark.parametrize("inside", [(BOT, ANN), (BOT,)])
+async def test_of_a_direct_chat_all_that_the_bot_said_is_named(inside: tuple[str, ...]) -> None:
+    page = answering(200, {"chunk": [event("$a")]})
+
+    async with serving(members(*inside), NOT_HERE, page) as (http, _):
+        found = await sender(http).own_messages("!r", ANN, until=NOON, before="$yes")
+
+    assert found == ["$a"]
+
+
+@pytest.mark.parametrize("shown", [members(BOT, ANN, "@eve:example.org"), FORBIDDEN, NOT_HERE])
+async def test_of_a_room_where_others_are_or_the_bot_is_not_nothing_is_named(
+    shown: Handler,
+) -> None:
+    page = answering(200, {"chunk": [event("$a")]})
+
+    async with serving(shown, NOT_HERE, page) as (http, seen):
+        assert await sender(http).own_messages("!r", ANN, until=NOON, before="$yes") == []
+
+    assert len(seen) == 1
+
+
+async def test_who_is_in_a_room_that_the_homeserver_fails_at_is_not_said() -> None:
+    async with serving(answering(400, {"errcode": "M_UNRECOGNIZED"})) as (http, _):
+        with pytest.raises(HomeserverError):
+            await sender(http).own_messages("!r", ANN, until=NOON, before="$yes")
+
+
 async def test_an_event_of_its_own_is_redacted() -> None:
     redacted = answering(200, {"event_id": "$redaction"})
 

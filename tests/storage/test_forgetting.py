@@ -78,9 +78,10 @@ async def finish(storage: Storage, erased: Erased) -> None:
     """The bot does its part: the receipt, and every redaction."""
     await storage.inbox.finish(erased.event_id)
     await storage.forgetting.receipted(erased)
+    await storage.forgetting.searched(erased, [ROOM])
     for search in await storage.withdrawals.searches():
         await storage.withdrawals.found(search.room_id, ["$listed"])
-    while batch := await storage.withdrawals.next(3):
+    while batch := await storage.withdrawals.next():
         for one in batch:
             await storage.withdrawals.done(one.event_id)
 
@@ -137,7 +138,7 @@ async def test_what_the_bot_said_waits_to_be_withdrawn_and_direct_chats_to_be_li
     assert await storage.withdrawals.left() == 4
     assert await storage.withdrawals.left(SHARED) == 1
     assert await storage.withdrawals.searches() == [Unlisted(ROOM, NOON)]
-    assert Withdrawal("$sent-ann-3", SHARED) in await storage.withdrawals.next(9)
+    assert await storage.withdrawals.next() == [Withdrawal("$sent-ann-0", ROOM)]
 
 
 async def test_at_last_nothing_leads_to_the_person(data: Path, master_key: MasterKey) -> None:
@@ -187,24 +188,44 @@ async def test_a_job_is_known_until_the_last_message_is_withdrawn(storage: Stora
     await storage.inbox.finish("$yes")
 
     await storage.forgetting.receipted(erased)
+    await storage.forgetting.searched(erased, [ROOM])
 
     await storage.withdrawals.found(ROOM, ["$listed"])
     for _ in range(5):
         assert await storage.forgetting.job("$yes") == erased
-        [first] = await storage.withdrawals.next(1)
+        [first] = await storage.withdrawals.next()
         await storage.withdrawals.done(first.event_id)
     assert await storage.forgetting.job("$yes") is None
 
 
-async def test_a_job_is_known_until_the_direct_chat_is_listed(storage: Storage) -> None:
+async def test_a_job_is_known_until_the_direct_chats_are_found_and_listed(
+    storage: Storage,
+) -> None:
     erased = await forget(storage)
     await storage.inbox.finish("$yes")
+    assert await storage.forgetting.unsearched() == [erased]
 
     await storage.forgetting.receipted(erased)
+    await storage.withdrawals.found(ROOM, [])
 
     assert await storage.forgetting.job("$yes") == erased
-    await storage.withdrawals.found(ROOM, [])
+    await storage.forgetting.searched(erased, [ROOM, "!other:hs"])
+    assert await storage.forgetting.unsearched() == []
+    assert await storage.withdrawals.searches() == [Unlisted("!other:hs", NOON)]
+    assert await storage.forgetting.job("$yes") == erased
+    await storage.withdrawals.found("!other:hs", [])
     assert await storage.forgetting.job("$yes") is None
+
+
+async def test_what_waits_in_a_direct_chat_that_is_found_later_waits_no_longer(
+    storage: Storage,
+) -> None:
+    erased = await forget(storage)
+    await storage.inbox.accept([], "t", waiting=[("$waits", "!other:hs"), ("$bob", SHARED)])
+
+    await storage.forgetting.searched(erased, ["!other:hs"])
+
+    assert [one.event_id for one in await storage.inbox.waiting()] == ["$bob"]
 
 
 async def test_a_message_that_is_withdrawn_already_still_holds_up_the_job(
@@ -223,13 +244,37 @@ async def test_withdrawals_come_in_order_and_once(storage: Storage) -> None:
     await storage.withdrawals.add([("$1", ROOM), ("$2", SHARED)])
     await storage.withdrawals.add([("$2", SHARED), ("$3", ROOM)])
 
-    first = await storage.withdrawals.next(2)
+    first = await storage.withdrawals.next()
+    behind = await storage.withdrawals.next(besides=["$1"])
     await storage.withdrawals.done("$1")
 
     assert first == [Withdrawal("$1", ROOM), Withdrawal("$2", SHARED)]
-    assert [one.event_id for one in await storage.withdrawals.next(9)] == ["$2", "$3"]
+    assert [one.event_id for one in behind] == ["$2", "$3"]
+    assert [one.event_id for one in await storage.withdrawals.next()] == ["$2", "$3"]
     assert await storage.withdrawals.left() == 2
     assert await storage.withdrawals.left(ROOM) == 1
+
+
+async def test_rooms_of_single_answers_and_erasures_take_turns(storage: Storage) -> None:
+    await live(storage)
+    await live(storage, BOB, "!bob:hs")
+    await forget(storage)
+    await storage.forgetting.forget(
+        BOB, room_id="!bob:hs", event_id="$bobs", until=NOON, direct_rooms=[]
+    )
+    await storage.withdrawals.add([(f"$a{number}", ROOM) for number in range(9)])
+    await storage.withdrawals.add([("$b0", SHARED)])
+
+    first = await storage.withdrawals.next()
+    for one in first:
+        await storage.withdrawals.done(one.event_id)
+
+    events = ["$a0", "$b0", "$sent-ann-0", "$sent-bob-0"]
+    assert [(one.event_id, one.job) for one in first] == [
+        *zip(events, ["", "", "$yes", "$bobs"], strict=True)
+    ]
+    again = ["$a1", "$sent-ann-1", "$sent-bob-1"]
+    assert [one.event_id for one in await storage.withdrawals.next()] == again
 
 
 async def test_what_can_be_no_event_of_a_room_is_not_withdrawn(storage: Storage) -> None:
@@ -254,12 +299,18 @@ async def test_what_can_be_no_event_of_a_room_is_not_withdrawn(storage: Storage)
 async def test_whoever_waits_for_withdrawals_is_woken(storage: Storage) -> None:
     await storage.withdrawals.add([("$1", ROOM)])
     await asyncio.wait_for(storage.withdrawals.wait(), 5)
-    await storage.withdrawals.search(ROOM, NOON)
-    await asyncio.wait_for(storage.withdrawals.wait(), 5)
     await storage.withdrawals.found(ROOM, ["$2"])
     await asyncio.wait_for(storage.withdrawals.wait(), 5)
-    await forget(storage)
+    erased = await forget(storage)
     await asyncio.wait_for(storage.withdrawals.wait(), 5)
+    await storage.forgetting.searched(erased, [ROOM])
+    await asyncio.wait_for(storage.withdrawals.wait(), 5)
+
+
+async def test_whoever_waits_for_withdrawals_waits_no_longer_than_they_say(
+    storage: Storage,
+) -> None:
+    await asyncio.wait_for(storage.withdrawals.wait(0.01), 5)
 
 
 async def test_what_was_withdrawn_leaves_no_byte(storage: Storage, data: Path) -> None:
@@ -312,7 +363,9 @@ async def test_work_in_flight_fails_and_nothing_of_it_escapes_the_plan(storage: 
         await forget(storage)
         await task
 
-    waiting = {one.event_id for one in await storage.withdrawals.next(9999)}
+    waiting = set[str]()
+    while batch := await storage.withdrawals.next(besides=waiting):
+        waiting |= {one.event_id for one in batch}
     assert set(said) <= waiting
     assert len(said) < 1000
 

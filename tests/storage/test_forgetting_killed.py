@@ -168,8 +168,11 @@ async def rest(storage: Storage) -> None:
         await storage.inbox.finish(event_id)
     for search in await storage.withdrawals.searches():
         await storage.withdrawals.found(search.room_id, ["$listed"])
-    for one in await storage.withdrawals.next(99):
-        await storage.withdrawals.done(one.event_id)
+    for erased in await storage.forgetting.unsearched():
+        await storage.forgetting.searched(erased, [ROOM])
+    while batch := await storage.withdrawals.next():
+        for one in batch:
+            await storage.withdrawals.done(one.event_id)
     await storage.forgetting.sweep(datetime.now(UTC) - timedelta(days=30))
 
 

@@ -389,12 +389,12 @@ async def test_what_was_to_be_withdrawn_in_other_data_comes_behind_what_the_back
     await make(data, backup)
     shutil.rmtree(data)
     async with open_storage(data, key) as storage:
-        await storage.withdrawals.add([("$other", "!r")])
+        await storage.withdrawals.add([("$other", "!q")])
 
     await restore(data, MASTER_SECRET, backup, replace=True)
 
     async with open_storage(data, key) as storage:
-        waiting = await storage.withdrawals.next(9)
+        waiting = await storage.withdrawals.next()
     assert [one.event_id for one in waiting] == ["$old", "$other"]
 
 

@@ -22,8 +22,10 @@ CREATE TABLE forgetting (
     audit_entries INTEGER NOT NULL,
     bytes         INTEGER NOT NULL,
     withdrawals   INTEGER NOT NULL, -- messages of the bot to be withdrawn, as far as the vault knew
+    until         TEXT NOT NULL,    -- as in forgotten
     planned_at    TEXT NOT NULL,
     erased_at     TEXT,             -- key and files are gone, and the rows here that led to them
+    searched_at   TEXT,             -- the homeserver has named the person's other direct chats
     receipted_at  TEXT              -- the person has the receipt
 ) STRICT;
 CREATE INDEX forgetting_vault ON forgetting (vault_id);
