@@ -119,6 +119,7 @@ class Chats:
                 answers, to, keeping=keeping, recovered=message.recovered
             )
         await keeping.sent(event_ids)
+        vault.ensure()  # else it would be in RAM again what was just forgotten
         self._assistant.overhear(message, exchange.room)
         await self.follow_up(exchange, vault, to)
         return {**cost_and_names(answer, self._processing)}

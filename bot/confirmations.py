@@ -40,26 +40,45 @@ class Decision:
     about: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A question that waits for a yes: `since` by the clock of the person's homeserver."""
+
+    command: Command
+    run: Run = field(repr=False)
+    since: datetime
+    until: datetime
+
+
 class Confirmations:
     """What each person was asked and has not said yes to."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._waiting: dict[tuple[str, str], tuple[Command, Run, datetime]] = {}
+        self._waiting: dict[tuple[str, str], _Waiting] = {}
 
-    def ask(self, user_id: str, room_id: str, command: Command, proceed: Run) -> None:
-        """Wait for this person's yes in this room."""
-        self._waiting[user_id, room_id] = (command, proceed, self._now() + WITHIN)
+    def ask(self, room_id: str, command: Command, proceed: Run, asking: RoomMessage) -> None:
+        """Wait in this room for a yes of whoever asked for it with that message."""
+        until = self._now() + WITHIN
+        waiting = _Waiting(command, proceed, asking.sent_at, until)
+        self._waiting[asking.sender, room_id] = waiting
 
     def decided(self, message: RoomMessage) -> Decision | None:
-        """What a message decides, if anything; whatever it says, nothing waits any longer."""
-        waiting = self._waiting.pop((message.sender, message.room_id), None)
-        if waiting is None or self._now() > waiting[2]:
+        """What a message decides, if anything; whatever it says, nothing waits any longer.
+
+        But for one from before: held back, it would be a yes to something else.
+        """
+        place = (message.sender, message.room_id)
+        waiting = self._waiting.get(place)
+        if waiting is None or message.sent_at < waiting.since:
+            return None
+        del self._waiting[place]
+        if self._now() > waiting.until:
             return None
         said = message.body.strip(" .!").casefold()
         if said in YES:
-            return Decision(waiting[0], waiting[1], begins=waiting[0].name)
-        return Decision(waiting[0], _leave_it) if said in NO else None
+            return Decision(waiting.command, waiting.run, begins=waiting.command.name)
+        return Decision(waiting.command, _leave_it) if said in NO else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ from bot.private_talk import PrivateTalk
 from bot.repertoire import Repertoire
 from bot.room_events import Accepted, Forgotten, Invite, Undecryptable
 from bot.unkept import INTERRUPTED
-from storage import Storage, StorageFailure, Vault
+from storage import Storage, StorageFailure, Vault, VaultGone
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +86,7 @@ class Exchanges:
         The room was a direct chat when that was asked.
         """
         if await self._answer(message, Chat()) is None:
+            await self._ensure_not_forgotten(message)
             self._assistant.overhear(message, room)
 
     async def carry_out(self, message: RoomMessage, room: Room, wanted: Order | Chat) -> None:
@@ -132,6 +133,7 @@ class Exchanges:
 
     async def _without_memory(self, message: RoomMessage, room: Room, wanted: Order | Chat) -> None:
         """Answer somebody whose identity changed; of their vault only the audit log is used."""
+        await self._ensure_not_forgotten(message)
         changed = Effect(Action.ACCESS_CHANGED, facts={"identity": "changed"})
         await self._changes.began(message.sender, lambda: self.record(message, changed))
         done = await self._pausing.carry_out(message, room, wanted)
@@ -162,6 +164,11 @@ class Exchanges:
                 if vault is not None:
                     return await self._orders.decided(message, wanted, vault)
         return None
+
+    async def _ensure_not_forgotten(self, message: RoomMessage) -> None:
+        """Raise VaultGone, as an own vault does, where all was erased since this was looked at."""
+        if await self._storage.forgetting.is_before(message.sender, message.sent_at):
+            raise VaultGone("It was said before everything was forgotten.")
 
     async def _interrupted(self, message: RoomMessage, room: Room, begun: str) -> None:
         """Say that a crash came in between; the same transaction id, so not after a reply."""

@@ -23,6 +23,7 @@ from bot.errors import (
 )
 from bot.exchange import Exchanges
 from bot.journal import Journal
+from bot.late import Late
 from bot.membership import Membership
 from bot.messages import (
     Action,
@@ -134,6 +135,17 @@ class Handler:
         self._now = now
         self._pace = pace
         self._once = once
+        self._late = Late(
+            me=self._me,
+            rooms=messenger,
+            storage=storage,
+            delivery=delivery,
+            journal=journal,
+            once=once,
+            wanted=self._wanted,
+            audit_room=audit_room,
+            now=now,
+        )
         self._unheard = Unheard(
             config=config,
             rooms=messenger,
@@ -149,8 +161,8 @@ class Handler:
         """Handle one event to its end; raises only what means that the bot must stop."""
         try:
             match event:
-                case RoomMessage() | Edit() if await self._is_forgotten(event):
-                    await self._deny(event)
+                case RoomMessage() | Edit() if await self._late.is_forgotten(event):
+                    await self._late.deny(event)
                 case RoomMessage():
                     await self._message(event)
                 case Unfinished():
@@ -193,17 +205,6 @@ class Handler:
             lost = Effect(Action.MESSAGE_ANSWERED, Outcome.INTERRUPTED)
             await self._journal.of_somebody([lost], finishes=event.event_id)
 
-    async def _is_forgotten(self, event: RoomMessage | Edit) -> bool:
-        """Whether its sender had everything forgotten since: it may come late, or once more."""
-        said = event.message if isinstance(event, Edit) else event
-        return await self._storage.forgetting.is_before(said.sender, said.sent_at)
-
-    async def _deny(self, event: RoomMessage | Edit) -> None:
-        """Finish what is to be as if it had never been said: no vault, no answer, nobody's name."""
-        facts = {"reason": "before forgetting"}
-        denied = Effect(Action.MESSAGE_DENIED, Outcome.DENIED, facts=facts)
-        await self._journal.of_somebody([denied], finishes=event.event_id)
-
     async def _message(self, message: RoomMessage) -> None:
         if message.room_id == self._audit_room:
             return await self._storage.inbox.finish(message.event_id)
@@ -232,11 +233,14 @@ class Handler:
             to = address(message, room).about("backlog")
             await self._delivery.send(Reply(replies.backlog(backlog.waiting)), to)
 
-    async def _intent(self, message: RoomMessage, room: Room) -> Intent:
+    async def _wanted(self, message: RoomMessage, room: Room) -> Intent:
         addressed = message.mentions_bot
         if room.kind is RoomKind.SHARED and not addressed and message.reply_to:
             addressed = await self._messenger.sent_by_me(message.room_id, message.reply_to)
-        wanted = self._meant(message, room, addressed=addressed)
+        return self._meant(message, room, addressed=addressed)
+
+    async def _intent(self, message: RoomMessage, room: Room) -> Intent:
+        wanted = await self._wanted(message, room)
         if isinstance(wanted, Order | Chat) and not self._pace.admits(message, self._now()):
             return Refuse(Refusal.TOO_FAST)
         return wanted

@@ -1,7 +1,7 @@
 """A command that is obeyed: run in the sender's vault, answered where what it says belongs."""
 
 from collections.abc import Callable, Set
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot import replies
@@ -19,6 +19,8 @@ from bot.progress import Progress
 from bot.receipts import Receipts
 from bot.repertoire import Repertoire
 from storage import EVERYWHERE, Erased, Going, Named, Storage, Vault
+
+AHEAD = timedelta(minutes=5)  # that a homeserver's clock may be before ours
 
 
 class DirectRooms(Protocol):
@@ -63,6 +65,7 @@ class Orders:
         self._receipts = receipts
         self._delivery = delivery
         self._audit_room = audit_room
+        self._now = now
         self._confirmations = Confirmations(now)
         self._questions = Questions(repertoire.commands, repertoire.prefix, now)
 
@@ -120,7 +123,7 @@ class Orders:
             return result
         message, vault = exchange.message, exchange.vault
         if isinstance(result, Confirmation):
-            self._confirmations.ask(message.sender, to.room_id, command, result.proceed)
+            self._confirmations.ask(to.room_id, command, result.proceed, message)
         else:
             assert vault is not None, "nothing is asked about an erased vault"
             await self._questions.ask(vault, to.room_id, command, result, message)
@@ -169,7 +172,8 @@ class Orders:
     async def _erase(self, exchange: Exchange) -> Erased:
         """Erase everything of a person; what they say after their yes is new.
 
-        The homeserver is asked nothing before: it may be slow, or refuse.
+        The homeserver is asked nothing before: it may be slow, or refuse. Nor does a time that it
+        claims shut anybody out for long.
         """
         message, exchange.vault = exchange.message, None
         here = exchange.room.kind is RoomKind.DIRECT
@@ -177,7 +181,7 @@ class Orders:
             message.sender,
             room_id=message.room_id,
             event_id=message.event_id,
-            until=message.sent_at,
+            until=min(message.sent_at, self._now() + AHEAD),
             direct_rooms=[message.room_id] if here else [],
         )
         self._assistant.forget(message.sender)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from storage import Storage, Vault
@@ -17,6 +18,15 @@ class Whose(Protocol):
         ...
 
 
+class Said(Whose, Protocol):
+    """Something that one person said."""
+
+    @property
+    def sent_at(self) -> datetime:
+        """When, by the clock of their homeserver."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ByTheClock:
     """Nobody did anything: a job comes round to this person."""
@@ -25,9 +35,12 @@ class ByTheClock:
 
 
 @asynccontextmanager
-async def own_vault(message: Whose, storage: Storage) -> AsyncIterator[Vault]:
-    """The vault of the sender, made on first use."""
-    async with storage.vaults.open(message.sender) as vault:
+async def own_vault(message: Said, storage: Storage) -> AsyncIterator[Vault]:
+    """The vault of the sender, made on first use.
+
+    VaultGone where they had everything forgotten since they said it.
+    """
+    async with storage.vaults.open(message.sender, said_at=message.sent_at) as vault:
         yield vault
 
 

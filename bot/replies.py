@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 
 from bot.command import Command
+from bot.messages import RoomKind
 from storage import Counts
 
 NOT_ALLOWED = (
@@ -45,6 +46,13 @@ TOO_LONG = (
     "Please send it in shorter pieces."
 )
 TOO_FAST = "That was more than I may take in a minute. Please wait a moment, then send it again."
+CAME_LATE = {  # in a shared room nobody else is told of an erasure
+    RoomKind.DIRECT: (
+        "By the time that your homeserver gives it, that message was sent before everything of "
+        "yours was erased. So I have not read it. Send it again if you still want to say it."
+    ),
+    RoomKind.SHARED: "That message came too late, so I have not read it. Please send it again.",
+}
 IN_DIRECT_CHAT = "That is about you, so I have answered in our direct chat."
 NO_ENTRIES = "There is no audit entry about you yet."
 TRUNCATED = "\n\n*(The model stopped before the end of its answer.)*"

@@ -138,8 +138,7 @@ class Forgetting:
 
     async def is_before(self, user_id: str, sent_at: datetime) -> bool:
         """Whether it was said before the person had everything forgotten: learn nothing of it."""
-        until = await self._tenants.forgotten_until(user_id)
-        return until is not None and sent_at <= until
+        return await self._tenants.is_forgotten(user_id, sent_at)
 
     async def sweep(self, before: datetime) -> int:
         """Drop who was forgotten before a moment, and end the jobs of which nothing is left."""

@@ -132,6 +132,11 @@ class Tenants:
         )
         return None if value is None else from_text(value)
 
+    async def is_forgotten(self, user_id: str, said_at: datetime) -> bool:
+        """Whether what the person said at a moment is forgotten."""
+        until = await self.forgotten_until(user_id)
+        return until is not None and said_at <= until
+
     async def sweep(self, before: datetime) -> int:
         """Drop the moments of who was forgotten before; how many."""
         async with self._database.transaction() as transaction:

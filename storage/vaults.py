@@ -59,9 +59,15 @@ class Vaults:
         self._closed = False
 
     @asynccontextmanager
-    async def open(self, user_id: str, *, make: bool = True) -> AsyncIterator[Vault]:
-        """The person's vault, made on first use; or VaultGone where none is to be made."""
-        lease, is_new = await self._take(user_id, make=make)
+    async def open(
+        self, user_id: str, *, said_at: datetime | None = None, make: bool = True
+    ) -> AsyncIterator[Vault]:
+        """The person's vault, made on first use; or VaultGone where none is to be made.
+
+        None is for what they `said_at` a moment before they had everything forgotten, whether they
+        have a new one by now or not.
+        """
+        lease, is_new = await self._take(user_id, said_at, make=make)
         try:
             yield replace(lease.vault, is_new=is_new)
         finally:
@@ -137,8 +143,13 @@ class Vaults:
             _, lease = self._pool.popitem()
             await lease.database.close()
 
-    async def _take(self, user_id: str, *, make: bool) -> tuple[Lease, bool]:
+    async def _take(
+        self, user_id: str, said_at: datetime | None, *, make: bool
+    ) -> tuple[Lease, bool]:
         async with self._lock(user_id):
+            # Under the lock: whoever looked before may have looked before the erasure began.
+            if said_at is not None and await self._tenants.is_forgotten(user_id, said_at):
+                raise VaultGone("It was said before everything was forgotten.")
             lease = self._pool.get(user_id)
             is_new = False
             if lease is None:

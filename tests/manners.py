@@ -29,7 +29,9 @@ def vaults_open_from_the_sender_and_in_one_file(house: House) -> Iterator[str]:
             owner = [dotted(one) for one in call.args]
             if dotted(call.func).endswith(".people") and not owner:
                 continue  # who there is, and no way into anything of theirs
-            if call.keywords or not re.fullmatch(r"(\w+\.)?message\.sender", ",".join(owner)):
+            owner += [f"{one.arg}={dotted(one.value)}" for one in call.keywords]
+            whose = r"(\w+\.)?message\.sender(,said_at=(\w+\.)?message\.sent_at)?"
+            if not re.fullmatch(whose, ",".join(owner)):
                 yield f"{module.path}:{call.lineno} takes a vault not from message.sender"
     if len(openers) > 1 or ("bot.handler" in house.modules and not openers):
         yield f"vaults are opened in {len(openers)} files: {', '.join(sorted(openers))}"

@@ -177,6 +177,11 @@ BREACHES: tuple[Breach, ...] = (
     ),
     (
         manners.vaults_open_from_the_sender_and_in_one_file,
+        {"bot/handler.py": "vaults.open(message.sender, said_at=now)"},
+        "bot/handler.py:1 takes a vault not from message.sender",
+    ),
+    (
+        manners.vaults_open_from_the_sender_and_in_one_file,
         {"bot/exchange.py": "storage.vaults.destroy(user_id)"},
         "bot/exchange.py:1 takes a vault not from message.sender",
     ),

@@ -1,17 +1,23 @@
 """`!forget`: it says what goes, asks, and then exactly that is gone, everywhere."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from bot import forget_words
-from bot.messages import RoomMessage
+from bot import forget_words, replies
+from bot.errors import HomeserverError
+from bot.messages import Room, RoomKind, RoomMessage, Standing
 from bot.room_events import Edit
-from tests.spine import ANN, BOB, Spine, calls, remembers, spine
+from storage import Answers
+from tests.spine import ANN, BOB, Spine, calls, configured, remembers, spine
 
 pytestmark = pytest.mark.asyncio
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 async def everything_of(bot: Spine, sender: str = ANN) -> str:
@@ -280,14 +286,171 @@ async def test_what_was_said_before_is_neither_learned_nor_answered_when_it_come
         asked = len(bot.model.requests)
         await bot.storage.inbox.accept([(one.event_id, one.room_id) for one in late], "s")
 
-        sent = [await bot.give(one) for one in late]
+        [told], *sent = [await bot.give(one) for one in late]
 
-        assert sent == [[], [], [], [], []]
+        assert told.text == replies.CAME_LATE[RoomKind.DIRECT]
+        assert sent == [[], [], [], []]
         assert len(bot.model.requests) == asked
         assert not await bot.storage.vaults.exists(ANN)
         assert await bot.storage.inbox.unfinished() == []
         await bot.say("What now?", BOB, "!all", mentions_bot=True)
         assert "Canary" not in bot.model.last_prompt
+
+
+async def test_that_a_message_came_too_late_is_said_once_a_day_where_it_would_be_answered(
+    tmp_path: Path,
+) -> None:
+    async with spine(tmp_path) as bot:
+        said = bot.message("Canary", event_id="$late")
+        shared = replace(said, room_id="!all", event_id="$shared")
+        addressed = replace(shared, event_id="$addressed", mentions_bot=True)
+        await agreed(bot, "everything")
+        bot.homeserver.broken_rooms["!all"] = HomeserverError("what is this?")
+        refused = await bot.give(replace(addressed, event_id="$refused"))
+        bot.homeserver.broken_rooms.clear()
+        bot.clock.forward(days=1)
+
+        sent = [await bot.give(one) for one in (shared, addressed, said)]
+        bot.clock.forward(days=1)
+        [again] = await bot.give(replace(said, event_id="$again"))
+
+        assert refused == []
+        assert [[one.text for one in each] for each in sent] == [
+            *([], [replies.CAME_LATE[RoomKind.SHARED]], [])
+        ]
+        assert "erased" not in sent[1][0].text, "that is nobody else's concern"
+        assert "Send it again" in again.text
+        feed = await bot.storage.audit_log.feed(limit=1_000)
+        assert [one.action for one in feed].count("message.denied") == 5
+        assert await bot.storage.inbox.unfinished() == []
+
+
+async def test_a_time_in_the_future_shuts_nobody_out(tmp_path: Path) -> None:
+    async with spine(tmp_path) as bot:
+        await bot.say("Canary one")
+        await bot.say("!forget everything")
+        yes = bot.message("yes", event_id="$yes")
+        await bot.give(replace(yes, sent_at=bot.clock() + timedelta(days=9_999)))
+
+        [told] = await bot.say("Hello again")
+        bot.clock.forward(minutes=5, seconds=1)
+        [answer] = await bot.say("And again")
+
+        assert told.text == replies.CAME_LATE[RoomKind.DIRECT]
+        assert answer.generated
+
+
+async def test_a_yes_from_before_the_question_decides_nothing_and_leaves_it_open(
+    tmp_path: Path,
+) -> None:
+    async with spine(tmp_path) as bot:
+        await bot.say("Canary one")
+        held_back = bot.message("yes", event_id="$yes")
+        bot.clock.forward(seconds=1)
+        await bot.say("!forget everything")
+
+        await bot.give(held_back)
+
+        assert "Canary one" in await everything_of(bot)
+        assert (await bot.text("yes")).startswith("**Done: everything is forgotten.**")
+
+
+@pytest.mark.parametrize("standing", [Standing.UNSIGNED, Standing.CHANGED])
+async def test_a_yes_that_is_refused_decides_nothing(tmp_path: Path, standing: Standing) -> None:
+    async with spine(tmp_path) as bot:
+        await bot.say("Canary one")
+        await bot.say("!forget everything")
+
+        await bot.say("yes", standing=standing)
+
+        assert "Canary one" in await everything_of(bot)
+
+
+async def test_a_yes_that_comes_too_fast_decides_nothing_and_leaves_the_question_open(
+    tmp_path: Path,
+) -> None:
+    async with spine(tmp_path, configured(limits={"messages_per_minute": "2"})) as bot:
+        await bot.say("Canary one")
+        await bot.say("!forget everything")
+
+        [refused] = await bot.say("yes")
+
+        assert refused.text == replies.TOO_FAST
+        assert "Canary one" in await everything_of(bot)
+        bot.clock.forward(minutes=1, seconds=1)
+        assert (await bot.text("yes")).startswith("**Done: everything is forgotten.**")
+
+
+@pytest.mark.parametrize("anew", [False, True], ids=["no vault", "a new vault"])
+@pytest.mark.parametrize(
+    "late",
+    [
+        RoomMessage("$late", "!all", ANN, "Canary", NOON, True, mentions_bot=True),
+        RoomMessage("$late", "!all", ANN, "!private canary", NOON, True),
+        RoomMessage("$late", "!all", ANN, "Canary overheard", NOON, True),
+        RoomMessage(
+            *("$late", "!all", ANN, "Canary", NOON, True),
+            mentions_bot=True,
+            standing=Standing.CHANGED,
+        ),
+    ],
+    ids=["chat", "command", "overheard", "another identity"],
+)
+async def test_a_message_that_overtakes_the_erasure_is_neither_learned_nor_answered(
+    tmp_path: Path, late: RoomMessage, anew: bool
+) -> None:
+    looked, erased = asyncio.Event(), asyncio.Event()
+
+    async with spine(tmp_path) as bot:
+        room = bot.homeserver.room
+
+        async def gate(room_id: str) -> Room:
+            if room_id == late.room_id and not looked.is_set():
+                looked.set()  # that nothing is forgotten yet
+                await erased.wait()
+            return await room(room_id)
+
+        await bot.say("Before")
+        bot.homeserver.room = gate  # type: ignore[method-assign]
+        await bot.storage.inbox.accept([("$late", "!all")], "s")
+        async with asyncio.TaskGroup() as tasks:
+            handling = tasks.create_task(bot.handler.handle(late))
+            await looked.wait()
+            bot.clock.forward(seconds=1)
+            await agreed(bot, "everything")
+            if anew:
+                await bot.say("Hello again")
+            sent, asked = len(bot.homeserver.sent), len(bot.model.requests)
+            erased.set()
+            await handling
+
+        assert (len(bot.homeserver.sent), len(bot.model.requests)) == (sent, asked)
+        assert await bot.storage.vaults.exists(ANN) is anew
+        assert await bot.storage.inbox.unfinished() == []
+        await bot.say("What now?", BOB, "!all", mentions_bot=True)
+        assert "anary" not in bot.model.last_prompt
+        assert "anary" not in await everything_of(bot)
+
+
+async def test_what_was_answered_when_everything_went_is_not_overheard_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with spine(tmp_path) as bot:
+        await bot.say("Before")
+        sent = Answers.sent
+
+        async def forgotten_after(answers: Answers, question: str, events: Sequence[str]) -> None:
+            monkeypatch.setattr(Answers, "sent", sent)
+            await sent(answers, question, events)
+            bot.clock.forward(seconds=1)
+            await agreed(bot, "everything")
+
+        monkeypatch.setattr(Answers, "sent", forgotten_after)
+        await bot.say("Canary", room_id="!all", mentions_bot=True)
+
+        await bot.say("What now?", BOB, "!all", mentions_bot=True)
+        assert "Canary" not in bot.model.last_prompt
+        assert not await bot.storage.vaults.exists(ANN)
 
 
 async def test_what_is_said_afterwards_starts_from_nothing(tmp_path: Path) -> None:

@@ -123,11 +123,9 @@ class Sender:
             if is_gone(error):
                 return []
             raise
-        return (
-            []
-            if others
-            else await own_events.said_by(http, room_id, me, until=until, before=before)
-        )
+        if others:
+            return []
+        return await own_events.said_by(http, room_id, me, until=until, before=before)
 
     async def own_edits(self, room_id: str, event_id: str) -> list[str]:
         """The ids of the bot's edits of an event."""

@@ -338,6 +338,26 @@ async def test_what_was_said_before_is_told_from_what_comes_after_for_thirty_day
     assert not await storage.forgetting.is_before(ANN, NOON)
 
 
+@pytest.mark.parametrize("anew", [False, True], ids=["no vault", "a new vault"])
+async def test_for_what_was_said_before_no_vault_is_made_or_opened(
+    storage: Storage, anew: bool
+) -> None:
+    await live(storage)
+    await forget(storage)
+    later = NOON + timedelta(seconds=1)
+    if anew:
+        async with storage.vaults.open(ANN, said_at=later):
+            pass
+
+    with pytest.raises(VaultGone):
+        async with storage.vaults.open(ANN, said_at=NOON):
+            pass
+
+    assert await storage.vaults.exists(ANN) is anew
+    async with storage.vaults.open(BOB, said_at=NOON), storage.vaults.open(ANN, said_at=later):
+        pass
+
+
 async def test_work_in_flight_fails_and_nothing_of_it_escapes_the_plan(storage: Storage) -> None:
     await live(storage)
     said, underway = list[str](), asyncio.Event()
