@@ -79,5 +79,7 @@ class Late:
             log.warning("it could not be said that a message came too late")
 
     async def _may_tell(self, message: RoomMessage, room: Room) -> bool:
+        if await self._storage.forgetting.job(message.event_id) is not None:
+            return False  # the yes itself, taken up again after a crash: the receipt answers it
         answered = isinstance(await self._wanted(message, room), Order | Chat)
         return answered and self._once.may(FORGOTTEN, message.sender, now=self._now())

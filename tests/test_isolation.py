@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -156,10 +157,10 @@ def a_vault_is_mixed_up(those: Crowd, patch: pytest.MonkeyPatch) -> None:
     opened, numbers, people = Vaults.open, count(), [*those.direct]
 
     @asynccontextmanager
-    async def mixed_up(self: Vaults, user_id: str, *, make: bool = True) -> AsyncIterator[Vault]:
+    async def mixed_up(self: Vaults, user_id: str, **how: Any) -> AsyncIterator[Vault]:
         neighbour = people[people.index(user_id) - 1]
         whose = neighbour if next(numbers) % 20 == 0 else user_id
-        async with opened(self, whose, make=make) as vault:
+        async with opened(self, whose, **how) as vault:
             yield vault
 
     patch.setattr(Vaults, "open", mixed_up)
