@@ -79,7 +79,7 @@ class Redactions:
         return None
 
     async def _carried_out(self, redaction: Redaction) -> bool:
-        """Whether there was anything of it, in the vault of whoever redacts or of the author.
+        """Whether it was kept, in the vault of whoever redacts or of the author.
 
         What the bot answered is in that of whoever asked, who may be anybody in the room.
         """
@@ -106,15 +106,17 @@ class Redactions:
         return False
 
     async def _erase(self, redaction: Redaction, message: Whose) -> bool:
+        """Whether it was theirs; what a file brought may name others' events, and is no proof."""
         async with known_vault(message, self._storage) as vault:
-            taken = TakenBack()
-            if vault is not None:
-                taken = await vault.taking_back.messages([redaction.redacts])
-            if vault is None or not taken:
+            if vault is None:
                 return False
-            effects, row = undoing(taken, by="redaction"), redaction.event_id
-            await self._journal.of_person(message.sender, vault, effects, finishes=row)
-            return True
+            said = await vault.turns.was_said(redaction.redacts)
+            taken = await vault.taking_back.messages([redaction.redacts])
+            if taken:
+                row = redaction.event_id if said else None
+                effects = undoing(taken, by="redaction")
+                await self._journal.of_person(message.sender, vault, effects, finishes=row)
+            return said and bool(taken)
 
 
 def undoing(taken: TakenBack, *, by: str) -> list[Effect]:

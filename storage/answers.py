@@ -61,12 +61,16 @@ _SHOWN = """
         OR (answers_event_id = ?1 AND substr(event_id, 1, length(?2)) <> ?2)
     )
 """
+# What came in a file only claims to stand in the room: it is not edited, and an answer takes over
+# none of the events.
 _SENT_PARTS = """
     SELECT event_id FROM turn
     WHERE answers_event_id = ?1 AND substr(event_id, 1, length(?2)) <> ?2
+    AND turn_id NOT IN (SELECT turn_id FROM turn_imported)
     UNION ALL SELECT * FROM (
         SELECT turn_part.event_id FROM turn_part JOIN turn USING (turn_id)
-        WHERE answers_event_id = ?1 ORDER BY turn_part.rowid
+        WHERE answers_event_id = ?1 AND turn_id NOT IN (SELECT turn_id FROM turn_imported)
+        ORDER BY turn_part.rowid
     )
 """
 _OTHERS = """

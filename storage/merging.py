@@ -2,9 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
+from typing import Any
 
 from storage.clock import to_text
 from storage.database import Transaction
@@ -34,6 +36,8 @@ _USAGE = """
         prompt_tokens = max(prompt_tokens, excluded.prompt_tokens),
         completion_tokens = max(completion_tokens, excluded.completion_tokens)
 """
+# The events of turns that came in a file are not the bot's to redact or to edit, whatever it says.
+_MARK = "INSERT INTO turn_imported (turn_id) VALUES (?)"
 AT_ONCE = 500  # rows that are written before others may do something
 
 
@@ -65,6 +69,7 @@ async def merge(
     await transaction.execute("PRAGMA defer_foreign_keys = ON")  # memories refer to later ones
     for table, rows in planned.rows.items():
         await _write(transaction, table, rows)
+    await _in_pieces(transaction, _MARK, [[row["turn_id"]] for row in planned.rows["turn"]])
     return _merged(planned)
 
 
@@ -92,8 +97,12 @@ async def _write(transaction: Transaction, table: str, rows: list[Fields]) -> No
     if table != "setting":
         insert = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608
     statement = _USAGE if table == "usage" else insert
-    for start in range(0, len(rows), AT_ONCE):
-        some = [binary(table, row) for row in rows[start : start + AT_ONCE]]
+    await _in_pieces(transaction, statement, (binary(table, row) for row in rows))
+
+
+async def _in_pieces(transaction: Transaction, statement: str, rows: Iterable[list[Any]]) -> None:
+    rest = iter(rows)
+    while some := list(islice(rest, AT_ONCE)):
         await transaction.many(statement, some)
 
 

@@ -52,11 +52,15 @@ _IN_ROOM = """
     WHERE source_room_id = ?1 AND source_event_id IS NOT NULL
 """
 
-# The events in which the bot's answers stand, with the first of each.
+# The events in which the bot's answers stand, with the first of each. What came in a file only
+# claims to be the bot's.
 _ANSWERS = """
-    SELECT event_id AS first, event_id, room_id FROM turn
+    SELECT event_id AS first, event_id, room_id,
+        turn_id IN (SELECT turn_id FROM turn_imported) AS is_imported
+    FROM turn
     WHERE role = 'assistant' AND event_id IN (SELECT value FROM json_each(?1))
-    UNION ALL SELECT turn.event_id, turn_part.event_id, room_id
+    UNION ALL SELECT turn.event_id, turn_part.event_id, room_id,
+        turn_id IN (SELECT turn_id FROM turn_imported)
     FROM turn_part JOIN turn USING (turn_id)
     WHERE role = 'assistant' AND turn.event_id IN (SELECT value FROM json_each(?1))
 """
@@ -164,7 +168,7 @@ async def _forget(transaction: Transaction, named: Named, now: datetime) -> Goin
         standing=tuple(
             (row["event_id"], row["room_id"])
             for row in standing
-            if not row["event_id"].startswith(UNSENT)
+            if not (row["is_imported"] or row["event_id"].startswith(UNSENT))
         ),
     )
 

@@ -57,6 +57,7 @@ GET = """
         UNION ALL SELECT turn_id FROM turn_part WHERE event_id = ?1 LIMIT 1
     )
 """
+_IS_IMPORTED = "SELECT 1 FROM turn_imported WHERE turn_id = ?"
 ABOUT = """
     SELECT event_id FROM turn WHERE ?1 IN (event_id, answers_event_id)
     OR turn_id = (SELECT turn_id FROM turn_part WHERE event_id = ?1)
@@ -117,6 +118,11 @@ class Turns:
         """The turn of an event, also where that holds a later part of a long answer."""
         row = await self._database.row(GET, event_id)
         return None if row is None else turn_from(row)
+
+    async def was_said(self, event_id: str) -> bool:
+        """Whether there is a turn of an event that was said here, and did not come in a file."""
+        turn = await self.get(event_id)
+        return turn is not None and not await self._database.row(_IS_IMPORTED, turn.turn_id)
 
     async def ensure(self, event_id: str) -> None:
         """Raise VaultGone where a message is not kept, or not any more."""

@@ -23,8 +23,8 @@ from storage.tracing import Traces
 from storage.turns import Turns
 from storage.vectors import Vectors
 
-# Tables that hold nothing but what can be made of the others.
-DERIVED = frozenset({"turn_vector", "memory_vector", "vector_state"})
+# Tables that hold nothing but what can be made of the others, or what an import makes itself.
+DERIVED = frozenset({"turn_vector", "memory_vector", "vector_state", "turn_imported"})
 
 _COUNTS = """
     SELECT (SELECT count(*) FROM memory) AS memories,
@@ -58,11 +58,13 @@ class Counts:
     oldest: date | None = None
 
 
+# What came in a file only claims to be the bot's.
 BY_THE_BOT = """
     SELECT event_id, room_id FROM turn
     WHERE role = 'assistant' AND substr(event_id, 1, length(?1)) <> ?1
+    AND turn_id NOT IN (SELECT turn_id FROM turn_imported)
     UNION SELECT turn_part.event_id, room_id FROM turn_part JOIN turn USING (turn_id)
-    WHERE role = 'assistant'
+    WHERE role = 'assistant' AND turn_id NOT IN (SELECT turn_id FROM turn_imported)
     UNION SELECT event_id, room_id FROM notice
 """
 

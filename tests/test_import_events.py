@@ -1,0 +1,115 @@
+"""A file names what events it likes: nobody else's leave a room, or stay in a vault, for that."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.hostile_exports import document
+from tests.spine import ANN, BOB, BOT, EVE, Spine, spine
+from tests.storage.test_merging import turn
+from tests.test_editing import texts
+from tests.test_import import erased, exported, imported, lived_in
+
+VICTIMS = ("$victim", "$victim-2")
+
+
+@pytest.fixture
+async def bot(tmp_path: Path) -> AsyncIterator[Spine]:
+    async with spine(tmp_path) as wired:
+        yield wired
+
+
+def forged(question: str = "$q", room_id: str = "!ann") -> bytes:
+    """An exchange of which the answer stands in somebody else's messages."""
+    place: dict[str, Any] = {"room_id": room_id}
+    answer = turn("$victim", 2, role="assistant", answers_event_id=question, **place)
+    part = {"event_id": "$victim-2", "turn_id": 2}
+    return document(turn=[turn(question, 1, **place), answer], turn_part=[part])
+
+
+async def to_be_redacted(bot: Spine) -> set[str]:
+    return {one.event_id for one in await bot.storage.withdrawals.next(1000)}
+
+
+@pytest.mark.parametrize("what", ["last", "room", "everything"])
+async def test_forgetting_redacts_no_event_that_came_in_a_file(bot: Spine, what: str) -> None:
+    await imported(bot, forged(), sender=ANN)
+
+    asked = await bot.text(f"!forget {what}")
+    await bot.say("yes")
+
+    assert "remove those answers from their rooms" not in asked
+    assert not await to_be_redacted(bot) & set(VICTIMS)
+    async with bot.storage.vaults.open(ANN) as vault:
+        assert "$victim" not in json.dumps(await vault.export())
+
+
+async def test_what_was_answered_here_is_still_redacted(bot: Spine) -> None:
+    await imported(bot, forged(room_id="!elsewhere"), sender=ANN)
+    [answer] = await bot.say("I like tea")
+
+    await bot.say("!forget last")
+    await bot.say("yes")
+
+    assert await to_be_redacted(bot) == {bot.homeserver.events[answer.transaction_id]}
+
+
+async def test_nothing_of_a_restored_vault_is_redacted_either(bot: Spine) -> None:
+    await lived_in(bot)
+    content = await exported(bot)
+    await erased(bot)
+    before = await to_be_redacted(bot)
+    await imported(bot, content, sender=ANN)
+
+    async with bot.storage.vaults.open(ANN) as vault:
+        said = await vault.said_by_the_bot()
+        named = await vault.spans.of_room("!ann")
+        going = await vault.spans.preview(named)
+
+    assert said == []
+    assert (going.answers, going.standing) == (2, ())
+    assert await to_be_redacted(bot) == before
+
+
+async def test_an_answer_given_again_takes_over_no_event_that_came_in_a_file(bot: Spine) -> None:
+    await imported(bot, forged(), sender=ANN)
+
+    sent = await bot.edit("$q", "something else")
+    await bot.say("!forget last")
+    await bot.say("yes")
+
+    assert [one.text for one in sent] == ["I see."]
+    assert not {one.replaces for one in sent} & set(VICTIMS)
+    events = {bot.homeserver.events[one.transaction_id] for one in sent}
+    assert await to_be_redacted(bot) == events
+
+
+async def test_a_copy_that_came_in_a_file_keeps_no_answer_in_the_vault_that_it_is_of(
+    bot: Spine,
+) -> None:
+    [answer] = await bot.say("I like tea", BOB, "!all", mentions_bot=True)
+    event_id = bot.homeserver.events[answer.transaction_id]
+    bot.homeserver.senders[event_id] = BOT
+    copy = turn(event_id, role="assistant", room_id="!all")
+    await imported(bot, document(turn=[copy]), sender=ANN)
+
+    await bot.redact(event_id, EVE, "!all")
+
+    assert await texts(bot, BOB, "!all") == ["I like tea"]
+    assert await texts(bot, ANN, "!all") == []
+
+
+async def test_whoever_takes_back_what_they_brought_takes_it_from_its_author_too(
+    bot: Spine,
+) -> None:
+    await bot.say("I like tea", BOB, "!all", mentions_bot=True, event_id="$tea")
+    bot.homeserver.senders["$tea"] = BOB
+    await imported(bot, document(turn=[turn("$tea", room_id="!all")]), sender=ANN)
+
+    await bot.redact("$tea", ANN, "!all")
+
+    assert await texts(bot, BOB, "!all") == []
+    assert await texts(bot, ANN, "!all") == []
