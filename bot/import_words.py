@@ -60,8 +60,8 @@ TOO_DEEP = (
     f"nothing: {AGAIN}."
 )
 TOO_LARGE_JSON = (
-    "That export is larger than what I read at once (100 MB unpacked), so I have imported nothing: "
-    "please split it, or leave out what you don't need."
+    "That export is larger than what I read at once (100 MB unpacked, or less in very many "
+    "small pieces), so I have imported nothing: please split it, or leave out what you don't need."
 )
 IMPOSSIBLE_NUMBER = (
     f"That file holds a number that no export has, so I have imported nothing: {AGAIN}."

@@ -124,6 +124,19 @@ def _bomb() -> bytes:
     return bare({"conversations.json": bytes(150_000_000)})
 
 
+def nested() -> bytes:
+    """Eight files, each of which is read: together they would take 2.3 GB."""
+    content = b"[" + b",".join([b'{"a":' * 500 + b"0" + b"}" * 500] * 3_000) + b"]"
+    return bare({f"conversations-{number:03}.json": content for number in range(8)})
+
+
+def of_keys(count: int) -> bytes:
+    """What takes the most memory for its size: keys and words of four bytes a letter."""
+    entries = (f'"{number:x}😀":"{number:x}😀"' for number in range(count))
+    content = '[{"id":"c","mapping":{' + ",".join(entries) + "}}]"
+    return bare({"conversations.json": content.encode()})
+
+
 def _many(count: int) -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
@@ -194,6 +207,8 @@ ZIPS: Mapping[str, tuple[Callable[[], bytes], str]] = {
     ),
     "with a place behind its end": (lambda: _listed(TALK, 42, "<I", 10**6), words.BOMB),
     "with entries in one place": (_overlapping, words.BOMB),
+    "of nested objects in eight files": (nested, words.TOO_LARGE_JSON),
+    "of new keys without end": (lambda: of_keys(3_200_000), words.TOO_LARGE_JSON),
     "with 100,000 files": (lambda: _many(100_000), words.TOO_MANY_ENTRIES),
     "of another checksum": (lambda: _listed(TALK, 16, "<I", 1), words.DAMAGED_ZIP),
     "packed in another way": (
@@ -232,7 +247,7 @@ TEXTS: Mapping[str, tuple[Callable[[], bytes], str]] = {
     "too long a number": (lambda: b"[" + b"9" * 5000 + b"]", words.IMPOSSIBLE_NUMBER),
     "too deep": (lambda: b"[" * 100_000, words.TOO_DEEP),
     "too deep in objects": (lambda: b'{"a":' * 100_000, words.TOO_DEEP),
-    "too many values": (lambda: b"[" + b"0," * 8_000_000 + b"0]", words.TOO_LARGE_JSON),
+    "too many values": (lambda: b"[" + b"0," * 10_000_000 + b"0]", words.TOO_LARGE_JSON),
     "too large": (lambda: b" " * 100_000_001, words.TOO_LARGE_JSON),
     "of a later version": (lambda: b'{"schema": "org.confidant.export/2"}', words.NEWER),
     "of another schema": (lambda: b'{"schema": "org.other/1"}', words.UNKNOWN_JSON),

@@ -1,14 +1,29 @@
 """A file that is brought back is read or refused in one sentence, whatever was put into it."""
 
 import json
+import subprocess
+import sys
 import tracemalloc
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from bot import import_words as words
 from bot.archive.reading import read
 from bot.errors import UsageError
-from tests.hostile_exports import GOOD, TEXTS, TURN, ZIPS, bare, document, packed
+from tests.hostile_exports import (
+    GOOD,
+    TEXTS,
+    TURN,
+    ZIPS,
+    bare,
+    document,
+    nested,
+    of_keys,
+    packed,
+)
 
 
 @pytest.mark.parametrize("name", ZIPS)
@@ -53,6 +68,34 @@ def test_a_bomb_is_not_kept_while_it_is_unpacked() -> None:
     assert peak < 120_000_000
 
 
+MEASURED = """
+import pathlib, sys
+from bot.archive.reading import read
+from bot.errors import UsageError
+try:
+    read(pathlib.Path(sys.argv[1]).read_bytes())
+except UsageError:
+    print("refused")
+status = pathlib.Path("/proc/self/status").read_text()
+print(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
+"""
+
+
+@pytest.mark.parametrize(
+    ("make", "refused"), [(nested, True), (partial(of_keys, 2_700_000), False)], ids=["8", "1"]
+)
+def test_no_file_takes_more_than_about_a_gigabyte(
+    tmp_path: Path, make: Callable[[], bytes], refused: bool
+) -> None:
+    (file := tmp_path / "export.zip").write_bytes(make())
+
+    run = [sys.executable, "-c", MEASURED, str(file)]
+    *said, peak = subprocess.run(run, check=True, capture_output=True, text=True).stdout.split()
+
+    assert said == ["refused"] * refused
+    assert int(peak) < 1_200_000  # kB; 990,000 was measured
+
+
 def test_our_export_is_read_packed_and_bare() -> None:
     of_zip, of_json = read(packed(GOOD)), read(GOOD["export.json"])
 
@@ -95,7 +138,7 @@ def test_chatgpts_export_is_found_in_a_folder_and_in_parts() -> None:
 def test_only_one_file_is_read_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     refused = []
 
-    def meanwhile(content: bytes) -> object:
+    def meanwhile(content: bytes, allowance: object) -> object:
         with pytest.raises(UsageError) as busy:
             read(b"[]")
         refused.append(str(busy.value))

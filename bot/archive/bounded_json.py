@@ -1,25 +1,49 @@
-"""JSON that somebody sent, read within bounds: so many bytes, so many values, so deep."""
+"""JSON that somebody sent, read within bounds: so many bytes, so deep, and so much memory."""
 
 import json
 import math
+import sys
+from dataclasses import dataclass
 from typing import Any
 
 from bot import import_words as words
 from bot.archive.unpacking import LARGEST
 from bot.errors import UsageError
 
-VALUES = 8_000_000  # commas and brackets: what is read takes some 60 bytes for each
+FILLS = 700_000_000  # bytes of memory that reading a package may take
 DIGITS = 18
 
+# What the values take for each mark, in bytes, as CPython 3.11 lays them out: an object with one
+# key 185, an empty list 56 and one with a value 88, a short string 64, a new key 100 in its object
+# and among those that the parser remembers.
+_COSTS = {b"{": 200, b"[": 100, b":": 80, b",": 70}
 
-def parsed(content: bytes) -> Any:
+
+@dataclass(slots=True)
+class Allowance:
+    """How much memory is left for what is read; the files of one package share it."""
+
+    left: int = FILLS
+
+    def take(self, content: bytes) -> int:
+        """Take what the values of a JSON text will fill at most, and say what is left after it."""
+        marks = sum(content.count(mark) * cost for mark, cost in _COSTS.items())
+        self.left -= len(content) + marks
+        return self.left
+
+
+def parsed(content: bytes, allowance: Allowance) -> Any:
     """What the JSON says; UsageError where it is none, or made to break whoever reads it."""
-    if len(content) > LARGEST or sum(content.count(mark) for mark in (b",", b"[", b"{")) > VALUES:
+    if len(content) > LARGEST or allowance.take(content) < 0:
         raise UsageError(words.TOO_LARGE_JSON)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(words.NOT_UTF8) from None
+    # One character outside of the first plane makes each of them take four bytes.
+    if sys.getsizeof(text) - len(content) > allowance.left:
+        raise UsageError(words.TOO_LARGE_JSON)
+    del content
     try:
         return json.loads(text, parse_int=_integer, parse_float=_fraction, parse_constant=_none)
     except RecursionError:

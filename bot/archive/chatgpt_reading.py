@@ -5,8 +5,11 @@ question begins another branch, and `current_node` is where the shown one ends.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from bot.archive.left_out import LeftOut
@@ -18,17 +21,29 @@ Node = Mapping[str, Any]
 Turn = dict[str, Any]
 
 
-def conversations(found: list[Any]) -> tuple[list[Turn], Mapping[LeftOut, int]]:
-    """The turns of all conversations, oldest conversation first, and what was left out."""
+def conversations(files: Iterable[list[Any]]) -> tuple[list[Turn], Mapping[LeftOut, int]]:
+    """The turns of all conversations, oldest conversation first, and what was left out.
+
+    Of each file no more than its turns is held while the next one is read.
+    """
     left_out: Counter[LeftOut] = Counter()
+    told = [one for some in map(partial(_told, left_out), files) for one in some]
     turns: dict[str, Turn] = {}
-    for one in sorted(found, key=lambda one: _time(_object(one).get("create_time")) or 0):
-        for turn in _turns(_object(one), left_out):
-            if turn["event_id"] in turns:
-                left_out[LeftOut.REPEATED] += 1
-            else:
-                turns[turn["event_id"]] = {**turn, "turn_id": len(turns) + 1}
+    for turn in chain.from_iterable(turns for _, turns in sorted(told, key=itemgetter(0))):
+        if turn["event_id"] in turns:
+            left_out[LeftOut.REPEATED] += 1
+        else:
+            turns[turn["event_id"]] = turn | {"turn_id": len(turns) + 1}
     return list(turns.values()), {why: number for why, number in left_out.items() if number}
+
+
+def _told(left_out: Counter[LeftOut], found: list[Any]) -> list[tuple[float, list[Turn]]]:
+    """The turns of each conversation of a file that has any, with when it began."""
+    return [
+        (_time(one.get("create_time")) or 0, turns)
+        for one in map(_object, found)
+        if (turns := list(_turns(one, left_out)))
+    ]
 
 
 def _turns(conversation: Node, left_out: Counter[LeftOut]) -> Iterator[Turn]:

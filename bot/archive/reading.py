@@ -4,13 +4,13 @@ Pure and slow: it runs in a thread. Nothing is believed of a file but what was c
 of it is on disk at any time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
 from bot import import_words as words
-from bot.archive.bounded_json import parsed
+from bot.archive.bounded_json import Allowance, parsed
 from bot.archive.chatgpt_reading import conversations
 from bot.archive.left_out import LeftOut
 from bot.archive.unpacking import Package
@@ -41,21 +41,22 @@ def read(content: bytes) -> Brought:
     try:
         if content.startswith(_ZIP):
             return _packed(Package(content))
-        return _recognised(parsed(content))
+        return _recognised(parsed(content, Allowance()))
     finally:
         _turn.release()
 
 
 def _packed(package: Package) -> Brought:
+    allowance = Allowance()
     if {EXPORT, MANIFEST} & package.names:
         if not {EXPORT, MANIFEST} <= package.names:
             raise UsageError(words.INCOMPLETE)
-        _check_against_manifest(package)
-        return _ours(parsed(package.read(EXPORT)))
+        _check_against_manifest(package, allowance)
+        return _ours(parsed(package.read(EXPORT), allowance))
     talk = sorted(name for name in package.names if _holds_conversations(name))
     if not talk:
         raise UsageError(words.UNKNOWN_ZIP)
-    return _theirs([one for name in talk for one in _listed(parsed(package.read(name)))])
+    return _theirs(_listed(parsed(package.read(name), allowance)) for name in talk)
 
 
 def _holds_conversations(name: str) -> bool:
@@ -65,8 +66,8 @@ def _holds_conversations(name: str) -> bool:
     return f"conversations{middle}.json" == file and (not middle or middle[1:].isdecimal())
 
 
-def _check_against_manifest(package: Package) -> None:
-    manifest = parsed(package.read(MANIFEST))
+def _check_against_manifest(package: Package, allowance: Allowance) -> None:
+    manifest = parsed(package.read(MANIFEST), allowance)
     files = manifest.get("files") if isinstance(manifest, dict) else None
     if not isinstance(files, dict) or files.keys() | {MANIFEST} != package.names:
         raise UsageError(words.INCOMPLETE)
@@ -79,7 +80,7 @@ def _check_against_manifest(package: Package) -> None:
 def _recognised(document: Any) -> Brought:
     if isinstance(document, dict) and "schema" in document:
         return _ours(document)
-    return _theirs(_listed(document))
+    return _theirs([_listed(document)])
 
 
 def _ours(document: Any) -> Brought:
@@ -103,6 +104,6 @@ def _listed(document: Any) -> list[Any]:
     return found
 
 
-def _theirs(found: list[Any]) -> Brought:
-    turns, left_out = conversations(found)
+def _theirs(files: Iterable[list[Any]]) -> Brought:
+    turns, left_out = conversations(files)
     return Brought("", checked({"turn": turns}), left_out)
