@@ -9,6 +9,15 @@ INTERRUPTED = (
 )
 
 
+def unsure(name: str, prefix: str) -> str:
+    """What was sent before a question, or at the same moment, and comes after it."""
+    return (
+        f"I wait for your answer for `{prefix}{name}`, and what you wrote says that it was sent "
+        "before I asked. So I have done nothing with it: it is not kept, and the model has not "
+        "seen it. Please send it again; `cancel` ends the question."
+    )
+
+
 def too_late(name: str, prefix: str) -> str:
     """What was said first after a question, but not within its time or not in order."""
     return (

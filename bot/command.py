@@ -1,6 +1,7 @@
 """What a command is: a described value, the narrow context it runs in, and how a line is split."""
 
 import re
+from asyncio import Lock
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -50,6 +51,8 @@ class CommandContext:
     that takes long, where the reply will stand; what is said next takes the place of it.
     `attachment` is a file by its event id, at most so large, that the asker or the bot sent in this
     room; `own_details` are those audit details of an export that the log knows as the asker's.
+    `turn` is held while a passphrase is worked with, which takes seconds and a gigabyte: whoever
+    waits for it waits in no thread.
     """
 
     arguments: str
@@ -68,6 +71,7 @@ class CommandContext:
     say: Say
     attachment: FetchFile
     own_details: OwnDetails
+    turn: Lock
     commands: tuple["Command", ...]
     now: Callable[[], datetime]
 

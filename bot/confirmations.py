@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from bot import forget_words
-from bot.asking_words import CANCEL, CANCELLED, too_late
+from bot.asking_words import CANCEL, CANCELLED, too_late, unsure
 from bot.command import (
     WITHIN_FOR_WORDS,
     Answered,
@@ -24,6 +24,10 @@ from storage import Vault
 WITHIN = timedelta(minutes=2)
 YES = frozenset({"yes", "yes please", "y", "ja", "oui", "si", "sí"})
 NO = frozenset({"no", "no thanks", "n", "nope", "nein", "non", "cancel", "stop"})
+# Of what was sent so shortly before a question nobody knows: two messages of one person get their
+# times from whichever part of their homeserver took them, and the clocks of those differ.
+SKEW = timedelta(minutes=1)
+LATEST_KEY = timedelta(days=1)  # after which no message is expected any more that can't be read yet
 ANSWER = "answer to a question"  # what the inbox calls words that were answered, once that begins
 
 
@@ -85,23 +89,29 @@ class Confirmations:
 class _Asked:
     """A question as the vault keeps it: never what was answered, only by which event.
 
-    Its time is that of the asked person's homeserver, like that of the answer.
+    Its time is that of the asked person's homeserver, like that of the answer. What was sent from
+    `unsure` on, and before it, may have been meant for it or for a question before it.
     """
 
     command: str
     about: str
     since: str
     until: str
+    unsure: str
     answered_by: str = ""
     answered_at: str = ""
 
     def is_for(self, message: RoomMessage) -> bool:
-        """Whether this message is its answer, or was said while it waited for one."""
-        if message.sent_at < datetime.fromisoformat(self.since):
+        """Whether this message is its answer, or was, or may have been, sent while it waited."""
+        if message.sent_at < datetime.fromisoformat(self.unsure):
             return False
         if not self.answered_by or self.answered_by == message.event_id:
             return True
         return message.sent_at < datetime.fromisoformat(self.answered_at)
+
+    def is_unsure(self, message: RoomMessage) -> bool:
+        """Whether this message only may be for it."""
+        return message.sent_at < datetime.fromisoformat(self.since)
 
     def is_late(self, message: RoomMessage, now: datetime) -> bool:
         """Whether its time is over, or something else was the answer."""
@@ -115,7 +125,8 @@ class Questions:
 
     What is said next in the room is the answer, or nothing: it never gets to the model, to the
     vault or to what is overheard, whether it comes in time, late, or out of order because its key
-    did. So the last question of each room is kept, with when it was answered.
+    did. So the last question of each room is kept, with when it was answered, and with when those
+    before it were asked. What may have been meant for one of them is asked for again.
     """
 
     def __init__(self, commands: Sequence[Command], prefix: str, now: Callable[[], datetime]):
@@ -128,9 +139,14 @@ class Questions:
     ) -> None:
         """Wait in this room for the words that `question` asks for, because of that message."""
         until = max(asking.sent_at, self._now()) + WITHIN_FOR_WORDS
-        since = asking.sent_at.isoformat()
-        asked = _Asked(command.name, question.about, since, until.isoformat())
-        await _keep(vault, room_id, asked)
+        since, begun = asking.sent_at, asking.sent_at - SKEW
+        former = await _asked(vault, room_id)
+        if former is not None and former.answered_by == asking.event_id:  # it goes on from there
+            since = min(datetime.fromisoformat(former.since), since)
+        if former is not None and datetime.fromisoformat(former.until) > begun - LATEST_KEY:
+            begun = min(datetime.fromisoformat(former.unsure), begun)
+        times = (one.isoformat() for one in (since, until, begun))
+        await _keep(vault, room_id, _Asked(command.name, question.about, *times))
 
     async def decided(
         self, vault: Vault, message: RoomMessage, *, ordered: bool
@@ -139,13 +155,17 @@ class Questions:
         asked = await _asked(vault, message.room_id)
         if asked is None or not asked.is_for(message):
             return None
+        command = named(asked.command, self._commands)
+        assert command is not None and command.answered is not None, "only such commands ask"
+        late = asked.is_late(message, self._now())
+        if asked.is_unsure(message) and not late:
+            again = partial(_reply, unsure(command.name, self._prefix))
+            return None if ordered else Decision(command, again)
         if not asked.answered_by:
             await _keep(vault, message.room_id, _answered(asked, message))
         if ordered:
             return None
-        command = named(asked.command, self._commands)
-        assert command is not None and command.answered is not None, "only such commands ask"
-        if asked.is_late(message, self._now()):
+        if late:
             return Decision(command, partial(_reply, too_late(command.name, self._prefix)))
         if message.body.strip(" .!").casefold() == CANCEL:
             return Decision(command, partial(_reply, CANCELLED))

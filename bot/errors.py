@@ -17,6 +17,10 @@ class UsageError(BotError):
     """A command was typed wrongly; says what was wrong and what to type instead."""
 
 
+class BusyError(BotError):
+    """Something is done only once at a time, and is being done."""
+
+
 class QuotaError(BotError):
     """This person has used up what the operator grants for a day."""
 

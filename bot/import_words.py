@@ -70,10 +70,6 @@ NEWER = (
     "That export was made by a newer version of me than this one, so I have imported nothing: "
     "please ask my operator to update me, then import it again."
 )
-BUSY = (
-    "I am reading another export at this moment, so I have not begun yours: please try again in a "
-    "minute."
-)
 
 
 def unfit(why: str) -> str:
@@ -122,11 +118,25 @@ ENCRYPTED = (
 )
 
 
-def wrong_passphrase(prefix: str) -> str:
-    """The file can't be decrypted with that."""
+NOT_OPENED = (
+    "That passphrase does not open the export, or the file is damaged, so I have imported nothing: "
+    "please send the passphrase again, or `cancel`. What you typed is kept nowhere."
+)
+
+
+def unopened(why: str, prefix: str) -> str:
+    """The file is encrypted in a way that no passphrase opens here."""
     return (
-        "That passphrase does not open the export, or the file is damaged, so I have imported "
-        f"nothing: reply to the file with `{prefix}import` once more and I ask again."
+        f"{why} I have imported nothing: please open it with the program that encrypted it, such "
+        f"as `age -d`, send me what comes out, and reply to that with `{prefix}import`."
+    )
+
+
+def busy(prefix: str) -> str:
+    """Another file is being read; a passphrase that was given with this one is kept nowhere."""
+    return (
+        "I am reading another export at this moment, so I have not begun yours, and I have kept "
+        f"no passphrase: please reply to your file with `{prefix}import` again in a minute."
     )
 
 

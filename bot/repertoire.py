@@ -1,7 +1,8 @@
 """What can be asked of the bot: its commands, and what all of them may know of the bot itself."""
 
+from asyncio import Lock
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot import replies
@@ -35,6 +36,7 @@ class Repertoire:
     evidence: Evidence
     identity: Identify
     now: Callable[[], datetime]
+    turn: Lock = field(default_factory=Lock)
 
     @property
     def prefix(self) -> str:
@@ -97,6 +99,7 @@ class Repertoire:
             say=say,
             attachment=attachment,
             own_details=own_details,
+            turn=self.turn,
             commands=self.commands,
             now=self.now,
         )

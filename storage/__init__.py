@@ -17,7 +17,7 @@ from storage.memories import Memories
 from storage.merge_plan import Skip
 from storage.merging import Merged
 from storage.opening import Storage, open_storage
-from storage.passphrase import is_sealed, seal, unseal
+from storage.passphrase import WrongPassphrase, is_sealed, seal, unseal
 from storage.pending import WAITS, Notice, Pending
 from storage.readings import Reading, Readings
 from storage.remembered import Memory, Revision
@@ -98,6 +98,7 @@ __all__ = [
     "Vectors",
     "Withdrawal",
     "Withdrawals",
+    "WrongPassphrase",
     "back_up",
     "checked",
     "is_sealed",

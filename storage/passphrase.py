@@ -4,35 +4,36 @@ import base64
 import binascii
 import re
 import unicodedata
-from threading import Lock
 
 from pyrage import DecryptError
 from pyrage import passphrase as age
 
 from storage.errors import StorageFailure
 
-MOST_WORK = 20  # the power of two of scrypt rounds that we do: 1 GB of memory for some seconds
+# The power of two of scrypt rounds that we do: 1 GB of memory for some seconds. The age program
+# writes 18; what we write is as much as pyrage thinks will take a second, and it can't be told
+# otherwise: 20 where a processor is fast, and that is to be opened again.
+MOST_WORK = 20
 ARMOR = b"-----BEGIN AGE ENCRYPTED FILE-----"
 _HEADER = re.compile(rb"age-encryption\.org/v1\n-> (\w+)(?: [\w+/]{22} ([1-9]\d?)\n)?")
 
-# Each costs as much memory as a second of scrypt fills, half a gigabyte as a rule: so that many
-# people at once don't cost the bot its life, they take turns.
-_turn = Lock()
+
+class WrongPassphrase(StorageFailure):
+    """A file is encrypted with a passphrase, and not with this one; or it was changed."""
 
 
 def seal(content: bytes, passphrase: str) -> bytes:
-    """Encrypt a file; takes a second, so call it in a thread."""
-    with _turn:
-        sealed = age.encrypt(content, _composed(passphrase))
+    """Encrypt a file; takes seconds and a gigabyte, so call it in a thread, once at a time."""
+    sealed = age.encrypt(content, _composed(passphrase))
     assert isinstance(sealed, bytes)
     return sealed
 
 
 def unseal(content: bytes, passphrase: str) -> bytes:
-    """The file that was encrypted, by us or by any age program; takes a second.
+    """The file that was encrypted, by us or by any age program; takes what `seal` takes.
 
-    StorageFailure where this passphrase doesn't open it, and where it asks for more work than any
-    honest one: how much memory is filled is what the file says.
+    WrongPassphrase where this one doesn't open it. StorageFailure where none would, and where it
+    asks for more work than an honest one: how much memory is filled is what the file says.
     """
     content = _unarmored(content)
     header = _HEADER.match(content)
@@ -44,13 +45,12 @@ def unseal(content: bytes, passphrase: str) -> bytes:
         )
     if int(header[2]) > MOST_WORK:
         raise StorageFailure("That file asks for more work than I do to open one.")
-    with _turn:
-        try:
-            opened = age.decrypt(content, _composed(passphrase))
-        except DecryptError:
-            raise StorageFailure(
-                "That passphrase does not open the file, or the file was changed or cut off."
-            ) from None
+    try:
+        opened = age.decrypt(content, _composed(passphrase))
+    except DecryptError:
+        raise WrongPassphrase(
+            "That passphrase does not open the file, or the file was changed or cut off."
+        ) from None
     assert isinstance(opened, bytes)
     return opened
 

@@ -9,7 +9,6 @@ import pytest
 
 from bot import import_words as words
 from bot.messages import Attachment
-from storage import seal
 from tests.hostile_exports import TEXTS, ZIPS, document
 from tests.spine import ANN, BOB, BOT, Spine, configured, remembers, spine
 from tests.test_chatgpt_reading import chain, message
@@ -193,32 +192,6 @@ async def test_messages_older_than_they_are_kept_stay_out_and_it_is_said(tmp_pat
 
         assert "1 message older than your messages are kept" in text
         assert not (await vault(bot))["turn"]
-
-
-async def test_an_encrypted_export_asks_for_its_passphrase_and_is_opened_with_it(
-    bot: Spine,
-) -> None:
-    await lived_in(bot)
-    content = seal(await exported(bot), "correct horse")
-    await erased(bot)
-
-    question = await imported(bot, content, sender=ANN)
-    answer = await bot.say("correct horse")
-
-    assert question == words.ENCRYPTED
-    assert "**Imported:** 2 memories" in answer[-1].text
-    requests = [one.content for request in bot.model.requests for one in request]
-    assert not [text for text in requests if "correct horse" in text]
-    assert "correct horse" not in json.dumps(await vault(bot))
-
-
-async def test_a_wrong_passphrase_is_told_and_nothing_comes_in(bot: Spine) -> None:
-    content = seal(document(), "correct horse")
-    await imported(bot, content, sender=ANN)
-
-    answer = await bot.say("wrong horse")
-
-    assert answer[-1].text == words.wrong_passphrase("!")
 
 
 async def test_a_large_file_is_told_about_while_it_is_read(bot: Spine) -> None:

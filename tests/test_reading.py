@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bot import import_words as words
 from bot.archive.reading import read
-from bot.errors import UsageError
+from bot.errors import BusyError, UsageError
 from tests.hostile_exports import (
     GOOD,
     TEXTS,
@@ -71,7 +70,7 @@ def test_a_bomb_is_not_kept_while_it_is_unpacked() -> None:
 MEASURED = """
 import pathlib, sys
 from bot.archive.reading import read
-from bot.errors import UsageError
+from bot.errors import BusyError, UsageError
 try:
     read(pathlib.Path(sys.argv[1]).read_bytes())
 except UsageError:
@@ -139,14 +138,14 @@ def test_only_one_file_is_read_at_a_time(monkeypatch: pytest.MonkeyPatch) -> Non
     refused = []
 
     def meanwhile(content: bytes, allowance: object) -> object:
-        with pytest.raises(UsageError) as busy:
+        with pytest.raises(BusyError):
             read(b"[]")
-        refused.append(str(busy.value))
+        refused.append(content)
         return []
 
     with monkeypatch.context() as patched:
         patched.setattr("bot.archive.reading.parsed", meanwhile)
         read(b"[]")
 
-    assert refused == [words.BUSY]
+    assert refused == [b"[]"]
     assert read(b"[]").tables["turn"] == []

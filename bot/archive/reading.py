@@ -15,7 +15,7 @@ from bot.archive.chatgpt_reading import conversations
 from bot.archive.left_out import LeftOut
 from bot.archive.unpacking import Package
 from bot.archive.writing import SCHEMA, VERSION
-from bot.errors import UsageError
+from bot.errors import BusyError, UsageError
 from storage import Tables, UnfitTables, checked
 
 EXPORT, MANIFEST = "export.json", "manifest.json"
@@ -35,9 +35,12 @@ class Brought:
 
 
 def read(content: bytes) -> Brought:
-    """An export of ours or of ChatGPT's, packed or bare; call it in a thread."""
+    """An export of ours or of ChatGPT's, packed or bare; call it in a thread.
+
+    UsageError says what is wrong with any other; BusyError that one is read already.
+    """
     if not _turn.acquire(blocking=False):
-        raise UsageError(words.BUSY)
+        raise BusyError
     try:
         if content.startswith(_ZIP):
             return _packed(Package(content))

@@ -76,7 +76,8 @@ async def _export(context: CommandContext, form: Form, passphrase: str = "") -> 
     if lean:
         content = await asyncio.to_thread(export.as_zip, views=False)
     if passphrase:
-        content = await asyncio.to_thread(seal, content, passphrase)
+        async with context.turn:
+            content = await asyncio.to_thread(seal, content, passphrase)
     facts: Facts = {
         "bytes": len(content),
         "memories": counts.memories,

@@ -8,9 +8,9 @@ from bot import import_words as words
 from bot import preferences
 from bot.archive.reading import Brought, read
 from bot.command import Command, CommandContext, Question, Said
-from bot.errors import AttachmentError, UsageError
+from bot.errors import AttachmentError, BusyError, UsageError
 from bot.messages import Action, Attachment, Effect, Reply, RoomKind, Where
-from storage import Fields, Merged, StorageFailure, is_sealed, unseal
+from storage import Fields, Merged, StorageFailure, WrongPassphrase, is_sealed, unseal
 
 EXPORT_BYTES = 51_000_000  # an export of ours has 50 MB at most, and its encryption some more
 LARGE = 1_000_000  # bytes from which on a person is told how far it is
@@ -34,9 +34,12 @@ async def _answered(context: CommandContext, passphrase: str) -> Said:
     """Go on with the file that was asked about, and what the person says opens it."""
     file = await _file(context, context.arguments)
     try:
-        content = await asyncio.to_thread(unseal, file.content, passphrase)
-    except StorageFailure:
-        raise UsageError(words.wrong_passphrase(context.prefix)) from None
+        async with context.turn:
+            content = await asyncio.to_thread(unseal, file.content, passphrase)
+    except WrongPassphrase:
+        return Question(words.NOT_OPENED, about=context.arguments)
+    except StorageFailure as error:
+        raise UsageError(words.unopened(str(error), context.prefix)) from None
     return await _apply(context, content)
 
 
@@ -51,7 +54,10 @@ async def _file(context: CommandContext, event_id: str) -> Attachment:
 async def _apply(context: CommandContext, content: bytes) -> Reply:
     if len(content) > LARGE:
         await context.say(words.READING)
-    brought = await asyncio.to_thread(read, content)
+    try:
+        brought = await asyncio.to_thread(read, content)
+    except BusyError:
+        raise UsageError(words.busy(context.prefix)) from None
     if len(content) > LARGE:
         await context.say(words.MERGING)
     return await _merge(context, brought, len(content))
