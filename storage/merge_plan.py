@@ -55,9 +55,23 @@ class Plan:
     is_restored: bool
 
 
-def plan(tables: Tables, here: Here, *, is_own: bool, since: str | None, today: str) -> Plan:
-    """What comes in. `since` is the time before which no message is kept, `today` a date."""
-    return _Planning(tables, here, is_own=is_own).planned(since, today)
+# When something was said or done: what is not over yet would never grow old.
+_PAST = {
+    "turn": ("said_at",),
+    "memory": ("created_at", "updated_at"),
+    "memory_said": ("said_at",),
+    "memory_revision": ("changed_at",),
+    "memory_share": ("shared_at",),
+    "memory_use": ("used_at",),
+}
+
+
+def plan(tables: Tables, here: Here, *, is_own: bool, since: str | None, now: str) -> Plan:
+    """What comes in, nothing of it later than `now`; no message from before `since` is kept."""
+    planned = _Planning(tables, here, is_own=is_own).planned(since, now[: len("2026-01-01")])
+    for table, columns in _PAST.items():
+        planned.rows[table][:] = [_not_later(row, columns, now) for row in planned.rows[table]]
+    return planned
 
 
 class _Planning:
@@ -229,6 +243,11 @@ class _Planning:
         return [
             {**row, "position": first - len(ordered) + place} for place, row in enumerate(ordered)
         ]
+
+
+def _not_later(row: Fields, columns: Iterable[str], now: str) -> Fields:
+    late = {column: now for column in columns if row[column] > now}
+    return {**row, **late} if late else row
 
 
 def _exchange(row: Fields) -> str:

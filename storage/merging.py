@@ -64,7 +64,7 @@ async def merge(
     oldest = None if since is None else to_text(since)
     here = await _here(transaction, tables)
     planned = await asyncio.to_thread(
-        plan, tables, here, is_own=is_own, since=oldest, today=now.date().isoformat()
+        plan, tables, here, is_own=is_own, since=oldest, now=to_text(now)
     )
     await transaction.execute("PRAGMA defer_foreign_keys = ON")  # memories refer to later ones
     for table, rows in planned.rows.items():
