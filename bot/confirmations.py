@@ -115,9 +115,10 @@ class _Asked:
 
     def is_late(self, message: RoomMessage, now: datetime) -> bool:
         """Whether its time is over, or something else was the answer."""
-        return bool(self.answered_by) or max(message.sent_at, now) > datetime.fromisoformat(
-            self.until
-        )
+        if self.answered_by == message.event_id:  # it was taken up before, and comes again
+            return False
+        ended = max(message.sent_at, now) > datetime.fromisoformat(self.until)
+        return bool(self.answered_by) or ended
 
 
 class Questions:
@@ -169,7 +170,7 @@ class Questions:
             return Decision(command, partial(_reply, too_late(command.name, self._prefix)))
         if message.body.strip(" .!").casefold() == CANCEL:
             return Decision(command, partial(_reply, CANCELLED))
-        run = partial(_answer, command.answered, message.body)
+        run = partial(_answer, command.answered, message.body.strip())
         return Decision(command, run, begins=ANSWER, about=asked.about)
 
 

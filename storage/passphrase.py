@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import os
 import re
 import unicodedata
 
@@ -10,10 +11,12 @@ from pyrage import passphrase as age
 
 from storage.errors import StorageFailure
 
-# The power of two of scrypt rounds that we do: 1 GB of memory for some seconds. The age program
-# writes 18; what we write is as much as pyrage thinks will take a second, and it can't be told
-# otherwise: 20 where a processor is fast, and that is to be opened again.
-MOST_WORK = 20
+# The power of two of scrypt rounds that we do, each filling a kilobyte. The age program writes 18;
+# what we write is as much as pyrage thinks will take a second, and it can't be told otherwise: 20
+# where a processor is fast, more on a faster one, and that is to be opened again; but no file of
+# others may fill more than half of the machine's memory.
+_HALF = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+MOST_WORK = min(22, max(20, (_HALF // 1024).bit_length() - 1))
 ARMOR = b"-----BEGIN AGE ENCRYPTED FILE-----"
 _HEADER = re.compile(rb"age-encryption\.org/v1\n-> (\w+)(?: [\w+/]{22} ([1-9]\d?)\n)?")
 

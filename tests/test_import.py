@@ -180,7 +180,7 @@ async def test_an_answer_of_chatgpts_that_is_the_last_one_is_not_linked_either(b
 
     why = await bot.text("!why")
 
-    assert "This answer of 2023-11-14" in why
+    assert "The last answer that I kept of 2023-11-14" in why
     assert "matrix.to" not in why
 
 

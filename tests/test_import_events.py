@@ -31,7 +31,7 @@ def forged(question: str = "$q", room_id: str = "!ann") -> bytes:
 
 
 async def to_be_redacted(bot: Spine) -> set[str]:
-    return {one.event_id for one in await bot.storage.withdrawals.next(1000)}
+    return {one.event_id for one in await bot.storage.withdrawals.next()}
 
 
 @pytest.mark.parametrize("what", ["last", "room", "everything"])

@@ -11,6 +11,7 @@ import pytest
 
 from bot import asking_words, export_words
 from bot.commands.export import LEAST
+from bot.errors import HomeserverUnavailableError
 from bot.messages import Outgoing, Room, RoomMessage, Standing
 from bot.pausing import NOT_NOW
 from bot.room_events import Unfinished
@@ -94,6 +95,19 @@ async def test_what_the_model_hears_would_be_seen(bot: Spine) -> None:
 
     with pytest.raises(AssertionError, match="battery"):
         await kept_nowhere(bot)
+
+
+async def test_an_answer_that_an_outage_kept_back_is_still_in_time(bot: Spine) -> None:
+    await bot.say("!export --passphrase")
+    bot.homeserver.broken = HomeserverUnavailableError("away")
+    with pytest.raises(HomeserverUnavailableError):
+        await bot.say(PASSPHRASE, event_id="$p")
+    bot.homeserver.broken = None
+
+    sent = await bot.say(PASSPHRASE, event_id="$p")
+
+    assert is_export(sent)
+    assert await kept_nowhere(bot)
 
 
 async def test_a_question_is_asked_once(bot: Spine) -> None:
@@ -288,7 +302,7 @@ async def test_a_crash_at_any_step_neither_talks_nor_asks_twice(
         assert await bot.text("good morning") == "I see."
 
 
-async def test_a_crash_before_the_answer_began_says_that_nothing_came_of_it(
+async def test_a_crash_before_the_answer_began_leaves_it_to_the_next_start(
     bot: Spine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await bot.say("!export --passphrase")
@@ -303,7 +317,7 @@ async def test_a_crash_before_the_answer_began_says_that_nothing_came_of_it(
         with pytest.raises(KeyboardInterrupt):
             await bot.handler.handle(message)
     bot.homeserver.kept["$p"] = message
-    [told] = await bot.give(Unfinished("$p", "!ann"))
+    sent = await bot.give(Unfinished("$p", "!ann"))
 
-    assert told.text == LATE
+    assert is_export(sent)
     assert await kept_nowhere(bot)

@@ -56,8 +56,8 @@ async def _run(context: CommandContext) -> Said:
     return Question(export_words.ask_passphrase(name, LEAST, minutes, context.prefix), about=form)
 
 
-async def _answered(context: CommandContext, answer: str) -> Said:
-    form, passphrase = Form(context.arguments), answer.strip()
+async def _answered(context: CommandContext, passphrase: str) -> Said:
+    form = Form(context.arguments)
     if len(passphrase) < LEAST or len(passphrase.splitlines()) > 1:
         return Question(export_words.too_short(LEAST), about=form)
     return await _export(context, form, passphrase)
