@@ -42,19 +42,22 @@ Record = Callable[[Exchange, Sequence[Effect]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class _Keeping:
-    """The vault of whoever asked, as the place where the answer is kept, until it is erased."""
+    """The vault of whoever asked, as the place where the answer is kept, until it is erased.
+
+    The answer to an `edit` is kept beside the one to its question until it stands in its place.
+    """
 
     exchange: Exchange
     vault: Vault
     record: Record
     withdrawals: Withdrawals
     now: Callable[[], datetime]
+    edit: str | None = None
 
     async def keep(self, answer: Answer) -> None:
         """Keep the finished answer; of a question that was forgotten meanwhile there is none."""
-        message, room = self.exchange.message, self.exchange.room
-        await self.vault.turns.ensure(message.event_id)
-        await self.vault.answers.keep(kept(answer, message, room, self.now()))
+        new = kept(answer, self.exchange.message, self.exchange.room, self.now())
+        await self.vault.answers.keep(new, edit=self.edit, asked=True)
         await self.record(self.exchange, answer.reply.effects)
 
     def ensure(self) -> None:
@@ -62,15 +65,14 @@ class _Keeping:
         self.vault.ensure()
 
     async def sent(self, event_ids: Sequence[str]) -> None:
-        """Note in which events the answer stands."""
-        try:
-            await self.vault.answers.sent(self.exchange.message.event_id, event_ids)
-        except VaultGone:
-            await self.orphaned(event_ids)
-            raise
+        """Note in which events the answer stands; VaultGone where it was forgotten meanwhile."""
+        answers, question = self.vault.answers, self.exchange.message.event_id
+        if self.edit is None:
+            return await answers.sent(question, event_ids)
+        return await answers.sent_in_place(question, edit=self.edit, event_ids=event_ids)
 
     async def orphaned(self, event_ids: Sequence[str]) -> None:
-        """Let what was shown be withdrawn: the vault that would lead to it is gone."""
+        """Let what was shown be withdrawn: nothing is kept that would lead to it."""
         room_id = self.exchange.room.room_id
         await self.withdrawals.add([(event_id, room_id) for event_id in event_ids])
 
@@ -104,21 +106,20 @@ class Chats:
     ) -> dict[str, Fact]:
         """Answer a message, or send again what was its answer before a crash; for the audit log."""
         message, shown = exchange.message, None
-        keeping = _Keeping(exchange, vault, record, self._withdrawals, self._now)
+        keeping = self._keeping(exchange, vault, record)
         if message.recovered:
             shown = await vault.answers.shown_to(message.event_id, room_kind=exchange.room.kind)
         if shown is not None:
-            await keeping.sent(await self._delivery.repeat(shown, to))
+            await self._delivery.repeat(shown, to, keeping=keeping)
             await self.follow_up(exchange, vault, to)
             return {"recovered": True}
         await hear(message, exchange.room, vault)
         await check_quota(vault, self._config, self._now())
 
         async with aclosing(self._assistant.answer(message, exchange.room, vault)) as answers:
-            answer, event_ids = await self._delivery.stream(
+            answer = await self._delivery.stream(
                 answers, to, keeping=keeping, recovered=message.recovered
             )
-        await keeping.sent(event_ids)
         vault.ensure()  # else it would be in RAM again what was just forgotten
         self._assistant.overhear(message, exchange.room)
         await self.follow_up(exchange, vault, to)
@@ -133,28 +134,30 @@ class Chats:
         a crash the same one is sent. Where the homeserver refuses it, it is not kept any longer.
         """
         message, facts = exchange.message, dict[str, Fact](recovered=True)
-        shown: str | None = None
+        keeping, shown = self._keeping(exchange, vault, record, edit=edit), None
         if message.recovered:
             shown = await vault.answers.shown_to(edit, room_kind=exchange.room.kind)
         if shown is None:
             await check_quota(vault, self._config, self._now())
             async with aclosing(self._assistant.answer(message, exchange.room, vault)) as answers:
                 answer = await self._delivery.whole(answers, to)
-            new = kept(answer, message, exchange.room, self._now())
-            await vault.answers.keep(new, edit=edit)
-            await record(exchange, answer.reply.effects)
+            await keeping.keep(answer)
             shown, facts = answer.reply.text, dict(cost_and_names(answer, self._processing))
         place = await vault.answers.parts(message.event_id)
         try:
-            event_ids = await self._delivery.put_in_place(shown, place, to)
+            await self._delivery.put_in_place(shown, place, to, keeping=keeping)
         except HomeserverUnavailableError:
             raise
         except HomeserverError:
             await vault.answers.withdraw(edit)
             raise
-        await vault.answers.sent_in_place(message.event_id, edit=edit, event_ids=event_ids)
         await self.follow_up(exchange, vault, to)
         return facts
+
+    def _keeping(
+        self, exchange: Exchange, vault: Vault, record: Record, *, edit: str | None = None
+    ) -> _Keeping:
+        return _Keeping(exchange, vault, record, self._withdrawals, self._now, edit)
 
     async def follow_up(self, exchange: Exchange, vault: Vault, to: Address) -> None:
         """Ask about what an answer that stands proposed, then give vectors to what was said."""

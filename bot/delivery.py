@@ -1,8 +1,10 @@
 """A reply on its way into a room: split into parts, growing by edits on a ramp, sent once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import sha256
 from typing import Protocol
 
@@ -10,6 +12,7 @@ from bot.assistant import Answer
 from bot.errors import HomeserverError
 from bot.growing import Growing
 from bot.messages import Device, Outgoing, Reply, Room, RoomKind, RoomMessage, Standing
+from bot.parts import Parts
 from bot.splitting import split_text
 from bot.tasks import task_group
 from storage import VaultGone
@@ -17,7 +20,6 @@ from storage import VaultGone
 GRACE = 0.15  # seconds; an answer that is complete by then needs no edit at all
 RAMP = (1.0, 2.0, 4.0, 5.0)  # seconds between edits, the last one repeated (homeserver limits)
 EDITS = 20  # at most, for one part: many edits make a room slow to load in clients
-LEFT_OVER = "*(part of an answer that changed)*"
 TYPING = 20.0  # seconds between two typing notifications
 
 
@@ -42,6 +44,10 @@ class Keeping(Protocol):
 
     def ensure(self) -> None:
         """Raise VaultGone where nothing of it may be shown any more."""
+        ...
+
+    async def sent(self, event_ids: Sequence[str]) -> None:
+        """Note in which events it stands; VaultGone where it was erased since it was kept."""
         ...
 
     async def orphaned(self, event_ids: Sequence[str]) -> None:
@@ -131,21 +137,25 @@ class Delivery:
             typing.cancel()
         return growing.answer()
 
-    async def put_in_place(self, text: str, event_ids: Sequence[str], to: Address) -> list[str]:
-        """Let a text stand where another does, in these events; returns those that hold it now.
+    async def put_in_place(
+        self, text: str, event_ids: Sequence[str], to: Address, *, keeping: Keeping
+    ) -> None:
+        """Let a kept text stand where another does, in these events.
 
         What it needs no more stays as a note among them: it may be needed again.
         """
-        parts = _Parts(self._outlet, to, event_ids)
-        await parts.show(text, final=True)
-        await parts.leave_over(len(split_text(text)))
-        return parts.event_ids
+        parts = self._parts(to, keeping, event_ids)
+        async with _while_kept(parts, keeping):
+            await parts.show(text, final=True)
+            await parts.leave_over(len(split_text(text)))
+            await keeping.sent(parts.event_ids)
 
-    async def repeat(self, text: str, to: Address) -> list[str]:
+    async def repeat(self, text: str, to: Address, *, keeping: Keeping) -> None:
         """Bring into the room what was about to stand there when a crash came in between."""
-        parts = _Parts(self._outlet, to)
-        await parts.show(text, final=True, edit_anyway=True)
-        return parts.event_ids
+        parts = self._parts(to, keeping)
+        async with _while_kept(parts, keeping):
+            await parts.show(text, final=True, edit_anyway=True)
+            await keeping.sent(parts.event_ids)
 
     async def stream(
         self,
@@ -154,17 +164,16 @@ class Delivery:
         *,
         keeping: Keeping,
         recovered: bool,
-    ) -> tuple[Answer, list[str]]:
-        """Send an answer as it grows; returns it and the event ids of its parts.
+    ) -> Answer:
+        """Send an answer as it grows.
 
         The finished answer is kept before it is sent; once it can't be, nothing more is shown and
-        what was is taken back. After a crash the text before it
-        may be half sent under the same transaction ids. Then nothing is streamed: the finished
-        text is sent, and edited into what may stand there.
+        what was is taken back. After a crash the text before it may be half sent under the same
+        transaction ids. Then nothing is streamed: the finished text is sent, and edited into what
+        may stand there.
         """
-        growing = Growing()
-        parts = _Parts(self._outlet, to, ensure=keeping.ensure)
-        try:
+        growing, parts = Growing(), self._parts(to, keeping)
+        async with _while_kept(parts, keeping):
             async with task_group() as tasks:
                 typing = tasks.create_task(self._keep_typing(to.room_id))
                 tasks.create_task(growing.read(answers))
@@ -175,12 +184,15 @@ class Delivery:
                     await keeping.keep(growing.answer())
                 await parts.finish(growing, edit_anyway=recovered)
                 typing.cancel()
-            return growing.answer(), parts.event_ids
-        except VaultGone:
-            await keeping.orphaned(parts.event_ids)
-            raise
+            answer = growing.answer()
+            await keeping.sent(parts.event_ids)
+            return answer
 
-    async def _ramp_up(self, growing: Growing, parts: "_Parts") -> None:
+    def _parts(self, to: Address, keeping: Keeping, event_ids: Sequence[str] = ()) -> Parts:
+        outgoing = partial(_outgoing, to, generated=True)
+        return Parts(self._outlet.send, outgoing, event_ids, ensure=keeping.ensure)
+
+    async def _ramp_up(self, growing: Growing, parts: Parts) -> None:
         await growing.started.wait()
         await _done_within(growing, GRACE)
         for pause in _pauses(self._ramp):
@@ -204,61 +216,18 @@ class Delivery:
             return  # a courtesy; the answer itself will say when the homeserver is away
 
 
-class _Parts:
-    """The events that hold a growing text: which part stands in which event, and how it reads."""
-
-    def __init__(
-        self,
-        outlet: Outlet,
-        to: Address,
-        event_ids: Sequence[str] = (),
-        *,
-        ensure: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._outlet = outlet
-        self._to = to
-        self._ensure = ensure
-        self._shown = ["" for _ in event_ids]
-        self._edits = 0
-        self.event_ids = list(event_ids)
-
-    async def finish(self, growing: Growing, *, edit_anyway: bool) -> None:
-        """Show the end; after a failure only what had begun to show is brought to an end."""
-        text = growing.final_text()
-        if text.strip():
-            await self.show(text, final=True, edit_anyway=edit_anyway)
-
-    async def show(self, text: str, *, final: bool, edit_anyway: bool = False) -> None:
-        """Bring the room up to `text`; a part is finished once there is a part behind it."""
-        parts = split_text(text)
-        for number, part in enumerate(parts):
-            finished = final or number < len(parts) - 1
-            await self._show_part(number, part, finished=finished, edit_anyway=edit_anyway)
-
-    async def leave_over(self, begin: int) -> None:
-        """Say of the parts from this one on that nothing stands there any more."""
-        for number in range(begin, len(self.event_ids)):
-            await self._show_part(number, LEFT_OVER, finished=True, edit_anyway=False)
-
-    async def _show_part(
-        self, number: int, text: str, *, finished: bool, edit_anyway: bool
-    ) -> None:
-        state = text if finished else text + "\0live"
-        if number < len(self._shown) and self._shown[number] == state:
-            return
-        self._ensure()
-        if number == len(self.event_ids):
-            new = _outgoing(self._to, text, f"part {number}", generated=True)
-            self.event_ids.append(await self._outlet.send(replace(new, live=not finished)))
-            self._shown.append(state)
-            if not edit_anyway:
-                return
-        self._edits += 1
-        name = f"final {number}" if finished else f"edit {number}.{self._edits}"
-        edit = _outgoing(self._to, text, name, generated=True)
-        edit = replace(edit, replaces=self.event_ids[number], live=not finished)
-        await self._outlet.send(edit)
-        self._shown[number] = state
+@asynccontextmanager
+async def _while_kept(parts: Parts, keeping: Keeping) -> AsyncIterator[None]:
+    """See to it that what is shown of an answer leaves the room if that is erased meanwhile."""
+    try:
+        try:
+            yield
+        except HomeserverError:
+            keeping.ensure()  # else nothing would lead to what was sent before that failed
+            raise
+    except VaultGone:
+        await keeping.orphaned(parts.said)
+        raise
 
 
 def _outgoing(to: Address, text: str, name: str, *, generated: bool = False) -> Outgoing:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from storage.clock import to_text
 from storage.database import Database, Transaction
+from storage.errors import VaultGone
 from storage.taking_back import UNSENT
 from storage.turns import ADD
 from storage.wiping import owe_wipe, wipe
@@ -55,6 +56,7 @@ _COUNT_USAGE = """
         prompt_tokens = prompt_tokens + excluded.prompt_tokens,
         completion_tokens = completion_tokens + excluded.completion_tokens
 """
+_KNOWN = "SELECT 1 FROM turn WHERE event_id = ?"
 _SHOWN = """
     SELECT text, note FROM turn WHERE room_kind IN (?3, 'shared') AND (
         event_id = ?2 || ?1
@@ -106,13 +108,18 @@ class Answers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def keep(self, answer: KeptAnswer, *, edit: str | None = None) -> None:
+    async def keep(
+        self, answer: KeptAnswer, *, edit: str | None = None, asked: bool = False
+    ) -> None:
         """Keep an answer that is about to be sent, with what it used and cost, all or nothing.
 
         That to an `edit` of the question is kept beside the one that stands, until it stands there.
+        Where it was `asked` just now, VaultGone says that the question was erased meanwhile.
         """
         unsent = _unsent(edit or answer.question)
         async with self._database.transaction() as transaction:
+            if asked:
+                await _ensure(transaction, answer.question)
             await _add(transaction, answer, unsent)
             used_at = to_text(answer.said_at)
             memories, turns = json.dumps(list(answer.memory_ids)), json.dumps(list(answer.turn_ids))
@@ -136,7 +143,10 @@ class Answers:
         return None if row is None else row["text"] + row["note"]
 
     async def sent(self, question: str, event_ids: Sequence[str]) -> None:
-        """The answer to a message stands in the room now: the first event, and those after it."""
+        """The answer to a message stands in the room now: the first event, and those after it.
+
+        Raises VaultGone where it was erased since it was kept.
+        """
         async with self._database.transaction() as transaction:
             await _stands(transaction, question, event_ids)
 
@@ -149,6 +159,7 @@ class Answers:
         """What was kept as the answer to an edit stands now; every other to the message is gone.
 
         The edit is carried through: from here on it leads to the turn of the message.
+        Raises VaultGone where it was erased since it was kept.
         """
         async with self._database.transaction() as transaction:
             for row in await transaction.rows(_OTHERS, question, _unsent(edit)):
@@ -184,8 +195,15 @@ async def _stands(transaction: Transaction, question: str, event_ids: Sequence[s
     first, *further = event_ids
     for statement in _SENT:
         await transaction.execute(statement, first, _unsent(question))
+    await _ensure(transaction, first)
     await transaction.execute(_NO_PARTS, first)
     await transaction.execute(_PARTS, json.dumps(further), first)
+
+
+async def _ensure(transaction: Transaction, event_id: str) -> None:
+    """Raise VaultGone where there is no such turn: what was noted of it would lead to nothing."""
+    if await transaction.row(_KNOWN, event_id) is None:
+        raise VaultGone("The message was erased while it was answered.")
 
 
 async def _erase(transaction: Transaction, event_id: str) -> None:

@@ -117,6 +117,8 @@ class FakeHomeserver:
         ]
 
     async def own_edits(self, room_id: str, event_id: str) -> list[str]:
+        if event_id in self.redacted:
+            return []  # a homeserver need not know any more
         sent = self.ids().items()
         return [one for one, edit in sent if edit.replaces == event_id and one not in self.redacted]
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from bot.assistant import Answer
 from bot.completions import Completion
-from bot.delivery import LEFT_OVER, Address, Delivery, address
+from bot.delivery import Address, Delivery, address
 from bot.errors import GatewayError
 from bot.messages import Attachment, Outgoing, Reply, Room, RoomMessage
+from bot.parts import LEFT_OVER
 from bot.recall import Context
 from bot.splitting import PART_LIMIT, split_text
 
@@ -50,7 +51,10 @@ async def pieces(*words: str, gate: asyncio.Event | None = None) -> AsyncIterato
 
 
 class Anywhere:
-    """Where a test doesn't look at what is kept."""
+    """Where a test looks at no more than in which events an answer stands."""
+
+    def __init__(self) -> None:
+        self.stands: list[list[str]] = []
 
     async def keep(self, answer: Answer) -> None:
         return
@@ -58,11 +62,16 @@ class Anywhere:
     def ensure(self) -> None:
         return
 
+    async def sent(self, event_ids: Sequence[str]) -> None:
+        self.stands.append([*event_ids])
+
     async def orphaned(self, event_ids: Sequence[str]) -> None:
         return
 
 
-KEEPING = Anywhere()
+@pytest.fixture
+def keeping() -> Anywhere:
+    return Anywhere()
 
 
 async def failing(*words: str) -> AsyncIterator[str | Answer]:
@@ -91,44 +100,45 @@ def test_finished_parts_stay_as_they_are_while_the_text_grows(text: str, more: s
     assert after[: len(before) - 1] == before[:-1]
 
 
-async def test_a_quick_answer_is_one_event_without_edits() -> None:
+async def test_a_quick_answer_is_one_event_without_edits(keeping: Anywhere) -> None:
     outlet = RememberingOutlet()
 
-    finished, event_ids = await Delivery(outlet).stream(
-        pieces("Hel", "lo"), TO, keeping=KEEPING, recovered=False
+    finished = await Delivery(outlet).stream(
+        pieces("Hel", "lo"), TO, keeping=keeping, recovered=False
     )
 
     assert finished.text == "Hello"
-    assert event_ids == ["$e0"]
+    assert keeping.stands == [["$e0"]]
     assert [(one.text, one.live, one.replaces) for one in outlet.sent] == [("Hello", False, None)]
 
 
-async def test_a_slow_answer_shows_at_once_and_ends_with_an_edit_that_is_not_live() -> None:
+async def test_a_slow_answer_shows_at_once_and_ends_with_an_edit_that_is_not_live(
+    keeping: Anywhere,
+) -> None:
     outlet = RememberingOutlet()
     gate = asyncio.Event()
     delivery = Delivery(outlet, ramp=(0.01,))
 
     async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(
-            delivery.stream(pieces("Once ", gate=gate), TO, keeping=KEEPING, recovered=False)
+        tasks.create_task(
+            delivery.stream(pieces("Once ", gate=gate), TO, keeping=keeping, recovered=False)
         )
         await outlet.begun.wait()
         gate.set()
-    _, event_ids = task.result()
 
     first, *_, last = outlet.sent
     assert (first.text, first.live, first.replaces) == ("Once ", True, None)
-    assert (last.text, last.live, last.replaces) == ("Once ", False, event_ids[0])
+    assert (last.text, last.live, [[last.replaces]]) == ("Once ", False, keeping.stands)
 
 
-async def test_the_same_text_is_never_edited_twice() -> None:
+async def test_the_same_text_is_never_edited_twice(keeping: Anywhere) -> None:
     outlet = RememberingOutlet()
     gate = asyncio.Event()
     delivery = Delivery(outlet, ramp=(0.001,))
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(
-            delivery.stream(pieces("Once", gate=gate), TO, keeping=KEEPING, recovered=False)
+            delivery.stream(pieces("Once", gate=gate), TO, keeping=keeping, recovered=False)
         )
         await outlet.begun.wait()
         for _ in range(20):
@@ -138,15 +148,15 @@ async def test_the_same_text_is_never_edited_twice() -> None:
     assert len(outlet.sent) == 2
 
 
-async def test_after_a_crash_the_finished_text_lands_in_the_event_that_stands_there() -> None:
+async def test_after_a_crash_the_finished_text_lands_in_the_event_that_stands_there(
+    keeping: Anywhere,
+) -> None:
     outlet = RememberingOutlet()
     outlet.events[TO.part("part 0")] = "$half"
 
-    _, event_ids = await Delivery(outlet).stream(
-        pieces("All ", "of it"), TO, keeping=KEEPING, recovered=True
-    )
+    await Delivery(outlet).stream(pieces("All ", "of it"), TO, keeping=keeping, recovered=True)
 
-    assert event_ids == ["$half"]
+    assert keeping.stands == [["$half"]]
     assert outlet.sent[-1].replaces == "$half"
     assert outlet.sent[-1].text == "All of it"
     assert not any(one.live for one in outlet.sent)
@@ -163,15 +173,15 @@ async def test_the_same_message_is_always_answered_under_the_same_transaction_id
     assert len(set(ids)) == len(ids) == 2
 
 
-async def test_a_text_takes_the_place_of_another_part_by_part() -> None:
+async def test_a_text_takes_the_place_of_another_part_by_part(keeping: Anywhere) -> None:
     outlet = RememberingOutlet()
     long = "word " * (PART_LIMIT // 3)
 
-    same, longer = [
-        await Delivery(outlet).put_in_place(text, ["$a", "$b", "$c"][:count], TO)
-        for text, count in (("short", 3), (long, 1))
-    ]
+    for text, count in (("short", 3), (long, 1)):
+        place = ["$a", "$b", "$c"][:count]
+        await Delivery(outlet).put_in_place(text, place, TO, keeping=keeping)
 
+    same, longer = keeping.stands
     assert same == ["$a", "$b", "$c"]
     assert [(one.replaces, one.text) for one in outlet.sent[:3]] == [
         ("$a", "short"),
@@ -184,20 +194,20 @@ async def test_a_text_takes_the_place_of_another_part_by_part() -> None:
     assert not any(one.live for one in outlet.sent)
 
 
-async def test_a_failure_ends_what_had_begun_to_show_and_is_raised() -> None:
+async def test_a_failure_ends_what_had_begun_to_show_and_is_raised(keeping: Anywhere) -> None:
     outlet = RememberingOutlet()
 
     with pytest.raises(GatewayError, match="away"):
-        await Delivery(outlet).stream(failing("Half an "), TO, keeping=KEEPING, recovered=False)
+        await Delivery(outlet).stream(failing("Half an "), TO, keeping=keeping, recovered=False)
 
     assert not outlet.sent[-1].live
 
 
-async def test_a_failure_before_the_first_word_sends_nothing() -> None:
+async def test_a_failure_before_the_first_word_sends_nothing(keeping: Anywhere) -> None:
     outlet = RememberingOutlet()
 
     with pytest.raises(GatewayError, match="away"):
-        await Delivery(outlet).stream(failing(), TO, keeping=KEEPING, recovered=False)
+        await Delivery(outlet).stream(failing(), TO, keeping=keeping, recovered=False)
 
     assert outlet.sent == []
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bot import editing, replies
-from bot.delivery import LEFT_OVER
 from bot.errors import GatewayError, HomeserverError
 from bot.messages import Outgoing, Room, Standing
+from bot.parts import LEFT_OVER
 from bot.room_events import Edit, Unfinished
 from bot.splitting import PART_LIMIT
 from storage import StorageFailure, TakingBack, Turn

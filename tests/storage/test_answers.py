@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from storage import KeptAnswer, Storage, Vault
+from storage import KeptAnswer, Storage, Vault, VaultGone
 from storage.answers import Answers
 from storage.database import Database
 from storage.memories import Memories
@@ -101,6 +101,26 @@ async def test_every_part_of_a_long_answer_leads_to_its_turn(
     assert await turns.about("$b") == ["$a"]
     assert await turns.delete(["$b"]) == 1
     assert await turns.get("$c") is None
+
+
+async def test_what_was_erased_meanwhile_is_said_and_nothing_is_noted(
+    answers: Answers, database: Database
+) -> None:
+    turns = Turns(database)
+    await answers.keep(answer())
+    await answers.sent("$q", ["$a"])
+    await answers.keep(answer(text="Miso?"), edit="$e")
+    await answers.withdraw("$e")
+
+    with pytest.raises(VaultGone):
+        await answers.keep(answer(), asked=True)
+    with pytest.raises(VaultGone):
+        await answers.sent("$other", ["$b", "$c"])
+    with pytest.raises(VaultGone):
+        await answers.sent_in_place("$q", edit="$e", event_ids=["$a", "$b"])
+
+    assert [turn.text for turn in await turns.recent("!r", limit=9)] == ["Miso."]
+    assert await answers.parts("$q") == ["$a"]
 
 
 async def test_usage_adds_up_by_day(storage: Storage) -> None:
