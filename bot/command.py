@@ -21,6 +21,7 @@ Identify = Callable[[], Awaitable[OwnIdentity]]
 LetGo = Callable[[Named, Going], Awaitable[None]]
 Say = Callable[[str], Awaitable[None]]
 FetchFile = Callable[[str, int], Awaitable[Attachment]]
+UploadLimit = Callable[[], Awaitable[int | None]]
 OwnDetails = Callable[[Sequence[Fields]], Awaitable[Sequence[Fields]]]
 Entries = Callable[[int], Awaitable[Sequence[tuple[int, AuditEntry]]]]
 Disclosed = Callable[[], Awaitable[Sequence[tuple[int, AuditDetail]]]]
@@ -49,6 +50,7 @@ class CommandContext:
     `let_go` has what is about to be forgotten leave the rooms and what is kept in RAM.
     `identity` asks the homeserver how it shows the bot to others. `say` tells how far something is
     that takes long, where the reply will stand; what is said next takes the place of it.
+    `upload_limit` asks the homeserver how many bytes a file may have, None where it doesn't say.
     `attachment` is a file by its event id, at most so large, that the asker or the bot sent in this
     room; `own_details` are those audit details of an export that the log knows as the asker's.
     `turn` is held while a passphrase is worked with, which takes seconds and a gigabyte: whoever
@@ -68,6 +70,7 @@ class CommandContext:
     erase: Callable[[], Awaitable[Reply]]
     let_go: LetGo
     identity: Identify
+    upload_limit: UploadLimit
     say: Say
     attachment: FetchFile
     own_details: OwnDetails

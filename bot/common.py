@@ -29,7 +29,17 @@ class Devices(Protocol):
         ...
 
 
-class Homeserver(Messenger, DirectRooms, Outlet, OwnMessages, Rooms, Senders, Devices, Protocol):
+class Uploads(Protocol):
+    """What tells how large a file may be that is sent."""
+
+    async def upload_limit(self) -> int | None:
+        """Its bytes at most; None where the homeserver doesn't say."""
+        ...
+
+
+class Homeserver(
+    Messenger, DirectRooms, Outlet, OwnMessages, Rooms, Senders, Devices, Uploads, Protocol
+):
     """All that the parts between the dispatcher and the homeserver need of it."""
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from bot.assistant import Answer
 from bot.errors import HomeserverError
 from bot.growing import Growing
-from bot.messages import Device, Outgoing, Reply, Room, RoomKind, RoomMessage, Standing
+from bot.messages import Attachment, Device, Outgoing, Reply, Room, RoomKind, RoomMessage, Standing
 from bot.parts import Parts
 from bot.splitting import split_text
 from bot.tasks import task_group
@@ -104,7 +104,7 @@ class Delivery:
         self._ramp = ramp
 
     async def send(self, reply: Reply, to: Address) -> list[str]:
-        """Send a finished reply; returns the event ids of its parts."""
+        """Send a finished reply, its file first; returns the event ids of its parts."""
         events = [
             replace(
                 _outgoing(to, text, f"part {number}", generated=reply.generated),
@@ -112,10 +112,13 @@ class Delivery:
             )
             for number, text in enumerate(split_text(reply.text))
         ]
-        if reply.attachment is not None:
-            file = replace(_outgoing(to, "", "file"), attachment=reply.attachment)
-            events.insert(0, file)  # the words that say what it is are the end of the reply
+        if reply.attachment is not None:  # the words that say what it is are the end of the reply
+            await self.send_file(reply.attachment, to)
         return [await self._outlet.send(event) for event in events]
+
+    async def send_file(self, file: Attachment, to: Address) -> None:
+        """Send a file."""
+        await self._outlet.send(replace(_outgoing(to, "", "file"), attachment=file))
 
     async def edit(self, reply: Reply, to: Address, event_id: str) -> None:
         """Put a reply of one part in the place of what was said in an event."""

@@ -45,6 +45,10 @@ class AttachmentError(HomeserverError):
     """The file that somebody pointed to is none that can be taken; says why."""
 
 
+class FileTooLargeError(HomeserverError):
+    """The homeserver, or a proxy before it, takes no file of that size; nothing was sent."""
+
+
 class AudienceChangedError(HomeserverError):
     """Somebody else could read what was meant for the people who were there; nothing was sent."""
 

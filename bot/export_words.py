@@ -102,15 +102,27 @@ def lean(limit: int) -> str:
     )
 
 
-def too_large(size: int, limit: int, prefix: str) -> str:
-    """An export of more than can be sent."""
-    return (
-        f"Your export would have {_size(size)}, and I send files of up to {_size(limit)}, so I "
-        f"have sent nothing. Everything is kept as it was. `{prefix}export` with nothing behind it "
-        "makes the smallest file with everything in it. Or erase what you no longer need "
-        f"(`{prefix}memory` lists it, `{prefix}forget N` erases a memory with its message), then "
-        f"type `{prefix}export` again."
+def too_large(size: int, limit: int, prefix: str, *, smallest: bool, theirs: bool) -> str:
+    """An export of more than can be sent, of all the `smallest` or not.
+
+    The limit is `theirs` where the homeserver sets it.
+    """
+    told = [
+        f"Your export would have {_size(size)}, and I can send files of up to {_size(limit)}, so I "
+        "have sent nothing. Everything is kept as it was."
+    ]
+    if not smallest:
+        told.append(
+            f"`{prefix}export` with nothing behind it makes the smallest file with everything in "
+            "it."
+        )
+    if theirs:
+        told.append("The homeserver sets that limit: whoever runs it can raise it.")
+    told.append(
+        f"To make the file smaller, erase what you no longer need (`{prefix}memory` lists it, "
+        f"`{prefix}forget N` erases a memory with its message), then type `{prefix}export` again."
     )
+    return " ".join(told)
 
 
 def _size(size: int) -> str:

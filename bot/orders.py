@@ -1,6 +1,7 @@
 """A command that is obeyed: run in the sender's vault, answered where what it says belongs."""
 
 from collections.abc import Callable, Set
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -13,7 +14,7 @@ from bot.confirmations import Confirmations, Decision, Questions
 from bot.consent import Consent
 from bot.delivery import Address, Delivery, address
 from bot.errors import HomeserverError, HomeserverUnavailableError, UsageError
-from bot.messages import Attachment, Reply, RoomKind, RoomMessage, Where
+from bot.messages import Attachment, Outcome, Reply, RoomKind, RoomMessage, Where
 from bot.private_talk import PrivateTalk
 from bot.progress import Progress
 from bot.receipts import Receipts
@@ -93,7 +94,7 @@ class Orders:
         await record(exchange, reply.effects)
         if command.name == PRIVATE and reply.effects:  # it began, or ended
             self._private.forget(exchange.message.sender, exchange.room.room_id)
-        sent = await self._send(reply, to, exchange)
+        sent = await self._sent(exchange, reply, to, record)
         if to.room_id != here.room_id:
             await self._delivery.send(Reply(replies.IN_DIRECT_CHAT), here)
         if exchange.erased is not None:
@@ -101,13 +102,25 @@ class Orders:
         if exchange.vault is not None:
             await self._consent.settle(exchange.vault)
 
-    async def _send(self, reply: Reply, to: Address, exchange: Exchange) -> list[str]:
-        """Send a reply; a receipt that can't be given must not keep the rest from being done."""
+    async def _sent(
+        self, exchange: Exchange, reply: Reply, to: Address, record: Record
+    ) -> list[str]:
+        """Send a reply; where it is refused, what can't be given keeps nothing else from going on.
+
+        Without its file nothing was done, and that is recorded.
+        """
+        file = reply.attachment
         try:
-            return await self._delivery.send(reply, to)
+            if file is not None:
+                await self._delivery.send_file(file, to)
+                file = None
+            return await self._delivery.send(replace(reply, attachment=None), to)
         except HomeserverUnavailableError:
             raise
         except HomeserverError:
+            if file is not None:
+                failed = [replace(one, outcome=Outcome.FAILED) for one in reply.effects]
+                await record(exchange, failed)
             if exchange.erased is not None:
                 await self._receipts.given(exchange.erased, "")
             raise

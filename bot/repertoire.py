@@ -18,6 +18,7 @@ from bot.command import (
     Line,
     OwnDetails,
     Say,
+    UploadLimit,
 )
 from bot.commands import nearest
 from bot.config import Config
@@ -28,13 +29,14 @@ from storage import AuditDetail, AuditEntry, Fields, Going, Named, Vault
 
 @dataclass(frozen=True, slots=True)
 class Repertoire:
-    """The commands, where the model runs, who the bot is, and what its operator chose."""
+    """The commands, where the model runs, who and where the bot is, what its operator chose."""
 
     commands: tuple[Command, ...]
     config: Config
     processing: Processing
     evidence: Evidence
     identity: Identify
+    upload_limit: UploadLimit
     now: Callable[[], datetime]
     turn: Lock = field(default_factory=Lock)
 
@@ -96,6 +98,7 @@ class Repertoire:
             erase=erase,
             let_go=let_go,
             identity=self.identity,
+            upload_limit=self.upload_limit,
             say=say,
             attachment=attachment,
             own_details=own_details,

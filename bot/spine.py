@@ -54,7 +54,9 @@ def spine(
     )
     assistant = Assistant(model, config, stated, now=now, embedding=embedding)
     evidence = Evidence(observed, homeserver.sessions, lambda: last_backup(storage))
-    repertoire = Repertoire(COMMANDS, config, stated, evidence, identity, now)
+    repertoire = Repertoire(
+        COMMANDS, config, stated, evidence, identity, homeserver.upload_limit, now
+    )
     chats = Chats(
         config=config,
         assistant=assistant,

@@ -55,6 +55,7 @@ class FakeHomeserver:
         self.greetings: list[Outgoing] = []  # apart, so that each test may begin with somebody new
         self.kept: dict[str, Kept] = {}  # what can be fetched again, by event id
         self.files: dict[tuple[str, str], tuple[str, Attachment]] = {}  # by room and event id
+        self.takes_files_of: int | None = None  # bytes, if it says so
         self.senders: dict[str, str] = {}  # who sent what, by event id
         self.events: dict[str, str] = {}  # by transaction id: what is sent twice is there once
         self.inside: set[str] = set()  # the rooms that the bot is in, as far as a test cares
@@ -200,6 +201,9 @@ class FakeHomeserver:
         if self.away:
             raise HomeserverUnavailableError("away")
         return {one: self.devices.get(one, Sessions(1, 0)) for one in user_ids}
+
+    async def upload_limit(self) -> int | None:
+        return self.takes_files_of
 
     async def attachment(
         self, room_id: str, event_id: str, *, senders: Set[str], limit: int

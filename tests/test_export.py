@@ -11,9 +11,9 @@ import pytest
 
 from bot import export_words, replies
 from bot.commands.export import LEAST, LIMIT
-from bot.errors import HomeserverError
+from bot.errors import FileTooLargeError, HomeserverError
 from bot.messages import Attachment, Outgoing
-from storage import unseal
+from storage import seal, unseal
 from tests.spine import ANN, BOB, Spine, configured, spine
 
 PASSPHRASE = "correct horse battery staple"
@@ -161,10 +161,10 @@ async def test_the_audit_log_says_what_was_taken_and_in_which_form(bot: Spine) -
 
     counts = {"memories": 1, "messages": 2}
     assert plain_facts == {
-        **counts, "bytes": len(plain.content), "form": "zip", "encrypted": False
+        **counts, "bytes": len(plain.content), "form": "zip", "passphrase": False
     }  # fmt: skip
     assert sealed_facts == {
-        **counts, "bytes": len(sealed.content), "form": "json", "encrypted": True
+        **counts, "bytes": len(sealed.content), "form": "json", "passphrase": True
     }  # fmt: skip
 
 
@@ -181,6 +181,8 @@ async def test_an_export_that_is_too_large_to_send_says_so_and_sends_nothing(
     assert small[0].attachment is not None
     assert told.attachment is None
     assert "up to 5.0 kB, so I have sent nothing" in told.text
+    assert "`!export` with nothing behind it" in told.text
+    assert "whoever runs it" not in told.text
     assert ("export.created", "failed") in await bot.audited()
 
 
@@ -200,10 +202,76 @@ async def test_a_zip_that_is_too_large_holds_everything_once(
     assert export_words.lean(whole - 1) in sent[-1].text
 
 
+async def test_the_homeserver_is_asked_how_much_it_takes(bot: Spine) -> None:
+    await bot.say("!memory add I like tea")
+    whole = len(attached(await bot.say("!export")).content)
+    bot.homeserver.takes_files_of = whole - 1
+
+    lean = await bot.say("!export")
+    bot.homeserver.takes_files_of = 100
+    [none] = await bot.say("!export")
+
+    assert [*unpacked(attached(lean).content)][1:3] == ["export.json", "audit.jsonl"]
+    assert export_words.lean(whole - 1) in lean[-1].text
+    assert none.attachment is None
+    assert "up to 0.1 kB, so I have sent nothing" in none.text
+    assert "whoever runs it can raise it" in none.text
+    assert "with nothing behind it" not in none.text, "that is what was typed"
+
+
+async def test_more_than_our_own_limit_is_not_sent_though_the_homeserver_takes_it(
+    bot: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.commands.export.LIMIT", 100)
+    bot.homeserver.takes_files_of = 10**9
+
+    [told] = await bot.say("!export")
+
+    assert "up to 0.1 kB, so I have sent nothing" in told.text
+    assert "whoever runs it" not in told.text
+
+
+async def test_a_zip_that_becomes_too_large_by_its_encryption_holds_everything_once(
+    bot: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def padded(content: bytes, passphrase: str) -> bytes:
+        return seal(content + bytes(10_000), passphrase)
+
+    monkeypatch.setattr("bot.commands.export.seal", padded)
+    await bot.say("!memory add I like tea")
+    bot.homeserver.takes_files_of = len(attached(await bot.say("!export")).content) + 5_000
+
+    await bot.say("!export --passphrase")
+    sent = await bot.say(PASSPHRASE)
+
+    files = unpacked(unseal(attached(sent).content, PASSPHRASE))
+    assert [*files] == ["README.txt", "export.json", "audit.jsonl", "manifest.json"]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["the file", "the words behind it"])
+async def test_what_could_not_be_sent_is_told_and_recorded_as_failed(
+    bot: Spine, monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    send = bot.homeserver.send
+
+    async def refusing(outgoing: Outgoing) -> str:
+        if "Here is everything" in outgoing.text if after else outgoing.attachment:
+            raise FileTooLargeError("The file is too large.")
+        return await send(outgoing)
+
+    monkeypatch.setattr(bot.homeserver, "send", refusing)
+
+    told = (await bot.say("!export"))[-1]
+
+    outcomes = [outcome for action, outcome in await bot.audited() if action == "export.created"]
+    assert told.text == "The file is too large."
+    assert outcomes == (["ok"] if after else ["ok", "failed"])
+
+
 def test_exports_are_capped_at_fifty_megabytes() -> None:
     assert LIMIT == 50_000_000
-    assert "63.2 MB, and I send files of up to 50.0 MB" in export_words.too_large(
-        63_200_000, LIMIT, "!"
+    assert "63.2 MB, and I can send files of up to 50.0 MB" in export_words.too_large(
+        63_200_000, LIMIT, "!", smallest=True, theirs=False
     )
 
 

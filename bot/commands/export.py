@@ -2,10 +2,12 @@
 
 import asyncio
 import re
+from asyncio import Lock
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 
 from bot import export_words
 from bot.archive.writing import Export
@@ -14,7 +16,7 @@ from bot.errors import UsageError
 from bot.messages import Action, Attachment, Effect, Facts, Outcome, Reply, Where
 from storage import seal
 
-LIMIT = 50_000_000  # bytes (SEC-02); also what homeservers take by default
+LIMIT = 50_000_000  # bytes (SEC-02), also where the homeserver takes more
 MANY = 5_000  # messages that take long enough to say so
 LEAST = 10  # characters of a passphrase
 PASSPHRASE = "passphrase"  # noqa: S105 - the word that asks for one
@@ -71,30 +73,45 @@ async def _export(context: CommandContext, form: Form, passphrase: str = "") -> 
     await say(export_words.packing(counts))
     whose = context.message.sender
     export = await asyncio.to_thread(Export.of, whose, tables, disclosed, made_at)
-    content = await asyncio.to_thread(SHAPES[form].write, export)
-    lean = form is Form.ZIP and len(content) > LIMIT
-    if lean:
-        content = await asyncio.to_thread(export.as_zip, views=False)
-    if passphrase:
-        async with context.turn:
-            content = await asyncio.to_thread(seal, content, passphrase)
+    limit = min(LIMIT, await context.upload_limit() or LIMIT)
+    content, lean = await _packed(context.turn, export, form, passphrase, limit)
     facts: Facts = {
         "bytes": len(content),
         "memories": counts.memories,
         "messages": counts.turns,
         "form": form,
-        "encrypted": bool(passphrase),
+        "passphrase": bool(passphrase),
     }
-    if len(content) > LIMIT:
+    if len(content) > limit:
         refused = Effect(Action.EXPORT_CREATED, Outcome.FAILED, facts=facts)
-        text = export_words.too_large(len(content), LIMIT, context.prefix)
+        text = export_words.too_large(
+            len(content), limit, context.prefix, smallest=lean, theirs=limit < LIMIT
+        )
         return Reply(text, effects=(refused,))
     await say(export_words.packed(len(content)))
     file = _attachment(form, made_at, content, sealed=bool(passphrase))
     text = export_words.exported(counts, len(content), file.filename if passphrase else "")
     if lean:
-        text = f"{text}\n\n{export_words.lean(LIMIT)}"
+        text = f"{text}\n\n{export_words.lean(limit)}"
     return Reply(text, attachment=file, effects=(Effect(Action.EXPORT_CREATED, facts=facts),))
+
+
+async def _packed(
+    turn: Lock, export: Export, form: Form, passphrase: str, limit: int
+) -> tuple[bytes, bool]:
+    """The file as it is sent, and whether it is lean: a ZIP that would be larger than the limit."""
+    content = await _sealed(turn, partial(SHAPES[form].write, export), passphrase)
+    if form is not Form.ZIP or len(content) <= limit:
+        return content, False
+    return await _sealed(turn, partial(export.as_zip, views=False), passphrase), True
+
+
+async def _sealed(turn: Lock, write: Callable[[], bytes], passphrase: str) -> bytes:
+    content = await asyncio.to_thread(write)
+    if not passphrase:
+        return content
+    async with turn:
+        return await asyncio.to_thread(seal, content, passphrase)
 
 
 def _attachment(form: Form, made_at: datetime, content: bytes, *, sealed: bool) -> Attachment:

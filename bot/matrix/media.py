@@ -7,22 +7,42 @@ from typing import Any
 from nio.crypto import decrypt_attachment, encrypt_attachment
 from nio.exceptions import EncryptionError
 
-from bot.errors import AttachmentError
+from bot.errors import AttachmentError, FileTooLargeError
 from bot.matrix.http import Http, RequestError, is_gone
 from bot.matrix.untrusted import number, text
 from bot.messages import Attachment
 
 MEDIA = "/_matrix/client/v1/media/download"
+CONFIGS = ("/_matrix/client/v1/media/config", "/_matrix/media/v3/config")  # since v1.11, before
+SOON = 10.0  # seconds in which a limit is told, or not known
 _MXC = re.compile(r"mxc://([A-Za-z0-9.:\[\]-]+)/([A-Za-z0-9_-]+)")
 
 
 async def upload_encrypted(http: Http, attachment: Attachment) -> dict[str, Any]:
     """The `file` object of a message: where the ciphertext lies, and the key to it.
 
-    The media repository learns the size and nothing else: neither name nor type.
+    The media repository learns the size and nothing else: neither name nor type. Raises
+    FileTooLargeError where it takes less.
     """
     ciphertext, keys = encrypt_attachment(attachment.content)
-    return {**keys, "url": await http.upload(ciphertext)}
+    try:
+        return {**keys, "url": await http.upload(ciphertext)}
+    except RequestError as error:
+        if error.status == 413 or error.errcode == "M_TOO_LARGE":
+            raise _refused(len(ciphertext)) from None
+        raise
+
+
+async def upload_limit(http: Http) -> int | None:
+    """How many bytes a file may have (m.upload.size); None where the homeserver doesn't say."""
+    for target in CONFIGS:
+        try:
+            answer = await http.call("GET", target, seconds=SOON, patience=0.0)
+        except RequestError:
+            continue
+        size = number(answer, "m.upload.size")
+        return size if size > 0 else None
+    return None
 
 
 async def download_encrypted(http: Http, content: Mapping[str, Any], *, limit: int) -> Attachment:
@@ -55,4 +75,16 @@ async def _downloaded(http: Http, path: str, limit: int) -> bytes:
 
 
 def _too_large(limit: int) -> AttachmentError:
-    return AttachmentError(f"The file is larger than {limit} bytes.")
+    return AttachmentError(f"The file is larger than {_megabytes(limit)}.")
+
+
+def _refused(size: int) -> FileTooLargeError:
+    return FileTooLargeError(
+        f"The file has {_megabytes(size)}, and the homeserver, or a proxy before it, takes none so "
+        "large: I have sent nothing. Everything is kept as it was. Ask whoever runs the homeserver "
+        "to allow larger uploads, there and in the proxy, then type the command again."
+    )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1_000_000:.3g} MB"

@@ -11,7 +11,7 @@ from bot.matrix import content, direct, own_events, rooms, upgrades
 from bot.matrix.events import ClearEvent
 from bot.matrix.guard import Guard
 from bot.matrix.http import Http, RequestError, is_gone, path
-from bot.matrix.media import upload_encrypted
+from bot.matrix.media import upload_encrypted, upload_limit
 from bot.matrix.recalling import fetched
 from bot.matrix.received_files import Open, received_file
 from bot.matrix.sharing import RoomKeys
@@ -63,8 +63,8 @@ class Sender:
         """Send one event and return its id; the same transaction id twice is the same event.
 
         Raises UnencryptedRoomError for a file that would be readable on the homeserver,
-        AudienceChangedError where others would read what is meant for a few, and HomeserverError
-        where it can't be sent.
+        FileTooLargeError for one that it does not take, AudienceChangedError where others would
+        read what is meant for a few, and HomeserverError where it can't be sent.
         """
         encrypted = await self._is_encrypted(outgoing.room_id)
         file: Mapping[str, Any] | None = None
@@ -80,6 +80,10 @@ class Sender:
             )
             kind = "m.room.encrypted"
         return await self._put(outgoing.room_id, "send", kind, outgoing.transaction_id, said)
+
+    async def upload_limit(self) -> int | None:
+        """How many bytes a file may have that is sent; None where the homeserver doesn't say."""
+        return await upload_limit(self._http)
 
     async def attachment(
         self, room_id: str, event_id: str, *, senders: Set[str], limit: int

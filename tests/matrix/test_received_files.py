@@ -92,7 +92,7 @@ async def test_the_file_of_its_person_or_of_the_bot_is_decrypted(sender: str) ->
         (replace(SENT, standing=Standing.UNSIGNED), "not verified"),
         (replace(SENT, standing=Standing.CHANGED), "not verified"),
         (replace(SENT, content={**FILE, "file": {**KEYS, "url": "https://x"}}), "no encrypted"),
-        (replace(SENT, content={**FILE, "info": {"size": 2000}}), "larger than 1000"),
+        (replace(SENT, content={**FILE, "info": {"size": 2000}}), "larger than 0.001 MB"),
         (replace(SENT, content={**FILE, "file": CHANGED}), "decrypted"),
     ],
 )
@@ -102,8 +102,15 @@ async def test_any_other_is_refused_in_a_sentence(clear: ClearEvent | None, why:
 
 
 async def test_a_file_that_says_it_is_small_is_cut_off_while_it_comes() -> None:
-    with pytest.raises(AttachmentError, match="larger than 1000"):
+    with pytest.raises(AttachmentError, match=r"larger than 0\.001 MB"):
         await taken(SENT, homeserver(bytes(5000)))
+
+
+async def test_its_limit_is_said_as_people_say_it() -> None:
+    big = replace(SENT, content={**FILE, "info": {"size": 51_000_001}})
+
+    with pytest.raises(AttachmentError, match=r"^The file is larger than 51 MB\.$"):
+        await taken(big, limit=51_000_000)
 
 
 async def test_a_file_or_message_that_the_homeserver_no_longer_has_is_gone() -> None:
