@@ -24,7 +24,7 @@ _ICON = {"ok": "✅", "denied": "⛔", "failed": "⚠️", "interrupted": "⏸�
 
 
 class Outlet(Protocol):
-    """The part of the Messenger that the feed needs."""
+    """The part of the homeserver that the feed needs."""
 
     async def send(self, outgoing: Outgoing) -> str:
         """Send one event, return its id."""

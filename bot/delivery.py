@@ -24,7 +24,7 @@ TYPING = 20.0  # seconds between two typing notifications
 
 
 class Outlet(Protocol):
-    """The part of the Messenger that a delivery needs."""
+    """The part of the homeserver that a delivery needs."""
 
     async def send(self, outgoing: Outgoing) -> str:
         """Send one event, return its id."""
@@ -97,7 +97,7 @@ def address(message: RoomMessage, room: Room) -> Address:
 
 
 class Delivery:
-    """Sends replies through the Messenger, each part under a transaction id of its own."""
+    """Sends replies through the outlet, each part under a transaction id of its own."""
 
     def __init__(self, outlet: Outlet, *, ramp: Sequence[float] = RAMP) -> None:
         self._outlet = outlet

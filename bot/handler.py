@@ -29,7 +29,6 @@ from bot.messages import (
     Action,
     Effect,
     Outcome,
-    Outgoing,
     Reply,
     Room,
     RoomKind,
@@ -76,22 +75,10 @@ HomeserverError where it is not said to be gone, and could not be had for a minu
 
 
 class Messenger(Protocol):
-    """The homeserver, as far as the spine needs it; every answer is asked of it at that moment."""
+    """The homeserver, as far as the handler needs it: it is asked at that moment."""
 
     async def room(self, room_id: str) -> Room:
         """Members and encryption of a room."""
-        ...
-
-    async def send(self, outgoing: Outgoing) -> str:
-        """Send one event, encrypted where the room is; return its id."""
-        ...
-
-    async def typing(self, room_id: str, *, active: bool) -> None:
-        """Show or hide that the bot is typing."""
-        ...
-
-    async def direct_room(self, user_id: str, *, besides: str) -> str:
-        """The encrypted direct chat with exactly this person, made if there is none."""
         ...
 
     async def sent_by_me(self, room_id: str, event_id: str) -> bool:

@@ -31,7 +31,7 @@ class Job:
 
 
 def inbox_sweep(storage: Storage, *, now: Callable[[], datetime]) -> Job:
-    """Once a day it is dropped what was finished, nobody can read or was forgotten, long ago."""
+    """Once a day, drop what is old: finished events, those without a key, who was forgotten."""
     inbox = storage.inbox
 
     async def sweep() -> None:

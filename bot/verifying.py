@@ -20,7 +20,7 @@ AGAIN = timedelta(minutes=1)
 
 
 class Outlet(Protocol):
-    """The part of the Messenger that is needed here."""
+    """The part of the homeserver that is needed here."""
 
     async def send(self, outgoing: Outgoing) -> str:
         """Send one event, return its id."""
