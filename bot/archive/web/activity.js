@@ -95,7 +95,7 @@ function plot(found, unit, width, show) {
   const ground = HEIGHT - FOOT;
   const drawing = svg("svg", {
     width, height: HEIGHT, role: "img",
-    "aria-label": `Messages by ${unit.name}, from ${told(found[0].begin)} to ${told(messages.at(-1).at)}. The figures are in the table below.`,
+    "aria-label": `Messages by ${unit.name}, ${stretch(found[0].begin, messages.at(-1).at, { on: "on ", from: "from " })}. The figures are in the table below.`,
   });
   for (const level of most % 2 ? [most] : [most / 2, most]) {
     const y = ground - level * scale;
@@ -134,12 +134,16 @@ function choose(group, span, show) {
   show(span);
 }
 
+const LABEL = 84; // pixels that a label needs
+
+// Each under the middle of its bar; the first of narrow ones begins with it, for it may not stick out.
 function labels(found, unit, each, width) {
-  const every = Math.ceil(84 / each);
+  const every = Math.ceil(LABEL / each);
   return found.flatMap((span, at) => {
     const middle = SIDE + (at + 0.5) * each;
     if (at % every || middle > width - 26) return [];
-    return [svg("text", { x: middle, y: HEIGHT - 6, "text-anchor": at ? "middle" : "start", dx: at ? 0 : -each / 2 },
+    const inside = at > 0 || each >= LABEL;
+    return [svg("text", { x: middle, y: HEIGHT - 6, "text-anchor": inside ? "middle" : "start", dx: inside ? 0 : -each / 2 },
       unit.label(span.begin))];
   });
 }

@@ -43,8 +43,12 @@ function badges(one) {
 }
 
 function memoryFacts(one) {
-  const facts = [[`${capital(ORIGINS.get(one.origin) ?? one.origin)} on `, time(one.at, told(one.at)), source(one)]];
-  if (one.updated_at && moment(one.updated_at) !== one.at) facts.push(`Last changed on ${told(moment(one.updated_at))}`);
+  const revisions = revisionsOf.get(one.id) ?? [];
+  const changed = moment(one.updated_at);
+  const facts = [[`${capital(ORIGINS.get(one.origin) ?? one.origin)} on `, time(one.at, told(one.at)), after(", ", source(one, 0, one.at))]];
+  if (one.updated_at && (revisions.length || changed !== one.at)) {
+    facts.push([`Last changed on ${told(changed)}`, revisions.length ? after(", ", source(one, revisions.length, changed)) : ""]);
+  }
   if (one.valid_until) facts.push(`Holds until ${told(moment(one.valid_until))}`);
   if (one.superseded_by) facts.push(["Replaced by ", memoryLinks([one.superseded_by])]);
   if (one.replaces) facts.push(["Would replace ", memoryLinks([one.replaces])]);
@@ -59,13 +63,30 @@ function capital(words) {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-function source(one) {
-  return one.source_event_id ? [", from ", messageLink(one.source_event_id, one.at)] : "";
+// Where the text comes from that a memory had after so many changes; `at` is when, if that was told.
+// What is typed into a command has no quote, and a command is no message that was ever kept.
+function source(one, changes, at) {
+  const revisions = revisionsOf.get(one.id) ?? [];
+  const { source_event_id: eventId, quote } = revisions[changes] ?? one;
+  const by = changes ? revisions[changes - 1].changed_by : one.origin;
+  if (!eventId) return "";
+  if (quote || messageByEvent.has(eventId)) return ["from ", messageLink(eventId, at)];
+  return by === "person" ? typedWith(changes ? "memory edit" : "memory add") : "";
+}
+
+const GONE = "a message that is not kept any more";
+
+function typedWith(command) {
+  return ["typed with ", el("code", {}, `!${command}`)];
+}
+
+function after(mark, parts) {
+  return parts && [mark, parts];
 }
 
 function messageLink(eventId, at = NaN) {
   const message = messageByEvent.get(eventId);
-  if (!message) return "a message that is not kept any more";
+  if (!message) return GONE;
   const when = dayOf(at) === dayOf(message.at) ? "then" : `on ${toldWhole(message.at)}`;
   return link(`message/${message.id}`, {}, `what ${message.who === "me" ? "you" : "Confidant"} said ${when}`);
 }
@@ -75,17 +96,23 @@ function formerly(one) {
   if (!revisions) return "";
   const who = new Map([["person", "by you"], ["model", "by Confidant"], ["import", "by an import"]]);
   return el("details", {}, el("summary", {}, `What it said before (${number(revisions.length)})`),
-    el("ol", { class: "former" }, ...revisions.toReversed().map((row) => el("li", {},
+    el("ol", { class: "former" }, ...revisions.map((row, at) => el("li", {},
       theirs("p", row.text), row.quote ? theirs("blockquote", row.quote) : "",
       el("p", { class: "quiet" }, `Until ${toldWhole(moment(row.changed_at))}, when it was changed ${who.get(row.changed_by) ?? row.changed_by}`,
-        source(row))))));
+        after(" · ", source(one, at))))).reverse()));
+}
+
+// With the quote of a message; without one it was typed once more.
+function again({ quote, event_id: eventId }) {
+  if (quote || messageByEvent.has(eventId)) return [quote ? [theirs("q", quote), " "] : "", messageLink(eventId)];
+  return typedWith("memory add");
 }
 
 function alsoSaid(one) {
   const said = saidOf.get(one.id);
   if (!said) return "";
   return el("details", {}, el("summary", {}, `Also said (${number(said.length)})`),
-    el("ul", {}, ...said.map((row) => el("li", {}, theirs("q", row.quote), " ", messageLink(row.event_id)))));
+    el("ul", {}, ...said.map((row) => el("li", {}, again(row)))));
 }
 
 function usedIn(one) {

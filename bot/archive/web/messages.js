@@ -41,9 +41,8 @@ function conversationPane(one, target) {
   return [
     link("messages", { class: "back" }, "All conversations"),
     el("header", { class: "heading" },
-      el("h1", { tabindex: "-1" }, conversationName(one)),
-      theirs("p", one.room.id, { class: "address" }),
-      el("p", { class: "lede" }, `${count(one.messages.length, "message")}, ${told(one.first.at)} to ${told(one.last.at)}`),
+      el("h1", { tabindex: "-1", title: one.room.id }, conversationName(one)),
+      el("p", { class: "lede" }, `${count(one.messages.length, "message")}, ${stretch(one.first.at, one.last.at)}`),
       months(one, target)),
     paged(one.messages, draw, { list: el("ol", { class: "talk" }), start: begin, between }),
   ];
@@ -75,7 +74,7 @@ function messageItem(one, isTarget) {
 function learnedFrom(one) {
   const learned = memoriesFrom.get(one.event_id);
   if (!learned) return "";
-  return el("p", { class: "learned" }, "Learned from this: ", memoryLinks(learned.map((memory) => memory.id)));
+  return el("p", { class: "learned" }, "Learned from this: ", memoryLinks([...learned]));
 }
 
 function memoryLinks(ids) {

@@ -22,9 +22,7 @@ function cover() {
 function period() {
   const dated = messages.filter((message) => !Number.isNaN(message.at));
   if (!dated.length) return "There are no messages in it.";
-  const [first, last] = [told(dated[0].at), told(dated.at(-1).at)];
-  if (first === last) return `Your conversations of ${first}.`;
-  return `Your conversations from ${first} to ${last}.`;
+  return `Your conversations ${stretch(dated[0].at, dated.at(-1).at, { on: "of ", from: "from " })}.`;
 }
 
 function figures() {

@@ -189,7 +189,7 @@ nameTheme();
 const header = document.querySelector(".top");
 new ResizeObserver(() => document.documentElement.style.setProperty("--top", `${header.offsetHeight}px`)).observe(header);
 
-controls.room.append(...rooms.map((room) => el("option", { value: room.number }, `${room.name} (${beginning(room.id, 40)})`)));
+controls.room.append(...rooms.map((room) => el("option", { value: room.number, title: room.id }, room.name)));
 document.getElementById("zone").textContent = `Times are those of your time zone, ${ZONE}.`;
 history.scrollRestoration = "manual";
 arrive();

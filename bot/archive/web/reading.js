@@ -77,10 +77,15 @@ const memoryUses = table("memory_use");
 const memoriesUsedBy = grouped(memoryUses, (row) => row.answer_event_id);
 const answersWith = grouped(memoryUses, (row) => row.memory_id);
 const messagesUsedBy = grouped(table("turn_use"), (row) => row.answer_event_id);
-const memoriesFrom = grouped(
-  memories.filter((memory) => memory.source_event_id),
-  (memory) => memory.source_event_id,
-);
+
+// By event id the numbers of the memories that rest on it, or did before they were changed.
+const memoriesFrom = new Map();
+for (const memory of memories) {
+  for (const row of [memory, ...(revisionsOf.get(memory.id) ?? [])]) {
+    const from = memoriesFrom.get(row.source_event_id) ?? new Set();
+    if (row.source_event_id) memoriesFrom.set(row.source_event_id, from.add(memory.id));
+  }
+}
 
 // Rooms have no names in a vault: they are told apart by kind and number, in order of appearance.
 const rooms = [];

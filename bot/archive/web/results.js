@@ -34,8 +34,8 @@ function result(item, words) {
   const [place, about] = RESULTS[item.kind](item);
   return el("li", {}, link(place, { class: `result ${item.kind}` },
     el("span", { class: "about" }, about, time(item.at, toldWhole(item.at))),
-    el("span", { class: "excerpt", dir: "auto" }, excerpt(unmarked(shownText(item, words)), words)),
-    beside(item, words)));
+    el("span", { class: "excerpt", dir: "auto" }, excerpt(unmarked(ownText(item)), words)),
+    beside(item, words), factsOf(item, words)));
 }
 
 const RESULTS = {
@@ -45,15 +45,17 @@ const RESULTS = {
   entry: (one) => [`log/${one.id}`, `Entry ${number(one.id)} · ${OUTCOMES.get(one.outcome) ?? one.outcome}`],
 };
 
-// The text of an item itself, or whatever of it has the words.
-function shownText(item, words) {
-  const own = item.kind === "entry" ? actionWords(item) : item.text;
-  const has = (text) => words.some((word) => folded(text).includes(word));
-  return !words.length || has(own) ? own : TEXTS[item.kind](item).filter(Boolean).find(has) ?? own;
+// What has the words that the item's own text lacks, and what that is.
+function beside(item, words) {
+  const own = folded(ownText(item));
+  const lacking = words.filter((word) => !own.includes(word));
+  const has = ([, text]) => text && lacking.some((word) => folded(text).includes(word));
+  return OTHERS[item.kind](item).filter(has).slice(0, 3).map(([what, text]) => el("span", { class: "quiet" },
+    `${what}: `, el("bdi", {}, excerpt(unmarked(text), words))));
 }
 
-function beside(item, words) {
+function factsOf(item, words) {
   if (item.kind !== "entry" || !item.facts.length) return "";
   const facts = item.facts.map(factWords).join(" · ");
-  return el("span", { class: "facts", dir: "auto" }, marked(facts, places(facts, words)));
+  return el("span", { class: "quiet", dir: "auto" }, marked(facts, places(facts, words)));
 }

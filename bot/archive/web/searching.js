@@ -22,19 +22,25 @@ function terms(query) {
   return [...new Set(words)].filter(Boolean);
 }
 
-const TEXTS = {
-  message: (one) => [one.text, one.note, one.model],
+// What an item says.
+function ownText(item) {
+  return item.kind === "entry" ? actionWords(item) : item.text;
+}
+
+// What else is found of it, each with a word for what that is: it isn't what the item says.
+const OTHERS = {
+  message: (one) => [["noted below", one.note], ["model", one.model]],
   memory: (one) => [
-    one.text,
-    one.quote,
-    ...(revisionsOf.get(one.id) ?? []).map((row) => row.text),
-    ...(saidOf.get(one.id) ?? []).map((row) => row.quote),
+    ["in your words", one.quote],
+    ...(revisionsOf.get(one.id) ?? []).toReversed().map((row) => ["said before", row.text]),
+    ...(saidOf.get(one.id) ?? []).map((row) => ["also said", row.quote]),
   ],
-  entry: (one) => [actionWords(one), one.action, one.target, one.outcome, ...one.facts.map(factWords)],
+  entry: (one) => [["action", one.action], ["on", one.target], ["outcome", one.outcome]],
 };
 
 function textOf(item) {
-  return TEXTS[item.kind](item).filter(Boolean).join("\n");
+  const facts = item.kind === "entry" ? item.facts.map(factWords) : [];
+  return [ownText(item), ...OTHERS[item.kind](item).map(([, text]) => text), ...facts].filter(Boolean).join("\n");
 }
 
 const asCompared = new WeakMap();

@@ -20,6 +20,7 @@ function spent() {
     .sort((one, other) => tokens(other) - tokens(one));
   const most = Math.max(...usage.map(tokens), 1);
   return el("section", { class: "card", "aria-labelledby": "spent" }, el("h2", { id: "spent" }, "Usage"),
+    el("p", { class: "quiet" }, "Every request to the model counts, also where the messages are not kept: private ones, and those erased since."),
     usageTable("By model", models, (row) => theirs("th", row.model, { scope: "row" })),
     usageTable("By day", usage, (row) => el("th", { scope: "row" }, told(moment(`${row.day}T12:00`)), " ",
       theirs("span", row.model, { class: "model" })), (row) => share(tokens(row) / most)));
@@ -37,7 +38,7 @@ function sums(rows) {
 function usageTable(title, rows, name, beside = () => "") {
   const body = el("tbody");
   const whole = el("table", { class: "usage" }, el("caption", {}, title),
-    el("thead", {}, el("tr", {}, ...[title.slice(3), "Answers", "Tokens read", "Written"].map((words) => el("th", { scope: "col" }, capital(words))))),
+    el("thead", {}, el("tr", {}, ...[title.slice(3), "Requests", "Tokens read", "Written"].map((words) => el("th", { scope: "col" }, capital(words))))),
     body);
   const draw = (row) => el("tr", {}, filled(name(row), {}, [beside(row)]),
     ...[row.requests, row.prompt_tokens, row.completion_tokens].map((value) => el("td", {}, number(value))));

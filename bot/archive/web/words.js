@@ -29,6 +29,12 @@ function dayOf(at) {
   return `${year}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 }
 
+// From when to when, a single day said once.
+function stretch(first, last, { on = "", from = "" } = {}) {
+  const [begin, end] = [told(first), told(last)];
+  return begin === end ? on + begin : `${from}${begin} to ${end}`;
+}
+
 function number(value) {
   return typeof value === "number" ? NUMBER.format(value) : String(value ?? "");
 }
@@ -119,12 +125,21 @@ const VALUES = new Map([
   ["retention off", "until you delete them"],
 ]);
 
+const SPANS = new Map([["w", "week"], ["d", "day"], ["h", "hour"], ["m", "minute"], ["s", "second"]]);
+
+// A span of time as it is said: 30 days.
+function spanned(text) {
+  const written = /^(\d{1,6})([wdhms])$/.exec(text);
+  return written ? count(Number(written[1]), SPANS.get(written[2])) : text;
+}
+
 const PRIVATE = "private ";
 
 function settingWords({ name, value }) {
-  const known = VALUES.get(`${name} ${value}`) ?? value;
+  const known = VALUES.get(`${name} ${value}`) ?? (name === "retention" ? spanned(value) : value);
   if (!name.startsWith(PRIVATE)) return [SETTINGS.get(name) ?? name, known];
-  return [`Nothing is kept of what you say in ${name.slice(PRIVATE.length)}`, value];
+  const room = name.slice(PRIVATE.length);
+  return [`Nothing is kept of what you say in ${roomById.has(room) ? `“${roomName(room)}”` : room}`, value];
 }
 
 const ORIGINS = new Map([
