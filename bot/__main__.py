@@ -48,6 +48,11 @@ def _parser() -> argparse.ArgumentParser:
     run = _verb(verbs, "run", _run, "run the bot until it is stopped")
     _config_option(run)
     demo = _verb(verbs, "demo", _demo, "a homeserver, the bot and a chat, on this machine alone")
+    demo.epilog = (
+        "Files that the bot sends are saved where the chat says. A line /send PATH sends one, and "
+        "the line after it, such as !import, is a reply to it. At the end everything is deleted, "
+        "saved files too, unless --data names a folder to keep it in."
+    )
     demo.add_argument(
         "--script", type=Path, metavar="FILE", help="send each line of FILE, then end"
     )

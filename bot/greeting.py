@@ -72,7 +72,7 @@ class Greeting:
         return (
             f"**{HELLO}** What you should know about talking with me:\n\n"
             f"- **What is kept:** what you write to me and what I answer, {await self._span(vault)}"
-            f", in an encrypted vault of your own on {self._operator()} server. No other person's "
+            f", in an encrypted vault of your own on {self._server()}. No other person's "
             "question can reach it.\n"
             f"- **What I remember:** your memory mode is **{mode}**. {meaning} "
             f"`{prefix}memory mode` changes that.\n"
@@ -86,9 +86,9 @@ class Greeting:
         kept = await preferences.retention(vault, self._config)
         return "until you delete it" if kept is None else f"for {brief(kept)}"
 
-    def _operator(self) -> str:
+    def _server(self) -> str:
         named = self._processing.operator
-        return f"my operator's ({named})" if named else "my operator's"
+        return f"the server of my operator ({named})" if named else "my operator's server"
 
     def _gateway(self) -> str:
         stated = self._processing

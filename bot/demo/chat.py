@@ -19,7 +19,7 @@ from bot.log import describe
 async def demo(*, script: Path | None, data: Path | None) -> int:
     """Run the demo until the script, or the person, is done; returns the exit code.
 
-    Without `data` everything lies in a temporary folder and is gone at the end.
+    Without `data` everything lies in a temporary folder and is deleted at the end.
     """
     lines = _lines(script)
     with _folder(data) as folder, _ended_by_signals():
@@ -77,9 +77,11 @@ def _folder(data: Path | None) -> Iterator[Path]:
     if data is not None:
         with _locked(data.absolute()):
             yield data.absolute()
+        _progress(f"Kept, with every file that was saved in it: {data.absolute()}")
         return
     with tempfile.TemporaryDirectory(prefix="confidant-demo-") as folder:
         yield Path(folder)
+    _progress(f"Deleted, with every file that was saved in it: {folder} (--data DIR keeps it).")
 
 
 @contextmanager

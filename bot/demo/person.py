@@ -9,13 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from bot.config import Homeserver
+from bot.demo.showing import shown
 from bot.matrix.client import MatrixClient, open_client
 from bot.matrix.events import ClearEvent
-from bot.messages import Outgoing
+from bot.messages import Attachment, Outgoing
 from bot.room_events import Batch
 from storage import MasterKey, open_storage
 
 LIVE = "org.matrix.msc4357.live"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that came, its size in bytes, and what became of it here."""
+
+    name: str
+    size: int
+    kept: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +36,7 @@ class Seen:
     room_id: str
     sender: str
     text: str
-    file: tuple[str, int] | None  # name and size in bytes
+    file: File | None
     finished: bool
 
 
@@ -42,8 +52,8 @@ def seen(event: ClearEvent) -> Seen | None:
         str(event.relation["event_id"]) if edits else event.event_id,
         event.room_id,
         event.sender,
-        str(content.get("body", "")),
-        (str(content.get("filename", "")), int(info.get("size", 0))) if is_file else None,
+        shown(content),
+        File(str(content.get("filename", "")), int(info.get("size", 0))) if is_file else None,
         LIVE not in event.content and LIVE not in content,
     )
 
@@ -60,10 +70,21 @@ class Person:
         """The encrypted direct chat with somebody, made if there is none."""
         return await self._client.sender.direct_room(other)
 
-    async def say(self, room_id: str, text: str) -> None:
-        """Send one line."""
-        words = Outgoing(room_id, text, secrets.token_hex(16), spoken=True)
+    async def say(self, room_id: str, text: str, *, reply_to: str | None = None) -> None:
+        """Send one line, perhaps as a reply to an event."""
+        words = Outgoing(room_id, text, secrets.token_hex(16), spoken=True, reply_to=reply_to)
         await self._client.sender.send(words)
+
+    async def send(self, room_id: str, file: Attachment) -> str:
+        """Send a file, encrypted; returns its event id."""
+        sent = Outgoing(room_id, "", secrets.token_hex(16), spoken=True, attachment=file)
+        return await self._client.sender.send(sent)
+
+    async def fetch(self, message: Seen, *, limit: int) -> Attachment:
+        """The file of a message, decrypted; AttachmentError where it can't be had."""
+        return await self._client.sender.attachment(
+            message.room_id, message.event_id, senders={message.sender}, limit=limit
+        )
 
     async def join_invited(self) -> None:
         """Accept every invite that waits."""

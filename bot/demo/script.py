@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
-from bot.demo.conversation import Conversation
+from bot.demo.conversation import Conversation, Note
+from bot.demo.files import amount
 from bot.demo.person import Seen
 from bot.demo.stage import Stage
 from bot.errors import BotError
@@ -12,11 +13,11 @@ PATIENCE = 60.0  # seconds for one answer
 
 
 async def play(stage: Stage, lines: Sequence[str]) -> None:
-    """Send each line and print it after `> `, the answer below it; a file by its name and size.
+    """Send each line and print it after `> `, the answer below it; a file by where it was saved.
 
     Raises BotError when an answer doesn't come.
     """
-    conversation = Conversation(stage.user, stage.room_id, lambda: None)
+    conversation = Conversation(stage.user, stage.room_id, stage.received, lambda: None)
     for line in lines:
         print(f"> {line}", flush=True)
         try:
@@ -27,9 +28,8 @@ async def play(stage: Stage, lines: Sequence[str]) -> None:
         print("\n".join(written(one) for one in answer) + "\n", flush=True)
 
 
-def written(message: Seen) -> str:
-    """A message as text, a file by its name and size."""
-    if message.file is None:
+def written(message: Seen | Note) -> str:
+    """A message as text, a file by where it was saved, or its name, and its size."""
+    if isinstance(message, Note) or message.file is None:
         return message.text
-    name, size = message.file
-    return f"[file {name}, {size} bytes]"
+    return f"[{message.file.kept or message.file.name} ({amount(message.file.size)})]"

@@ -28,7 +28,7 @@ password = "{password}"
 [gateway]
 base_url = "builtin"
 [privacy]
-operator = "you: this is the demo on your own machine"
+operator = "the person who started this demo"
 jurisdiction = "wherever this machine stands"
 [access]
 users = ["@*:localhost"]
@@ -40,13 +40,17 @@ messages_per_minute = 600
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The running demo: the user and their chat, the operator, and how to log in from elsewhere."""
+    """The running demo: the user and their chat, the operator, and how to log in from elsewhere.
+
+    Files that the user gets are saved in `received`.
+    """
 
     url: str
     passwords: dict[str, str]
     user: Person
     operator: Person
     room_id: str
+    received: Path
 
 
 @asynccontextmanager
@@ -76,7 +80,7 @@ async def stage(data: Path, progress: Progress) -> AsyncIterator[Stage]:
             await operator.join_invited()
         with _timed(progress, "Opening an encrypted chat between you and the bot"):
             room_id = await user.direct_chat(f"@{BOT}:localhost")
-        yield Stage(homeserver.url, passwords, user, operator, room_id)
+        yield Stage(homeserver.url, passwords, user, operator, room_id, data / "received")
 
 
 def _passwords(data: Path) -> dict[str, str]:

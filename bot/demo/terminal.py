@@ -16,7 +16,7 @@ from prompt_toolkit.layout.dimension import Dimension
 from prompt_toolkit.layout.processors import BeforeInput
 from prompt_toolkit.styles import Style
 
-from bot.demo.conversation import Conversation
+from bot.demo.conversation import Conversation, Note
 from bot.demo.person import Seen
 from bot.demo.script import written
 from bot.demo.stage import OPERATOR, USER, Stage
@@ -25,7 +25,10 @@ from bot.tasks import task_group
 WIDE = 110  # columns from which the audit feed stands beside the chat instead of below it
 PAGE = 8  # lines that a page key scrolls
 FEED = 46  # columns of the audit feed there
-HINTS = " Enter sends · PageUp scrolls back · !help lists the commands · Ctrl-C ends the demo"
+HINTS = (
+    " Enter sends · PageUp scrolls back · !help lists the commands · /send PATH sends a file · "
+    "Ctrl-C ends the demo"
+)
 WELCOME = "Say something, for example: My cat is called Miso. Then ask: What is my cat called?"
 
 _STYLE = Style.from_dict(
@@ -54,7 +57,9 @@ class Terminal:
             style=_STYLE,
             full_screen=True,
         )
-        self._conversation = Conversation(stage.user, stage.room_id, self._app.invalidate)
+        self._conversation = Conversation(
+            stage.user, stage.room_id, stage.received, self._app.invalidate
+        )
         stage.operator.on_seen = self._audited
 
     async def run(self) -> None:
@@ -75,7 +80,7 @@ class Terminal:
         return False  # the line is emptied
 
     def _audited(self, message: Seen) -> None:
-        self._feed.extend(message.text.splitlines())
+        self._feed.extend(line.removeprefix("• ") for line in message.text.splitlines())
         self._app.invalidate()
 
     def _body(self, stage: Stage) -> HSplit:
@@ -135,19 +140,22 @@ class Terminal:
         return [head, *(("class:dim", f"{_folded(line, columns)}\n") for line in self._feed)]
 
 
-def _shown(message: Seen | str, columns: int) -> StyleAndTextTuples:
+def _shown(message: Seen | str | Note, columns: int) -> StyleAndTextTuples:
     if isinstance(message, str):
         return [("class:you", "you  "), ("", f"{_folded(message, columns, indent=5)}\n")]
+    if isinstance(message, Note):
+        return [("", " " * 5), ("class:file", f"{_folded(written(message), columns, indent=5)}\n")]
     style = "class:file" if message.file else "" if message.finished else "class:growing"
     return [("class:bot", "bot  "), (style, f"{_folded(written(message), columns, indent=5)}\n")]
 
 
 def _folded(text: str, columns: int, *, indent: int = 0) -> str:
-    """Text folded between words, each line but the first indented, without the marks for bold."""
+    """Text folded between words, each line but the first indented."""
     lines = [
         folded
-        for line in text.replace("**", "").splitlines()
-        for folded in textwrap.wrap(line, max(20, columns - indent - 1)) or [""]
+        for line in text.splitlines()
+        for folded in textwrap.wrap(line, max(20, columns - indent - 1), break_on_hyphens=False)
+        or [""]
     ]
     return ("\n" + " " * indent).join(lines)
 

@@ -50,13 +50,17 @@ async def test_the_tour_shows_every_promise_working(tmp_path: Path) -> None:
     assert [line[2:] for line in out.splitlines() if line.startswith("> ")] == said
     answered = answers(out)
     assert "Miso" in answered["What is my cat called?"]
-    assert answered["!export"].startswith("[file confidant-export-")
+    assert answered["!export"].startswith(f"[saved as {tmp_path}/received/confidant-export-")
     assert "1 memory" in answered["!forget everything"]
-    assert answered["yes"].startswith("**Done: everything is forgotten.**")
-    first, last = (part.split("\n> ")[0] for part in out.split("> !memory\n")[1:])
+    assert answered["yes"].startswith("Done: everything is forgotten.")
+    first, gone, back = (part.split("\n> ")[0] for part in out.split("> !memory\n")[1:])
     assert "Your cat is called Miso" in first
-    assert "Miso" not in last
-    assert "I remember nothing about you yet" in last
+    assert "Miso" not in gone
+    assert "I remember nothing about you yet" in gone
+    assert answered["/send"].startswith("[sent confidant-export-")
+    assert "1 memory" in answered["!import"]
+    assert "Your cat is called Miso" in back
+    assert f"Kept, with every file that was saved in it: {tmp_path}" in err
 
 
 @pytest.mark.live
@@ -65,13 +69,14 @@ async def test_lines_may_come_from_standard_input_and_nothing_is_left_behind() -
     code, out, err = await demo(spoken="!help\n\n")
 
     assert code == 0, err
-    assert "`!memory`" in answers(out)["!help"]
+    assert "• !memory: what I remember" in answers(out)["!help"]
     [folder] = [
         Path(line.removeprefix("Data and logs: "))
         for line in err.splitlines()
         if line.startswith("Data and logs: ")
     ]
     assert not folder.exists()
+    assert f"Deleted, with every file that was saved in it: {folder}" in err
 
 
 async def test_a_script_that_is_not_there_is_one_sentence_and_starts_nothing() -> None:
@@ -98,7 +103,7 @@ class SilentBot:
 
     user_id = "@you:localhost"
 
-    async def say(self, room_id: str, text: str) -> None:
+    async def say(self, room_id: str, text: str, *, reply_to: str | None = None) -> None:
         return
 
 
@@ -107,7 +112,7 @@ async def test_an_answer_that_does_not_come_ends_the_script(
 ) -> None:
     monkeypatch.setattr("bot.demo.script.PATIENCE", 0.01)
     silent: Person = SilentBot()  # type: ignore[assignment]  # the part of a Person that is used
-    stage = Stage("http://x", {}, silent, silent, "!r")
+    stage = Stage("http://x", {}, silent, silent, "!r", Path())
 
     with pytest.raises(BotError, match="No answer came"):
         await play(stage, ["hello", "again"])
@@ -140,7 +145,7 @@ async def test_an_answer_is_finished_by_the_edit_that_is_no_longer_live() -> Non
         "m.relates_to": {"rel_type": "m.replace", "event_id": "$1"},
     }
     person: Person = SilentBot()  # type: ignore[assignment]  # the part of a Person that is used
-    conversation = Conversation(person, "!r", lambda: None)
+    conversation = Conversation(person, "!r", Path(), lambda: None)
 
     async with asyncio.TaskGroup() as tasks:
         saying = tasks.create_task(conversation.say("hi"))
@@ -157,7 +162,7 @@ async def test_what_is_said_besides_an_answer_is_shown_and_ends_no_wait() -> Non
     answer = event("$2", {"msgtype": "m.text", "body": "Hello"})
     question = event("$3", {"msgtype": "m.notice", "body": f"{MAY_I} Or not?"})
     person: Person = SilentBot()  # type: ignore[assignment]  # the part of a Person that is used
-    conversation = Conversation(person, "!r", lambda: None)
+    conversation = Conversation(person, "!r", Path(), lambda: None)
 
     async with asyncio.TaskGroup() as tasks:
         saying = tasks.create_task(conversation.say("hi"))
@@ -174,10 +179,38 @@ async def test_what_is_said_besides_an_answer_is_shown_and_ends_no_wait() -> Non
         person.on_seen(event("$4", {"msgtype": "m.text", "body": "Good."}))
 
     assert saying.result() == [greeting, answer]
-    assert [one.event_id for one in again.result()] == ["$3", "$4"]
+    assert [one.event_id for one in again.result() if isinstance(one, Seen)] == ["$3", "$4"]
+
+
+async def test_an_older_message_that_reads_anew_ends_no_wait() -> None:
+    person: Person = SilentBot()  # type: ignore[assignment]  # the part of a Person that is used
+    conversation = Conversation(person, "!r", Path(), lambda: None)
+    old = event("$1", {"msgtype": "m.notice", "body": "Removing."})
+    edit = {
+        "msgtype": "m.notice",
+        "body": "* Removed.",
+        "m.new_content": {"msgtype": "m.notice", "body": "Removed."},
+        "m.relates_to": {"rel_type": "m.replace", "event_id": "$1"},
+    }
+
+    async with asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(conversation.say("!forget everything"))
+        await asyncio.sleep(0)
+        person.on_seen(old)
+    async with asyncio.TaskGroup() as tasks:
+        second = tasks.create_task(conversation.say("!memory"))
+        await asyncio.sleep(0)
+        person.on_seen(event("$2", edit))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert not second.done()
+        person.on_seen(event("$3", {"msgtype": "m.notice", "body": "Nothing yet."}))
+
+    assert [written(one) for one in first.result()] == ["Removing."]
+    assert [written(one) for one in second.result()] == ["Nothing yet."]
 
 
 def test_a_file_is_written_by_its_name_and_size() -> None:
     content = {"msgtype": "m.file", "body": "a.json", "filename": "a.json", "info": {"size": 7}}
 
-    assert written(event("$1", content)) == "[file a.json, 7 bytes]"
+    assert written(event("$1", content)) == "[a.json (7 bytes)]"
