@@ -25,6 +25,7 @@ async def test_an_export_is_saved_and_comes_back(tmp_path: Path) -> None:
     again = await demo("--data", str(tmp_path / "data"), spoken="\n".join([*lines, "!memory"]))
 
     assert told[0] == again[0] == 0, told[2] + again[2]
+    assert "on the server of my operator (the person who started this demo). No" in told[1]
     line = answers(told[1])["!export"].splitlines()[0]
     assert line == f"[saved as {saved} ({amount(saved.stat().st_size)})]"
     assert stat.S_IMODE(saved.stat().st_mode) == 0o600

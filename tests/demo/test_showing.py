@@ -3,6 +3,7 @@
 import pytest
 
 from bot.demo.showing import shown
+from bot.demo.terminal import _folded
 from bot.matrix.content import message
 from bot.messages import Outgoing
 
@@ -37,3 +38,12 @@ def test_html_of_any_kind_is_only_laid_out() -> None:
     }
 
     assert shown(content) == "1. a\n2. b\n\nc<d>"
+
+
+def test_the_terminal_breaks_no_path_at_its_hyphens_and_leaves_stars_that_were_typed() -> None:
+    path = "/tmp/confidant-demo-x1/received/confidant-export-2026-01-05.zip"
+
+    folded = _folded(f"[saved as {path} (32 kB)] 2**8", 70, indent=5)
+
+    assert path in folded
+    assert folded.endswith("2**8")
