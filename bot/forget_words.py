@@ -27,6 +27,7 @@ def usage(prefix: str, given: str) -> str:
         f"- `{prefix}forget last`: your last question here, and my answer\n"
         f"- `{prefix}forget 1h`: what was said in the last hour (also `30m`, `7d`, `2w`)\n"
         f"- `{prefix}forget room`: everything that I keep from the room where you type it\n"
+        f"- `{prefix}forget imported`: what came in files that I imported\n"
         f"- `{prefix}forget everything`: all that I hold about you\n\n"
         "I say first what will go, and ask."
     )
@@ -38,6 +39,7 @@ def one(memory_id: int) -> str:
 
 
 LAST = "the last exchange"
+IMPORTED = "what came in files that I imported"
 
 
 def since(span: timedelta) -> str:

@@ -218,10 +218,10 @@ def _look(memories: int, prefix: str, *, foreign: bool) -> str:
         return (
             "I have made no memories of it: I find these messages by search, when you ask about "
             "something that stands in them. Importing the file again changes nothing; "
-            f"`{prefix}forget` shows what can be erased again."
+            f"`{prefix}forget imported` takes it out again."
         )
     look = f"`{prefix}memory` lists what I remember. " if memories else ""
     return (
         f"{look}Importing the file again changes nothing. To take something out again: "
-        f"`{prefix}memory delete N`, or `{prefix}forget`, which shows what can be erased."
+        f"`{prefix}memory delete N`, or `{prefix}forget imported` for all of it."
     )

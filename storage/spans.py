@@ -135,6 +135,16 @@ class Spans:
         rows = await self._database.rows(_IN_ROOM, room_id)
         return Named(tuple(row["event_id"] for row in rows), everything_in=room_id)
 
+    async def imported(self) -> Named:
+        """Everything that came in a file and nothing that was said here."""
+        messages = await self._database.rows(
+            "SELECT event_id FROM turn JOIN turn_imported USING (turn_id)"
+        )
+        memories = await self._database.rows("SELECT memory_id FROM memory WHERE origin = 'import'")
+        return Named(
+            tuple(row["event_id"] for row in messages), tuple(row["memory_id"] for row in memories)
+        )
+
     async def preview(self, named: Named) -> Going:
         """What would go: it goes, in a transaction that is rolled back."""
         going: Going

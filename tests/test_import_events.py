@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.hostile_exports import document
+from bot import forget_words
+from tests.hostile_exports import MEMORY, document
 from tests.spine import ANN, BOB, BOT, EVE, Spine, spine
 from tests.storage.test_merging import turn
 from tests.test_editing import texts
-from tests.test_import import erased, exported, imported, lived_in
+from tests.test_import import erased, exported, imported, lived_in, vault
 
 VICTIMS = ("$victim", "$victim-2")
 
@@ -113,3 +114,22 @@ async def test_whoever_takes_back_what_they_brought_takes_it_from_its_author_too
 
     assert await texts(bot, BOB, "!all") == []
     assert await texts(bot, ANN, "!all") == []
+
+
+async def test_what_came_in_files_can_be_taken_out_again_and_nothing_else_goes(bot: Spine) -> None:
+    await lived_in(bot)
+    before = await vault(bot)
+    memory = {**MEMORY, "text": "comes from elsewhere"}
+    file = document(turn=[turn("$theirs", 1)], memory=[memory])
+    came = await imported(bot, file, sender=ANN)
+
+    asked = await bot.text("!forget imported")
+    await bot.say("yes")
+
+    after = await vault(bot)
+    assert "`!forget imported`" in came
+    assert "1 message of yours" in asked
+    assert {name: after[name] for name in ("turn", "memory")} == {
+        name: before[name] for name in ("turn", "memory")
+    }
+    assert await bot.text("!forget imported") == forget_words.NOTHING

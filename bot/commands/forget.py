@@ -36,6 +36,8 @@ async def _named(context: CommandContext, wanted: str) -> tuple[Named, str]:
     if wanted == "room":
         direct = context.room.kind is RoomKind.DIRECT
         return await spans.of_room(room_id), forget_words.room(room_id, direct=direct)
+    if wanted == "imported":
+        return await spans.imported(), forget_words.IMPORTED
     try:
         span = parse_duration(wanted)
     except ValueError:
@@ -73,8 +75,11 @@ async def _erase(context: CommandContext) -> Reply:
 
 FORGET = Command(
     name="forget",
-    usage=("forget N", "forget last", "forget 7d", "forget room", "forget everything"),
-    summary="erase a memory, the last exchange, a span of time, a room, or everything",
+    usage=(
+        *("forget N", "forget last", "forget 7d", "forget room"),
+        *("forget imported", "forget everything"),
+    ),
+    summary="erase a memory, the last exchange, a span of time, a room, an import, or everything",
     where=Where.DIRECT,
     run=_run,
 )
