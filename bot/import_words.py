@@ -113,8 +113,8 @@ def only_in_direct_chat(prefix: str) -> str:
 
 ENCRYPTED = (
     "That export is encrypted. Please send me its passphrase now, as your next message in this "
-    "chat, within ten minutes; I don't keep it. `cancel` ends this. Afterwards you may delete that "
-    "message."
+    "chat, within ten minutes; I don't keep it. `cancel` ends this. Afterwards, **delete "
+    "that message from this chat**."
 )
 
 

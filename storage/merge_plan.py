@@ -93,6 +93,7 @@ class _Planning:
         )
 
     def planned(self, since: str | None, today: str) -> Plan:
+        """Table by table, in this order: turns and memories give the rest its new numbers."""
         rows = {
             "turn": self._turns(since),
             "turn_part": list(self._parts()),

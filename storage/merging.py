@@ -92,10 +92,8 @@ async def _here(transaction: Transaction, tables: Tables) -> Here:
 
 async def _write(transaction: Transaction, table: str, rows: list[Fields]) -> None:
     columns, marks = ", ".join(COLUMNS[table]), ", ".join("?" * len(COLUMNS[table]))
-    # A setting that the person made here wins.
-    insert = f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608
-    if table != "setting":
-        insert = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608
+    otherwise = "OR IGNORE " if table == "setting" else ""  # what the person chose here wins
+    insert = f"INSERT {otherwise}INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608
     statement = _USAGE if table == "usage" else insert
     await _in_pieces(transaction, statement, (binary(table, row) for row in rows))
 

@@ -115,7 +115,7 @@ _SQL = re.compile(r"\s*(SELECT|INSERT|DELETE FROM|UPDATE|PRAGMA|CREATE|DROP|ALTE
 
 WRITTEN_INTO_SQL = {
     "storage/database.py": {"key.hex()"},  # 64 hexadecimal digits; a pragma takes no parameters
-    "storage/merging.py": {"table", "columns", "marks"},  # the same
+    "storage/merging.py": {"otherwise", "table", "columns", "marks"},  # the same
     "storage/restore.py": {"table", "marks"},  # names of our schema, and question marks
     "storage/vault.py": {"table"},
 }
