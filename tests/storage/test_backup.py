@@ -208,6 +208,22 @@ async def test_what_cannot_be_finished_leaves_nothing_but_the_record_of_it(
         assert await storage.state("backup.last") == "2026-11-23T12:00:00+00:00"
 
 
+async def test_where_the_first_backup_fails_there_was_none_yet(
+    data: Path, master_key: MasterKey, backup: Path
+) -> None:
+    async with open_storage(data, master_key) as storage:
+        await tell(storage, ALICE, "has a cat")
+
+    with largest_file(70_000), pytest.raises(StorageFailure, match="File too large"):
+        await back_up(data, MASTER_SECRET, backup)
+
+    async with open_storage(data, master_key) as storage:
+        assert await storage.state("backup.last") is None
+        feed = await storage.audit_log.feed(limit=9)
+    made = [one.outcome for one in feed if one.action == "backup.created"]
+    assert made == ["ok", "failed"]
+
+
 async def test_a_bot_that_was_killed_is_backed_up_to_its_last_word(
     data: Path, backup: Path, tmp_path: Path
 ) -> None:
