@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,17 +14,11 @@ from tests.storage.test_backup import largest_file
 from tests.storage.test_forgetting import ANN, LEADS, accept_yes, confirmed, finish, live, traces
 from tests.storage.test_forgetting_killed import ends_well, lived, trials_of
 
-RecordProperty = Callable[[str, object], None]
-NO_MOUNTS = "no disk may be mounted here: a limit for files stands for a full one"
-
 
 async def test_at_0_bytes_free_everything_is_forgotten_and_the_job_is_known(
-    tmp_path: Path, record_property: RecordProperty
+    tmp_path: Path,
 ) -> None:
-    with small_disk(tmp_path / "disk", megabytes=8) as mounted:
-        if not mounted:
-            record_property("instead", NO_MOUNTS)
-            return
+    with small_disk(tmp_path / "disk", megabytes=8):
         data = tmp_path / "disk" / "data"
         async with open_storage(data, MasterKey.load(MASTER_SECRET, data)) as storage:
             await live(storage)
@@ -66,14 +59,11 @@ async def test_on_a_disk_that_stays_full_key_and_files_go_and_the_rest_when_ther
 
 
 async def test_killed_at_any_write_on_a_full_disk_what_is_known_is_finished(
-    data: Path, tmp_path: Path, record_property: RecordProperty
+    data: Path, tmp_path: Path
 ) -> None:
     await lived(data)
     slot = (data / "keyring").read_bytes()[:SLOT_BYTES]
-    with small_disk(tmp_path / "disk", megabytes=80) as mounted:
-        if not mounted:
-            record_property("instead", NO_MOUNTS)
-            return
+    with small_disk(tmp_path / "disk", megabytes=80):
         place = tmp_path / "disk" / "trials"
         trials, steps = await asyncio.to_thread(trials_of, data, place, "full")
         begun = [await ends_well_at_last(one, slot, tmp_path / "disk") for one in trials]

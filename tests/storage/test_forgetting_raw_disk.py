@@ -5,16 +5,15 @@ Ids of events may still lie there: SQLite wipes what it keeps, and not what the 
 
 import os
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from storage import MasterKey, Storage, open_storage
 from storage.keyring import SLOT_BYTES
-from tests.storage.conftest import MASTER_SECRET, everything_under
+from tests.storage.conftest import MASTER_SECRET
 from tests.storage.disks import raw_disk
 from tests.storage.test_forgetting import ANN, BOB, NOON, finish, forget, live
 
-RecordProperty = Callable[[str, object], None]
 WORDS = [f"canary{number:03}tail" for number in range(300)]
 
 
@@ -56,27 +55,18 @@ def found(wanted: Mapping[str, bytes], disk: bytes) -> list[str]:
     ]
 
 
-async def test_no_byte_of_the_key_and_no_word_is_left_on_a_raw_disk(
-    tmp_path: Path, record_property: RecordProperty
-) -> None:
+async def test_no_byte_of_the_key_and_no_word_is_left_on_a_raw_disk(tmp_path: Path) -> None:
     image, place = tmp_path / "image", tmp_path / "disk"
     data = place / "data"
-    with raw_disk(image, place, megabytes=64) as mounted:
-        if not mounted:
-            record_property("instead", "no disk may be mounted here: the files alone are looked at")
 
-        def disk() -> bytes:
-            os.sync()
-            return (
-                image.read_bytes()
-                if mounted
-                else b"".join(one.read_bytes() for one in everything_under(place))
-            )
+    def disk() -> bytes:
+        os.sync()
+        return image.read_bytes()
 
+    with raw_disk(image, place, megabytes=64):
         (place / "plain").write_text("a word in a file that is unlinked: " + "control9f" * 500)
         os.sync()
-        if mounted:
-            (place / "plain").unlink()
+        (place / "plain").unlink()
         async with open_storage(data, MasterKey.load(MASTER_SECRET, data)) as storage:
             await live(storage, BOB, "!bob:hs")
             await live(storage)
@@ -91,8 +81,7 @@ async def test_no_byte_of_the_key_and_no_word_is_left_on_a_raw_disk(
     unmounted = found({**secret, "control": b"control9f"}, image.read_bytes())
 
     assert before == ["slot", "wrapped", "control"], "it is found, or this test is blind"
-    assert after == ["control"]
-    assert unmounted == (["control"] if mounted else [])
+    assert after == unmounted == ["control"]
 
 
 def slots(data: Path) -> tuple[bytes, bytes]:
