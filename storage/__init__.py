@@ -14,7 +14,7 @@ from storage.forgetting import Erased, Forgetting
 from storage.inbox import Inbox, StillWaiting
 from storage.incoming import ANSWERED, SAID, Fields, Tables, UnfitTables, checked
 from storage.memories import Memories
-from storage.merge_plan import Skip
+from storage.merge_plan import NOT_RESTORED, Skip
 from storage.merging import Merged
 from storage.opening import Storage, open_storage
 from storage.passphrase import WrongPassphrase, is_sealed, seal, unseal
@@ -38,6 +38,7 @@ from storage.withdrawals import Unlisted, Withdrawal, Withdrawals
 __all__ = [
     "ANSWERED",
     "EVERYWHERE",
+    "NOT_RESTORED",
     "SAID",
     "SYSTEM",
     "UNSENT",

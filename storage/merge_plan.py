@@ -15,6 +15,17 @@ from storage.incoming import Fields, Tables
 from storage.remembered import digest
 from storage.taking_back import UNSENT
 
+NOT_RESTORED: Mapping[str, str] = {
+    "Messages older than messages are kept": "they would be erased again the same day",
+    "Answers that were never sent": "the bot would send them now",
+    "Notices that ask about a memory": "a reaction to one of them would decide about it; what "
+    "waits is still there, and `!memory approve N` decides",
+}
+"""What of a person's own export stays out of their empty vault on purpose, and why.
+
+All else comes back as it was, with what hangs on it.
+"""
+
 
 class Skip(StrEnum):
     """Why something of a file does not come in."""

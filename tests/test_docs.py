@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bot.__main__ import _parser
 from bot.commands import COMMANDS
+from bot.commands.import_ import STAYS_OUT
 from bot.config import Config, load_config
 from bot.evidence import Level
 from bot.matrix.content import AI
@@ -87,3 +88,12 @@ def test_every_key_behind_what_people_are_told_is_one() -> None:
     for key in keys:
         section, _, name = key.partition(".")
         assert name in Config.model_fields[section].annotation.model_fields, key  # type: ignore[union-attr]
+
+
+def test_the_page_about_exports_says_what_does_not_come_back() -> None:
+    page = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
+
+    table = re.search(r"\| Stays out \| Because \|\n\|---\|---\|\n((?:\|.*\n)+)", page)
+
+    assert table is not None
+    assert table[1].splitlines() == [f"| {what} | {why} |" for what, why in STAYS_OUT.items()]

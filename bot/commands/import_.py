@@ -1,6 +1,7 @@
 """`!import`: bring back an export of mine, or bring what you said to ChatGPT, as a reply to it."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,10 +11,25 @@ from bot.archive.reading import Brought, read
 from bot.command import Command, CommandContext, Question, Said
 from bot.errors import AttachmentError, BusyError, UsageError
 from bot.messages import Action, Attachment, Effect, Reply, RoomKind, Where
-from storage import Fields, Merged, StorageFailure, WrongPassphrase, is_sealed, unseal
+from storage import (
+    NOT_RESTORED,
+    Fields,
+    Merged,
+    StorageFailure,
+    WrongPassphrase,
+    is_sealed,
+    unseal,
+)
 
 EXPORT_BYTES = 51_000_000  # an export of ours has 50 MB at most, and its encryption some more
 LARGE = 1_000_000  # bytes from which on a person is told how far it is
+STAYS_OUT: Mapping[str, str] = {
+    **NOT_RESTORED,
+    "Settings that no command makes": "they say how far the bot was with something, such as a "
+    "question, which is over",
+    "Entries of your log that the bot's own log does not vouch for": "nothing would prove them",
+}
+"""What of one's own export stays out of an empty vault, and why: docs/export.md says so, too."""
 
 
 async def _run(context: CommandContext) -> Said:

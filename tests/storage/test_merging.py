@@ -1,7 +1,6 @@
-"""What comes in a file: an empty vault becomes the exported one; in any other nothing is lost."""
+"""What comes in a file, case by case: of vaults as they may be see test_merging_generated.py."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,21 +8,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 
 from storage import Merged, Skip, Vault, checked
 from storage.clock import to_text
 from storage.database import Database
 from storage.incoming import COLUMNS, UnfitTables
-from storage.remembered import digest
-from tests.storage.vault_tables import Generated, through_json, vaults
+from tests.storage.vault_tables import through_json
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
-Tables = Mapping[str, list[dict[str, Any]]]
-
-some = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
-)
 
 
 @asynccontextmanager
@@ -38,84 +30,6 @@ async def brought_in(
     vault: Vault, tables: Any, *, is_own: bool = True, since: datetime | None = None
 ) -> Merged:
     return await vault.merge(checked(through_json(tables)), is_own=is_own, since=since, now=NOW)
-
-
-def as_sets(tables: Tables) -> dict[str, set[tuple[Any, ...]]]:
-    return {
-        name: {tuple(sorted(row.items(), key=lambda one: one[0])) for row in rows}
-        for name, rows in tables.items()
-    }
-
-
-@some
-@given(vaults())
-def test_an_export_brought_into_an_empty_vault_makes_the_exported_one(tables: Generated) -> None:
-    async def run() -> None:
-        async with an_empty_vault() as first, an_empty_vault() as second:
-            await brought_in(first, tables)
-            exported = await first.export()
-
-            merged = await brought_in(second, exported)
-
-            assert as_sets(exported) == as_sets(tables)
-            assert await second.export() == exported
-            assert merged.is_restored
-
-    asyncio.run(run())
-
-
-@some
-@given(vaults(), vaults())
-def test_in_a_vault_that_holds_something_nothing_is_lost_or_doubled_and_twice_is_once(
-    here: Generated, tables: Generated
-) -> None:
-    async def run() -> None:
-        async with an_empty_vault() as vault:
-            await brought_in(vault, here)
-            before = await vault.export()
-
-            await brought_in(vault, tables)
-            once = await vault.export()
-            again = await brought_in(vault, tables)
-
-            assert await vault.export() == once
-            assert not sum(again.added[table] for table in again.added if table != "usage")
-            for name in before:
-                if name != "usage":
-                    assert as_sets(before)[name] <= as_sets(once)[name]
-            assert {row["event_id"] for row in once["turn"]} >= {
-                row["event_id"] for row in tables["turn"]
-            }
-            said = {row["digest"] for row in once["memory"]}
-            said |= {digest(row["text"]).hex() for row in before["memory_revision"]}
-            assert {row["digest"] for row in tables["memory"]} <= said
-            events = [row["event_id"] for row in once["turn"]]
-            assert len(events) == len(set(events))
-
-    asyncio.run(run())
-
-
-@some
-@given(vaults())
-def test_a_file_that_is_not_proven_to_be_ones_own_adds_only_what_its_reader_alone_can_see(
-    tables: Generated,
-) -> None:
-    async def run() -> None:
-        async with an_empty_vault() as vault:
-            await brought_in(vault, tables, is_own=False)
-            once = await vault.export()
-            await brought_in(vault, tables, is_own=False)
-
-            assert await vault.export() == once
-            assert {row["room_kind"] for row in once["turn"] + once["memory"]} <= {"direct"}
-            assert {row["origin"] for row in once["memory"]} <= {"import"}
-            assert not once["memory_share"]
-            assert not once["setting"]
-            digests = [row["digest"] for row in once["memory"]]
-            assert len(digests) == len(set(digests))
-            assert set(digests) == {row["digest"] for row in tables["memory"]}
-
-    asyncio.run(run())
 
 
 async def test_the_columns_that_are_checked_are_those_of_the_schema() -> None:

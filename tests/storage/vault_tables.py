@@ -1,21 +1,29 @@
-"""Generated vaults, as tables of an export: everything that a vault can hold at once."""
+"""Generated vaults, as tables of an export: everything that a vault can hold at once.
+
+They are put into a vault as they stand, without the code that brings in what a file holds.
+"""
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 
+from storage import Vault
 from storage.audit_entry import AuditDetail, AuditEntry, canonical
 from storage.clock import to_text
 from storage.incoming import COLUMNS
 from storage.remembered import digest
+from storage.taking_back import UNSENT
 
 Row = dict[str, Any]
 Generated = dict[str, list[Row]]
+Excepted = Callable[[Generated, str | None], Generated]
 
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
+BINARY = ("digest", "commitment", "salt")
 ROOMS = ("!ann:x.org", "!all:x.org", "!other:x.org")
 TEXTS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=40),
@@ -34,6 +42,18 @@ TEXTS = st.one_of(
 )
 TIMES = st.integers(0, 10**6).map(lambda seconds: to_text(BEGUN + timedelta(seconds=seconds)))
 COUNTS = st.integers(0, 10**6)
+CHOICES = {
+    "memory.mode": "ask",
+    "retention": "30d",
+    "private !all:x.org": "on",
+    "private !other:x.org": "off",
+    "digest": "on",
+    "digest sent": "2026-01-01T12:00:00+00:00",
+}
+STATES = {  # what the bot notes among them
+    "greeted in shared": "yes",
+    "question !other:x.org": "{}",
+}
 
 
 def _maybe(draw: st.DrawFn, strategy: st.SearchStrategy[Any]) -> Any:
@@ -48,35 +68,40 @@ def vaults(draw: st.DrawFn) -> Generated:
     _memories(draw, tables)
     for answer in [row for row in tables["turn"] if row["role"] == "assistant"]:
         _used(draw, tables, answer)
-    settings = {
-        "memory.mode": "ask",
-        "retention": "30d",
-        "private !all:x.org": "on",
-        "digest": "on",
-    }
-    chosen = draw(st.sets(st.sampled_from(sorted(settings))))
-    tables["setting"] = [{"name": name, "value": settings[name]} for name in sorted(chosen)]
+    made = CHOICES | STATES
+    chosen = sorted(draw(st.sets(st.sampled_from(sorted(made)))))
+    tables["setting"] = [{"name": name, "value": made[name]} for name in chosen]
     tables["usage"] = [_usage(draw, day) for day in range(1, 1 + draw(st.integers(0, 3)))]
     tables["audit_detail"] = [_detail(draw, number) for number in range(draw(st.integers(0, 3)))]
     return tables
 
 
 def _talk(draw: st.DrawFn, tables: Generated) -> None:
+    first = draw(st.sampled_from([1, 7, -40]))  # what came in a file once stands below zero
     for number in range(1, 1 + draw(st.integers(0, 5))):
         room, said_at = draw(st.sampled_from(ROOMS)), draw(TIMES)
         kind = "shared" if room == "!all:x.org" else "direct"
         place = {"room_id": room, "room_kind": kind, "thread_id": _maybe(draw, st.just("$root"))}
         question = {**_turn(draw, f"$q{number}", said_at), **place}
-        answer = {**_turn(draw, f"$a{number}", said_at), **place, "role": "assistant"}
-        answer |= {"answers_event_id": f"$q{number}", "note": draw(TEXTS), "model": "m"}
-        answer |= {"gateway_host": "h", "prompt_tokens": draw(COUNTS), "completion_tokens": 1}
-        answer |= {"provider": draw(st.none() | st.just("somebody"))}
-        for row in (question, answer):
-            row["turn_id"] = len(tables["turn"]) + 1
-            tables["turn"].append(row)
+        rows = [question, _answer(draw, question, draw(st.sampled_from(["$a", UNSENT])))]
         if draw(st.booleans()):
-            part = {"event_id": f"$p{number}", "turn_id": answer["turn_id"]}
-            tables["turn_part"].append(part)
+            rows.append(_answer(draw, question, f"{UNSENT}$edit-of-"))
+        for row in rows:
+            row["turn_id"] = first + len(tables["turn"])
+            tables["turn"].append(row)
+            if row["event_id"][0] == "$" and draw(st.booleans()):
+                part = {"event_id": f"$p-of-{row['event_id']}", "turn_id": row["turn_id"]}
+                tables["turn_part"].append(part)
+
+
+def _answer(draw: st.DrawFn, question: Row, event: str) -> Row:
+    """To a question; its event is still to come where it was never sent."""
+    said = _turn(draw, f"{event}{question['event_id']}", draw(TIMES))
+    place = {name: question[name] for name in ("room_id", "room_kind", "thread_id")}
+    cost = {"prompt_tokens": draw(COUNTS), "completion_tokens": 1}
+    by = {"model": "m", "gateway_host": "h", "provider": _maybe(draw, st.just("somebody"))}
+    answers = {"role": "assistant", "answers_event_id": question["event_id"], "note": draw(TEXTS)}
+    return {**said, **place, **answers, **by, **cost}
 
 
 def _turn(draw: st.DrawFn, event_id: str, said_at: str) -> Row:
@@ -91,6 +116,11 @@ def _memories(draw: st.DrawFn, tables: Generated) -> None:
     numbers = sorted(draw(st.sets(st.integers(1, 30), max_size=5)))
     for number in numbers:
         row = _memory(draw, number)
+        if draw(st.booleans()):
+            row["notice_event_id"] = f"$n{number}"
+            became = draw(st.sampled_from(["approved", "rejected", "expired"]))
+            notice = {"event_id": f"$n{number}", "room_id": ROOMS[0], "became": became}
+            tables["notice"].append(notice)
         others = [one for one in numbers if one != number]
         if others and row["status"] == "superseded":
             row["superseded_by"] = _maybe(draw, st.sampled_from(others))
@@ -178,6 +208,66 @@ def _detail(draw: st.DrawFn, number: int) -> Row:
         "outcome": entry.outcome,
         "facts": canonical(facts).decode(),
     }
+
+
+async def put(vault: Vault, tables: Generated) -> None:
+    """Write these rows into a vault that has none of them."""
+    async with vault._database.transaction() as transaction:
+        await transaction.execute("PRAGMA defer_foreign_keys = ON")
+        for table, rows in tables.items():
+            for row in rows:
+                columns, marks = ", ".join(row), ", ".join("?" * len(row))
+                values = [bytes.fromhex(row[one]) if one in BINARY else row[one] for one in row]
+                insert = f"INSERT INTO {table} ({columns}) VALUES ({marks})"
+                await transaction.execute(insert, *values)
+
+
+def _young(tables: Generated, since: str | None) -> Generated:
+    old = {
+        row["answers_event_id"] or row["event_id"]
+        for row in tables["turn"]
+        if since is not None and row["said_at"] < since
+    }
+    return _without(tables, lambda turn: (turn["answers_event_id"] or turn["event_id"]) in old)
+
+
+def _sent(tables: Generated, since: str | None) -> Generated:
+    return _without(tables, lambda turn: turn["event_id"].startswith(UNSENT))
+
+
+def _without(tables: Generated, goes: Callable[[Row], bool]) -> Generated:
+    """The tables without some turns, and what hangs on these."""
+    gone = [turn for turn in tables["turn"] if goes(turn)]
+    events, numbers = ({one[name] for one in gone} for name in ("event_id", "turn_id"))
+    hangs = {
+        name: [
+            row
+            for row in tables[name]
+            if row.get("turn_id") not in numbers and row.get("answer_event_id") not in events
+        ]
+        for name in ("turn", "turn_part", "turn_use", "memory_use")
+    }
+    return {**tables, **hangs}
+
+
+def _unasked(tables: Generated, since: str | None) -> Generated:
+    memories = [{**row, "notice_event_id": None} for row in tables["memory"]]
+    return {**tables, "memory": memories, "notice": []}
+
+
+EXCEPTIONS: Mapping[str, Excepted] = {
+    "Messages older than messages are kept": _young,
+    "Answers that were never sent": _sent,
+    "Notices that ask about a memory": _unasked,
+}
+"""How each exception of storage.NOT_RESTORED looks."""
+
+
+def restored(tables: Generated, since: str | None = None) -> Generated:
+    """What an empty vault is after such an export came into it: all of it, but for exceptions."""
+    for exception in EXCEPTIONS.values():
+        tables = exception(tables, since)
+    return tables
 
 
 def through_json(tables: Any) -> Any:
