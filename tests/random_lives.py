@@ -4,14 +4,17 @@ Each text of a person holds a word of theirs that no other text holds, and so do
 answers them. Their events have names that can be looked for, too.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from random import Random
 
 from bot.completions import Completion
 from bot.errors import GatewayError
-from bot.messages import Outgoing
+from bot.messages import Attachment, Outgoing
 from bot.room_events import Reaction
+from storage.clock import to_text
+from tests.hostile_exports import MEMORY, TURN, document
 from tests.spine import ANN, BOB, EVE, Spine, calls, remembers
 
 PEOPLE = {ANN: "!ann", BOB: "!bob", EVE: "!eve"}
@@ -20,7 +23,8 @@ COMMANDS = """
     memory show 1|memory delete 1|memory pin 1|memory share 1|memory share 2|memory search {}
     memory approve 1|memory reject 2|memory mode ask|memory mode ask|memory mode auto
     memory mode off|memory digest on|why|export|export json|private {}|private on|private off
-    retention 30d|audit|privacy|forget 1|forget last|forget room|help memory|{}|memory nonsense {}
+    retention 30d|audit|privacy|forget 1|forget last|forget 1h|forget room|help memory|{}
+    memory nonsense {}|export --passphrase|import
 """
 WISHES = "Remember that I like {}.|I like {}.|I like {}.|My doctor says I like {}.|> {}\n\nReally?"
 
@@ -33,6 +37,7 @@ class Life:
     chance: Random
     told: dict[str, list[str]] = field(default_factory=dict)  # by person, all their words
     events: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # theirs, and the rooms
+    done: Counter[str] = field(default_factory=Counter)  # what was seen to be done, and how often
 
     async def go(self, steps: int) -> None:
         """Let everybody do something at random; the first of them at least says something."""
@@ -44,7 +49,8 @@ class Life:
 
     def _doings(self) -> list[Callable[[str], Awaitable[None]]]:
         often = [self.talk] * 6 + [self.command] * 5 + [self.edit, self.react] * 2
-        return [*often, self.redact, self.fail, self.by_the_clock]
+        seldom = [self.redact, self.fail, self.by_the_clock, self.bring, self.forget]
+        return [*often, *seldom]
 
     async def talk(self, person: str) -> None:
         """Say something, in the direct chat or a shared room; the model may want to learn it."""
@@ -58,12 +64,41 @@ class Life:
         await self.say(person, text)
 
     async def command(self, person: str) -> None:
-        """Type a command, and sometimes answer yes."""
+        """Type a command, and sometimes answer what it asks."""
         lines = [one.strip() for line in COMMANDS.splitlines() for one in line.split("|") if one]
         line = self.chance.choice([one for one in lines if one])
         await self.say(person, "!" + line.format(self.word(person)))
         if line.startswith("forget") and self.chance.random() < 0.7:
             await self.say(person, "yes", room_id=PEOPLE[person])
+        if line.endswith("--passphrase") and self.chance.random() < 0.7:
+            told = await self.say(person, self.word(person), room_id=PEOPLE[person])
+            self.done["export --passphrase"] += any(one.attachment for one in told)
+
+    async def forget(self, person: str) -> None:
+        """Have what was just said forgotten, and a little more."""
+        await self.talk(person)
+        line = self.chance.choice(["forget last", "forget 1h"])
+        await self.say(person, f"!{line}", room_id=PEOPLE[person])
+        told = await self.say(person, "yes", room_id=PEOPLE[person])
+        self.done[line] += any(one.text.startswith("Forgotten") for one in told)
+
+    async def bring(self, person: str) -> None:
+        """Import a small export, as a reply to the file."""
+        room_id = PEOPLE[person]
+        sent = self.event(person, room_id)
+        file = Attachment("export.json", "application/json", self._export(person, room_id))
+        self.bot.homeserver.files[room_id, sent] = (person, file)
+        told = await self.say(person, "!import", room_id=room_id, reply_to=sent)
+        self.done["import"] += any("1 memory, 2 messages" in one.text for one in told)
+
+    def _export(self, person: str, room_id: str) -> bytes:
+        question, answer = (self.event(person, room_id) for _ in range(2))
+        at = {"room_id": room_id, "said_at": to_text(self.bot.clock())}
+        asked = {**TURN, **at, "event_id": question, "text": self.word(person)}
+        said = {"role": "assistant", "note": self.word(person), "answers_event_id": question}
+        told = {**asked, **said, "turn_id": 2, "event_id": answer, "text": self.word(person)}
+        memory = {**MEMORY, "text": self.word(person), "quote": self.word(person)}
+        return document(turn=[asked, told], memory=[{**memory, "source_event_id": question}])
 
     async def edit(self, person: str) -> None:
         """Change something that was said."""
@@ -106,13 +141,17 @@ class Life:
         for job in self.bot.daily.values():
             await job()
 
-    async def say(self, person: str, text: str, *, room_id: str = "") -> list[Outgoing]:
+    async def say(
+        self, person: str, text: str, *, room_id: str = "", reply_to: str | None = None
+    ) -> list[Outgoing]:
         """Say it in a room, to the bot."""
         room_id = room_id or self.chance.choice([PEOPLE[person], PEOPLE[person], "!all"])
         event_id = self.event(person, room_id)
         await self.accept(event_id, room_id)
         shared = room_id == "!all"
-        return await self.bot.say(text, person, room_id, mentions_bot=shared, event_id=event_id)
+        return await self.bot.say(
+            text, person, room_id, mentions_bot=shared, reply_to=reply_to, event_id=event_id
+        )
 
     async def accept(self, event_id: str, room_id: str) -> None:
         """As the dispatcher does before anything is done."""

@@ -1,4 +1,8 @@
-"""After `!forget everything` a running bot's files, log and temporary folder hold no word of it."""
+"""After `!forget everything` a running bot's files, log and temporary folder hold no word of it.
+
+What tests/test_forget_forensics.py proves of 200 lives without Matrix is here proved of the crypto
+store as well, by one life with everything in it.
+"""
 
 import asyncio
 import secrets
@@ -10,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from bot.demo.homeserver import Homeserver
+from tests.hostile_exports import MEMORY, TURN, document
 from tests.live.bots import Chat, open_chat
 from tests.live.conftest import StartBot, StartPeer
 from tests.live.peers import Implementation
@@ -66,11 +71,25 @@ async def _live(chat: Chat, canary: str) -> None:
     await chat.ask(f"!{canary}")
     await chat.ask(f"!memory search {canary}")
     await chat.ask("!why")
-    await chat.ask("!export", kind="m.file")
+    await _take_along_and_bring_back(chat, canary)
     question = await chat.person.send(chat.room_id, f"My dog is called {canary}.")
     await chat.heard()
     await chat.person.edit(chat.room_id, question, f"My fish is called {canary}.")
     await chat.ask(f"!private What of {canary}?")
+
+
+async def _take_along_and_bring_back(chat: Chat, canary: str) -> None:
+    """Have exports sent, one with a passphrase, and import a file; the word is in all of it."""
+    await chat.ask("!export", kind="m.file")
+    await chat.heard()
+    await chat.ask("!export json --passphrase")
+    await chat.ask(f"{canary} opens it", kind="m.file")
+    await chat.heard()
+    turn, memory = {**TURN, "text": f"My bird is {canary}."}, {**MEMORY, "text": f"Feeds {canary}."}
+    content = document(turn=[turn], memory=[memory])
+    sent = await chat.person.send_file(chat.room_id, f"{canary}.json", content)
+    told = await chat.ask("!import", reply_to=sent)
+    assert "**Imported:** 1 memory, 1 message." in told.text, told.text
 
 
 async def _forget(chat: Chat) -> None:
