@@ -6,11 +6,14 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from bot.archive.page import page
 from tests.browser import Chromium, Page, browser, tab
+from tests.exported import lived
 
 settings.register_profile("confidant", deadline=None)  # these machines are noisy
 settings.load_profile("confidant")
@@ -40,3 +43,20 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
 def window(chromium: Chromium) -> Iterator[Page]:
     with tab(chromium) as opened:
         yield opened
+
+
+@pytest.fixture
+async def anns(window: Page, tmp_path: Path) -> Page:
+    """Ann's own export, open."""
+    file = tmp_path / "index.html"
+    file.write_bytes(page(*await lived(tmp_path / "data")))
+    window.go(file)
+    return window
+
+
+@pytest.fixture
+def at_ease(anns: Page) -> Iterator[Page]:
+    """The same, which in the end must have asked for nothing and complained of nothing."""
+    yield anns
+    assert anns.complaints() == []
+    assert {one for one in anns.requests() if not one.startswith(("file:", "data:"))} == set()

@@ -6,12 +6,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from bot.archive.page import page
 from bot.messages import Action, RoomMessage
+from tests.browser import Page
 from tests.spine import ANN, Spine, configured, remembers, spine
 
 Document = dict[str, Any]
 Entries = list[dict[str, Any]]
 
+NOW = datetime(2026, 1, 5, tzinfo=UTC)
 PLAN = "Start at the **Tile Museum**.\n\n- by *tram*\n- on foot\n\n```\nprint('one < two')\n```"
 
 
@@ -70,6 +73,14 @@ def _threaded(bot: Spine, body: str, event_id: str) -> RoomMessage:
         thread_id="$eat",
         device_id="PHONE",
     )
+
+
+def open_with(window: Page, folder: Path, **tables: list[dict[str, object]]) -> None:
+    """Show the page of an export with these tables; `entries` are the log's."""
+    file = folder / "index.html"
+    entries = tables.pop("entries", [])
+    file.write_bytes(page(document(NOW, tables), entries))
+    window.go(file)
 
 
 def document(
