@@ -14,7 +14,7 @@ from tests.live.events import Message
 from tests.live.peers import Implementation
 from tests.live.staging import Stage, ask, heard, staged
 
-LIMITED = 5  # answers: with all else that it says and redacts, more than the ten that Synapse grants
+LIMITED = 5  # answers: with what else it says and redacts, more than the ten that Synapse grants
 
 
 async def test_what_the_bot_wrote_is_redacted_with_its_edits_and_the_receipt_stands(
