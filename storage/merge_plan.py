@@ -20,10 +20,12 @@ NOT_RESTORED: Mapping[str, str] = {
     "Answers that were never sent": "the bot would send them now",
     "Notices that ask about a memory": "a reaction to one of them would decide about it; what "
     "waits is still there, and `!memory approve N` decides",
+    "Times that are still to come, in whose place now is set": "what was said then would never "
+    "grow old",
 }
-"""What of a person's own export stays out of their empty vault on purpose, and why.
+"""What of a person's own export does not come back as it was in an empty vault, and why.
 
-All else comes back as it was, with what hangs on it.
+All else does, with what hangs on it.
 """
 
 

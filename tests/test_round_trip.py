@@ -40,7 +40,7 @@ def test_what_an_export_packs_is_what_an_import_brings_back(tables: Generated) -
             assert packed == bare
             assert packed.user_id == "@ann:x.org"
             assert packed.tables == exported
-            assert await second.export() == await third.export() == restored(exported)
+            assert await second.export() == await third.export() == restored(exported, NOW)
 
     asyncio.run(run())
 
@@ -62,7 +62,7 @@ async def comes_back(typed: str, tables: Generated) -> None:
     config = configured(limits={"messages_per_minute": "1000"})
     with TemporaryDirectory() as folder:
         async with spine(Path(folder), config) as bot:
-            bot.clock.forward(days=30)  # nothing that was generated is of the future
+            bot.clock.forward(days=30)  # little that was generated is of the future
             await bot.say("!memory mode off")  # the log has an entry of hers
             before = await lived(bot, tables)
             file = await exported(bot, typed)
@@ -73,7 +73,7 @@ async def comes_back(typed: str, tables: Generated) -> None:
             told = await imported(bot, file)
 
             assert "it is now as it was" in told
-            assert_equal(before, await vault(bot))
+            assert_equal(restored(before, bot.clock()), before, await vault(bot))
 
 
 async def lived(bot: Spine, tables: Generated) -> Generated:
@@ -107,11 +107,10 @@ async def imported(bot: Spine, file: Attachment) -> str:
     return sent[-1].text
 
 
-def assert_equal(before: Generated, after: Generated) -> None:
-    """All is as it was, but for what is stated, and for what the bot itself wrote since."""
+def assert_equal(wanted: Generated, before: Generated, after: Generated) -> None:
+    """All is as is wanted, but for what is stated, and for what the bot itself wrote since."""
     assert [*STAYS_OUT][: len(NOT_RESTORED)] == [*NOT_RESTORED]
     assert len(STAYS_OUT) == len(NOT_RESTORED) + 2  # the two that are looked at here
-    wanted = restored(before)
     chosen = [one for one in wanted.pop("setting") if one["name"] in CHOICES]
     details = [one["commitment"] for one in wanted.pop("audit_detail") if one["position"] > 0]
     assert [one for one in after["setting"] if one["name"] in CHOICES] == chosen

@@ -29,7 +29,7 @@ STAYS_OUT: Mapping[str, str] = {
     "question, which is over",
     "Entries of your log that the bot's own log does not vouch for": "nothing would prove them",
 }
-"""What of one's own export stays out of an empty vault, and why: docs/export.md says so, too."""
+"""What of one's own export an empty vault is not made of, and why: docs/export.md says so, too."""
 
 
 async def _run(context: CommandContext) -> Said:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from storage import NOT_RESTORED
 from storage.clock import from_text
 from storage.remembered import digest
-from tests.storage.test_merging import an_empty_vault, brought_in
+from tests.storage.test_merging import NOW, an_empty_vault, brought_in
 from tests.storage.vault_tables import EXCEPTIONS, TIMES, Generated, put, restored, vaults
 
 Tables = Mapping[str, list[dict[str, Any]]]
@@ -48,7 +48,7 @@ def test_an_export_brought_into_an_empty_vault_makes_the_exported_one(
             merged = await brought_in(second, exported, since=oldest)
 
             assert as_sets(exported) == as_sets(tables)
-            assert await second.export() == restored(exported, since)
+            assert await second.export() == restored(exported, NOW, since)
             assert merged.is_restored
 
     asyncio.run(run())
@@ -81,7 +81,7 @@ def test_in_a_vault_that_holds_something_nothing_is_lost_or_doubled_and_twice_is
             known = {row["event_id"] for row in before["turn"]}
             came = {
                 row["event_id"]
-                for row in restored(tables)["turn"]
+                for row in restored(tables, NOW)["turn"]
                 if (row["answers_event_id"] or row["event_id"]) not in known
             }
             assert sorted(events) == sorted(known | came)

@@ -20,7 +20,7 @@ from storage.taking_back import UNSENT
 
 Row = dict[str, Any]
 Generated = dict[str, list[Row]]
-Excepted = Callable[[Generated, str | None], Generated]
+Excepted = Callable[[Generated, str | None, str], Generated]
 
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 BINARY = ("digest", "commitment", "salt")
@@ -40,7 +40,9 @@ TEXTS = st.one_of(
         ]
     ),
 )
-TIMES = st.integers(0, 10**6).map(lambda seconds: to_text(BEGUN + timedelta(seconds=seconds)))
+SECONDS = st.integers(0, 10**6) | st.just(10**9)  # the last is later than any now
+TIMES = SECONDS.map(lambda seconds: to_text(BEGUN + timedelta(seconds=seconds)))
+PAST = {"said_at", "created_at", "updated_at", "changed_at", "shared_at", "used_at"}
 COUNTS = st.integers(0, 10**6)
 CHOICES = {
     "memory.mode": "ask",
@@ -222,7 +224,7 @@ async def put(vault: Vault, tables: Generated) -> None:
                 await transaction.execute(insert, *values)
 
 
-def _young(tables: Generated, since: str | None) -> Generated:
+def _young(tables: Generated, since: str | None, now: str) -> Generated:
     old = {
         row["answers_event_id"] or row["event_id"]
         for row in tables["turn"]
@@ -231,7 +233,7 @@ def _young(tables: Generated, since: str | None) -> Generated:
     return _without(tables, lambda turn: (turn["answers_event_id"] or turn["event_id"]) in old)
 
 
-def _sent(tables: Generated, since: str | None) -> Generated:
+def _sent(tables: Generated, since: str | None, now: str) -> Generated:
     return _without(tables, lambda turn: turn["event_id"].startswith(UNSENT))
 
 
@@ -250,23 +252,31 @@ def _without(tables: Generated, goes: Callable[[Row], bool]) -> Generated:
     return {**tables, **hangs}
 
 
-def _unasked(tables: Generated, since: str | None) -> Generated:
+def _unasked(tables: Generated, since: str | None, now: str) -> Generated:
     memories = [{**row, "notice_event_id": None} for row in tables["memory"]]
     return {**tables, "memory": memories, "notice": []}
+
+
+def _over(tables: Generated, since: str | None, now: str) -> Generated:
+    def over(row: Row) -> Row:
+        return {**row, **{name: now for name in PAST & row.keys() if row[name] > now}}
+
+    return {name: [over(row) for row in rows] for name, rows in tables.items()}
 
 
 EXCEPTIONS: Mapping[str, Excepted] = {
     "Messages older than messages are kept": _young,
     "Answers that were never sent": _sent,
     "Notices that ask about a memory": _unasked,
+    "Times that are still to come, in whose place now is set": _over,
 }
 """How each exception of storage.NOT_RESTORED looks."""
 
 
-def restored(tables: Generated, since: str | None = None) -> Generated:
+def restored(tables: Generated, now: datetime, since: str | None = None) -> Generated:
     """What an empty vault is after such an export came into it: all of it, but for exceptions."""
     for exception in EXCEPTIONS.values():
-        tables = exception(tables, since)
+        tables = exception(tables, since, to_text(now))
     return tables
 
 
