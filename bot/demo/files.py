@@ -14,7 +14,7 @@ LARGEST = EXPORT_BYTES
 HOW = "Type /send and the path of a file on this machine"
 
 _UNSAFE = re.compile(r"[^\w. -]")
-_LONGEST = 150  # characters of a name
+_LONGEST = 150  # bytes of a name, which may have 255 in most file systems
 
 
 def keep(folder: Path, file: Attachment) -> Path:
@@ -23,7 +23,8 @@ def keep(folder: Path, file: Attachment) -> Path:
     Raises OSError.
     """
     folder.mkdir(mode=0o700, exist_ok=True)
-    name = _UNSAFE.sub("_", file.filename).lstrip(".")[-_LONGEST:] or "file"
+    end = _UNSAFE.sub("_", file.filename).encode("utf-8", "replace")[-_LONGEST:]
+    name = end.decode(errors="ignore").lstrip(".") or "file"
     for number in count(1):
         path = folder / (name if number == 1 else f"{number}-{name}")
         try:

@@ -54,6 +54,14 @@ def test_a_saved_file_replaces_none_and_stays_in_its_folder(tmp_path: Path) -> N
     assert [one.read_bytes() for one in kept] == [b"x0", b"x1", b"x2", b"x3", b"x4"]
 
 
+@pytest.mark.parametrize("name", ["字" * 150 + ".zip", "x" + "." * 150, "." * 300, "é" * 400])
+def test_a_long_name_fits_into_a_folder_and_hides_nothing(tmp_path: Path, name: str) -> None:
+    path = keep(tmp_path, Attachment(name, "text/plain", b"x"))
+
+    assert path.read_bytes() == b"x"
+    assert not path.name.startswith(".")
+
+
 def test_what_cannot_be_sent_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
