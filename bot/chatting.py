@@ -14,6 +14,7 @@ from bot.delivery import Address, Delivery
 from bot.embedding import Embedding
 from bot.errors import HomeserverError, HomeserverUnavailableError, QuotaError
 from bot.messages import Effect, Fact, Room, RoomMessage
+from bot.owned import OfVault
 from bot.preferences import Mode, mode
 from bot.processing import Processing
 from storage import Erased, StorageFailure, Vault, VaultGone, Withdrawals
@@ -41,16 +42,14 @@ Record = Callable[[Exchange, Sequence[Effect]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Keeping:
+class _Keeping(OfVault):
     """The vault of whoever asked, as the place where the answer is kept, until it is erased.
 
     The answer to an `edit` is kept beside the one to its question until it stands in its place.
     """
 
     exchange: Exchange
-    vault: Vault
     record: Record
-    withdrawals: Withdrawals
     now: Callable[[], datetime]
     edit: str | None = None
 
@@ -60,21 +59,12 @@ class _Keeping:
         await self.vault.answers.keep(new, edit=self.edit, asked=True)
         await self.record(self.exchange, answer.reply.effects)
 
-    def ensure(self) -> None:
-        """Raise VaultGone where the vault is erased."""
-        self.vault.ensure()
-
     async def sent(self, event_ids: Sequence[str]) -> None:
         """Note in which events the answer stands; VaultGone where it was forgotten meanwhile."""
         answers, question = self.vault.answers, self.exchange.message.event_id
         if self.edit is None:
             return await answers.sent(question, event_ids)
         return await answers.sent_in_place(question, edit=self.edit, event_ids=event_ids)
-
-    async def orphaned(self, event_ids: Sequence[str]) -> None:
-        """Let what was shown be withdrawn: nothing is kept that would lead to it."""
-        room_id = self.exchange.room.room_id
-        await self.withdrawals.add([(event_id, room_id) for event_id in event_ids])
 
 
 class Chats:
@@ -157,7 +147,8 @@ class Chats:
     def _keeping(
         self, exchange: Exchange, vault: Vault, record: Record, *, edit: str | None = None
     ) -> _Keeping:
-        return _Keeping(exchange, vault, record, self._withdrawals, self._now, edit)
+        room_id = exchange.room.room_id
+        return _Keeping(vault, room_id, self._withdrawals, exchange, record, self._now, edit)
 
     async def follow_up(self, exchange: Exchange, vault: Vault, to: Address) -> None:
         """Ask about what an answer that stands proposed, then give vectors to what was said."""

@@ -16,6 +16,7 @@ from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.journal import Journal
 from bot.messages import Action, Effect, Outcome, Reply, Room, RoomKind, RoomMessage
 from bot.own_vault import ByTheClock, everybody, known_vault
+from bot.owned import OfVault, while_kept
 from bot.recall import usable
 from bot.room_events import Reaction
 from storage import WAITS, Memory, Notice, Storage, StorageFailure, Vault, VaultGone
@@ -64,7 +65,7 @@ class Consent:
         found = await vault.pending.of_message(message.event_id)
         proposals = [one for one in found if usable(one, room)]
         if proposals:
-            await self._ask(proposals, room, vault, to)
+            await self._ask(proposals, message, room, vault, to)
         await self.settle(vault)  # also what this answer erased, or others while it was written
 
     async def decide(self, reaction: Reaction) -> None:
@@ -107,15 +108,23 @@ class Consent:
                     log.warning("what was not approved in time could not be dealt with in a vault")
 
     async def _ask(
-        self, proposals: Sequence[Memory], room: Room, vault: Vault, to: Address
+        self,
+        proposals: Sequence[Memory],
+        message: RoomMessage,
+        room: Room,
+        vault: Vault,
+        to: Address,
     ) -> None:
         former = await approving.former(vault, proposals)
         texts = {number: one.text for number, one in former.items() if usable(one, room)}
         numbers = [one.memory_id for one in proposals]
         asking = to.about(f"consent {numbers}")
         text = consent_words.notice(proposals, texts, self._prefix)
-        [event_id, *_] = await self._delivery.send(Reply(text, repeats=True), asking)
-        await vault.pending.noticed(numbers, event_id, to.room_id)
+        owner, said = OfVault(vault, to.room_id, self._storage.withdrawals), list[str]()
+        async with while_kept(said, owner):
+            said += await self._delivery.send(Reply(text, repeats=True), asking, owner=owner)
+            source = message.event_id
+            await vault.pending.noticed(numbers, said, to.room_id, source=source)
 
     async def _carried_out(self, reaction: Reaction) -> bool:
         """Whether the reaction decided something."""

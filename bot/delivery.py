@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
@@ -12,10 +11,10 @@ from bot.assistant import Answer
 from bot.errors import HomeserverError
 from bot.growing import Growing
 from bot.messages import Attachment, Device, Outgoing, Reply, Room, RoomKind, RoomMessage, Standing
+from bot.owned import NOBODY, Owner, while_kept
 from bot.parts import Parts
 from bot.splitting import split_text
 from bot.tasks import task_group
-from storage import VaultGone
 
 GRACE = 0.15  # seconds; an answer that is complete by then needs no edit at all
 RAMP = (1.0, 2.0, 4.0, 5.0)  # seconds between edits, the last one repeated (homeserver limits)
@@ -35,23 +34,15 @@ class Outlet(Protocol):
         ...
 
 
-class Keeping(Protocol):
+class Keeping(Owner, Protocol):
     """Where an answer is kept before it is sent, as long as its person has one."""
 
     async def keep(self, answer: Answer) -> None:
         """Keep the finished answer."""
         ...
 
-    def ensure(self) -> None:
-        """Raise VaultGone where nothing of it may be shown any more."""
-        ...
-
     async def sent(self, event_ids: Sequence[str]) -> None:
         """Note in which events it stands; VaultGone where it was erased since it was kept."""
-        ...
-
-    async def orphaned(self, event_ids: Sequence[str]) -> None:
-        """See to it that what was shown of it leaves the room."""
         ...
 
 
@@ -103,8 +94,11 @@ class Delivery:
         self._outlet = outlet
         self._ramp = ramp
 
-    async def send(self, reply: Reply, to: Address) -> list[str]:
-        """Send a finished reply, its file first; returns the event ids of its parts."""
+    async def send(self, reply: Reply, to: Address, *, owner: Owner = NOBODY) -> list[str]:
+        """Send a finished reply, its file first; returns the event ids of its parts.
+
+        VaultGone where its owner's vault was erased meanwhile: then nothing of it stays.
+        """
         events = [
             replace(
                 _outgoing(to, text, f"part {number}", generated=reply.generated),
@@ -112,23 +106,34 @@ class Delivery:
             )
             for number, text in enumerate(split_text(reply.text))
         ]
-        if reply.attachment is not None:  # the words that say what it is are the end of the reply
-            await self.send_file(reply.attachment, to)
-        return [await self._outlet.send(event) for event in events]
+        said: list[str] = []
+        async with while_kept(said, owner):
+            if reply.attachment is not None:  # the words that say what it is end the reply
+                await self.send_file(reply.attachment, to, said, owner=owner)
+            for event in events:
+                owner.ensure()
+                said.append(await self._outlet.send(event))
+            owner.ensure()
+        return said[len(said) - len(events) :]
 
-    async def send_file(self, file: Attachment, to: Address) -> None:
-        """Send a file."""
-        await self._outlet.send(replace(_outgoing(to, "", "file"), attachment=file))
+    async def send_file(
+        self, file: Attachment, to: Address, said: list[str], *, owner: Owner = NOBODY
+    ) -> None:
+        """Send a file, and note its event with what was `said`."""
+        event = replace(_outgoing(to, "", "file"), attachment=file, wanted=owner.ensure)
+        said.append(await self._outlet.send(event))
 
     async def edit(self, reply: Reply, to: Address, event_id: str) -> None:
         """Put a reply of one part in the place of what was said in an event."""
         edit = replace(_outgoing(to, reply.text, "edit"), replaces=event_id, repeats=reply.repeats)
         await self._outlet.send(edit)
 
-    async def send_whole(self, answers: AsyncIterator[str | Answer], to: Address) -> Answer:
+    async def send_whole(
+        self, answers: AsyncIterator[str | Answer], to: Address, *, owner: Owner
+    ) -> Answer:
         """Send an answer once it is finished: where each event has a key of its own, no edits."""
         answer = await self.whole(answers, to)
-        await self.send(answer.reply, to)
+        await self.send(answer.reply, to, owner=owner)
         return answer
 
     async def whole(self, answers: AsyncIterator[str | Answer], to: Address) -> Answer:
@@ -148,7 +153,7 @@ class Delivery:
         What it needs no more stays as a note among them: it may be needed again.
         """
         parts = self._parts(to, keeping, event_ids)
-        async with _while_kept(parts, keeping):
+        async with while_kept(parts.said, keeping):
             await parts.show(text, final=True)
             await parts.leave_over(len(split_text(text)))
             await keeping.sent(parts.event_ids)
@@ -156,7 +161,7 @@ class Delivery:
     async def repeat(self, text: str, to: Address, *, keeping: Keeping) -> None:
         """Bring into the room what was about to stand there when a crash came in between."""
         parts = self._parts(to, keeping)
-        async with _while_kept(parts, keeping):
+        async with while_kept(parts.said, keeping):
             await parts.show(text, final=True, edit_anyway=True)
             await keeping.sent(parts.event_ids)
 
@@ -176,7 +181,7 @@ class Delivery:
         may stand there.
         """
         growing, parts = Growing(), self._parts(to, keeping)
-        async with _while_kept(parts, keeping):
+        async with while_kept(parts.said, keeping):
             async with task_group() as tasks:
                 typing = tasks.create_task(self._keep_typing(to.room_id))
                 tasks.create_task(growing.read(answers))
@@ -217,20 +222,6 @@ class Delivery:
             await self._outlet.typing(room_id, active=active)
         except HomeserverError:
             return  # a courtesy; the answer itself will say when the homeserver is away
-
-
-@asynccontextmanager
-async def _while_kept(parts: Parts, keeping: Keeping) -> AsyncIterator[None]:
-    """See to it that what is shown of an answer leaves the room if that is erased meanwhile."""
-    try:
-        try:
-            yield
-        except HomeserverError:
-            keeping.ensure()  # else nothing would lead to what was sent before that failed
-            raise
-    except VaultGone:
-        await keeping.orphaned(parts.said)
-        raise
 
 
 def _outgoing(to: Address, text: str, name: str, *, generated: bool = False) -> Outgoing:

@@ -58,13 +58,13 @@ NOTHING = "There is nothing to erase: I keep nothing of that."
 
 def asks(what: str, going: Going) -> str:
     """What will go, before it goes."""
-    answers = "I also remove those answers from their rooms. " if going.standing else ""
-    return f"This erases {what}, also on disk:\n\n{_counts(going)}\n\n{answers}{GO_ON}"
+    removing = f"I also remove {_mine(going)} from their rooms. " if going.standing else ""
+    return f"This erases {what}, also on disk:\n\n{_counts(going)}\n\n{removing}{GO_ON}"
 
 
 def done(what: str, gone: Going) -> str:
     """What went."""
-    removing = "I am removing my answers from their rooms. " if gone.standing else ""
+    removing = f"I am removing {_mine(gone)} from their rooms. " if gone.standing else ""
     yours = NOT_MINE if gone.questions else ""
     said = f"Forgotten, also on disk: {what}.\n\n{_counts(gone)}\n\n{removing}{yours}"
     return said.rstrip()
@@ -162,18 +162,25 @@ def _counts(going: Going) -> str:
     goes = (
         (going.questions, "message of yours", "messages of yours"),
         (going.answers, "answer of mine", "answers of mine"),
+        (going.notices, "notice that asked you", "notices that asked you"),
         (len(taken.deleted), "memory", "memories"),
         (taken.traces, "quote or former text", "quotes or former texts"),
         (len(taken.updated), "memory says", "memories say"),
     )
     behind = {
-        2: _numbered(taken.deleted),
-        3: " of memories that stay",
-        4: f" again what was there before{_numbered(taken.updated)}",
+        3: _numbered(taken.deleted),
+        4: " of memories that stay",
+        5: f" again what was there before{_numbered(taken.updated)}",
     }
     return "\n".join(
         f"- {count(*each)}{behind.get(place, '')}" for place, each in enumerate(goes) if each[0]
     )
+
+
+def _mine(going: Going) -> str:
+    answers = "those answers" if len(going.standing) > going.notices else ""
+    notices = "those notices" if going.notices else ""
+    return " and ".join(one for one in (answers, notices) if one)
 
 
 def _numbered(memory_ids: Sequence[int]) -> str:

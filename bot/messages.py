@@ -1,6 +1,6 @@
 """The values that travel through the bot: what came in, what goes out, what was done."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -165,6 +165,10 @@ class Successor:
     via: str
 
 
+def _always() -> None:
+    """It is to be sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """One event for a room: text, notice, edit or file.
@@ -176,7 +180,8 @@ class Outgoing:
     rest is a notice. In what a model wrote, or what `repeats` it, only hosts that stand in the
     `question` may be linked. Nobody outside the `audience` gets the key of an encrypted event;
     None is everybody who is in the room when it is sent. `also_for` is a device that gets no keys
-    otherwise and is told why: it gets the key of this one event.
+    otherwise and is told why: it gets the key of this one event. `wanted` is asked when a file is
+    uploaded, which takes its time, and raises where it is not to be sent any more.
     """
 
     room_id: str
@@ -194,6 +199,7 @@ class Outgoing:
     replaces: str | None = None
     live: bool = False
     attachment: Attachment | None = None
+    wanted: Callable[[], None] = field(default=_always, repr=False, compare=False)
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -13,7 +13,7 @@ from bot.messages import Action, Effect, Room
 from bot.own_vault import Whose, known_vault
 from bot.private_talk import PrivateWindows
 from bot.room_events import Redaction
-from storage import Storage, StorageFailure, TakenBack, VaultGone
+from storage import Storage, StorageFailure, TakenBack, Vault, VaultGone
 
 log = logging.getLogger(__name__)
 
@@ -111,12 +111,18 @@ class Redactions:
             if vault is None:
                 return False
             said = await vault.turns.was_said(redaction.redacts)
+            await self._withdraw(redaction, vault)
             taken = await vault.taking_back.messages([redaction.redacts])
             if taken:
                 row = redaction.event_id if said else None
                 effects = undoing(taken, by="redaction")
                 await self._journal.of_person(message.sender, vault, effects, finishes=row)
             return said and bool(taken)
+
+    async def _withdraw(self, redaction: Redaction, vault: Vault) -> None:
+        """Have the notices leave their rooms that asked about it: their text repeats it."""
+        await self._storage.withdrawals.add(await vault.pending.standing_of(redaction.redacts))
+        await vault.pending.let_go(redaction.redacts)
 
 
 def undoing(taken: TakenBack, *, by: str) -> list[Effect]:

@@ -130,7 +130,13 @@ COLUMNS: Mapping[str, Mapping[str, Fits]] = {
     "memory_share": {"memory_id": _KEY, "room_id": _id, "shared_at": _time},
     "memory_use": {"answer_event_id": _id, "memory_id": _KEY, "used_at": _time},
     "turn_use": {"answer_event_id": _id, "turn_id": _number(-LARGEST)},
-    "notice": {"event_id": _id, "room_id": _id, "became": _NAME},
+    "notice": {
+        "event_id": _id,
+        "room_id": _id,
+        "became": _NAME,
+        "source_event_id": _or_null(_id),
+        "settled": _or_null(_number(0, 1)),
+    },
     "setting": {"name": _text(1_000), "value": _text(10_000)},
     "usage": {
         "day": _day,

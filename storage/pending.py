@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 from storage.clock import from_text, to_text, utc_now
 from storage.database import Database, Transaction
+from storage.errors import VaultGone
+from storage.noticing import let_go, of_message
 from storage.remembered import Memory, memory_from
 from storage.revising import revise
 from storage.rows import Row
@@ -40,16 +42,17 @@ _SAID = """
 """
 
 
-# What was decided while the notice was on its way left nothing that would wait.
+# What was decided while the notice was on its way left nothing that would wait. Of a long one the
+# later parts only have to be known: no reaction is to them, and nothing is put in their place.
 _NOTICE = """
-    INSERT INTO notice (event_id, room_id, became)
-    SELECT ?1, ?2, iif(EXISTS (
-        SELECT 1 FROM memory WHERE notice_event_id = ?1 AND status = 'active'
-    ), 'approved', 'rejected') WHERE true
+    INSERT INTO notice (event_id, room_id, source_event_id, settled, became)
+    SELECT value, ?2, ?3, key > 0, iif(EXISTS (
+        SELECT 1 FROM memory WHERE notice_event_id = ?1 ->> 0 AND status = 'active'
+    ), 'approved', 'rejected') FROM json_each(?1) WHERE true
     ON CONFLICT DO NOTHING
 """
 _DECIDED = """
-    SELECT * FROM notice WHERE NOT EXISTS (
+    SELECT * FROM notice WHERE settled = 0 AND NOT EXISTS (
         SELECT 1 FROM memory WHERE notice_event_id = notice.event_id AND status = 'pending'
     ) ORDER BY rowid
 """
@@ -82,20 +85,29 @@ class Pending:
         rows = await self._database.rows(_OF_MESSAGE, event_id)
         return [memory_from(row) for row in rows]
 
-    async def noticed(self, memory_ids: Sequence[int], event_id: str, room_id: str) -> None:
-        """A notice asks about them: a reaction to it decides."""
+    async def noticed(
+        self, memory_ids: Sequence[int], event_ids: Sequence[str], room_id: str, *, source: str
+    ) -> None:
+        """A notice in these events asks about them: a reaction to the first decides.
+
+        VaultGone where the message that proposed them, their `source`, was erased meanwhile.
+        """
         async with self._database.transaction() as transaction:
+            if await transaction.row("SELECT 1 FROM turn WHERE event_id = ?", source) is None:
+                raise VaultGone("The message was erased while it was asked about.")
             await transaction.execute(
                 "UPDATE memory SET notice_event_id = ? "
                 "WHERE memory_id IN (SELECT value FROM json_each(?))",
-                event_id,
+                event_ids[0],
                 json.dumps(list(memory_ids)),
             )
-            await transaction.execute(_NOTICE, event_id, room_id)
+            await transaction.execute(_NOTICE, json.dumps(list(event_ids)), room_id, source)
 
     async def notice(self, event_id: str) -> Notice | None:
         """A notice in whose place nothing stands yet."""
-        row = await self._database.row("SELECT * FROM notice WHERE event_id = ?", event_id)
+        row = await self._database.row(
+            "SELECT * FROM notice WHERE event_id = ? AND settled = 0", event_id
+        )
         return None if row is None else _notice(row)
 
     async def decided(self) -> list[Notice]:
@@ -105,7 +117,16 @@ class Pending:
     async def settled(self, event_id: str) -> None:
         """What became of it stands in the place of a notice."""
         async with self._database.transaction() as transaction:
-            await transaction.execute("DELETE FROM notice WHERE event_id = ?", event_id)
+            await transaction.execute("UPDATE notice SET settled = 1 WHERE event_id = ?", event_id)
+
+    async def standing_of(self, event_id: str) -> list[tuple[str, str]]:
+        """The (event id, room id) of the notices about what a message proposed."""
+        return await of_message(self._database, event_id)
+
+    async def let_go(self, event_id: str) -> None:
+        """Know no more of them: they are to leave their rooms."""
+        async with self._database.transaction() as transaction:
+            await let_go(transaction, [event_id], [])
 
     async def asked_in(self, notice_event_id: str) -> list[Memory]:
         """What a notice asked about: what still waits, and what was approved as a new memory."""

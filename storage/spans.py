@@ -7,6 +7,7 @@ from datetime import datetime
 
 from storage.clock import to_text, utc_now
 from storage.database import Database, Transaction
+from storage.noticing import let_go
 from storage.revising import erase
 from storage.taking_back import UNSENT, concerned, take_back
 from storage.tracing import Traces
@@ -50,6 +51,7 @@ _IN_ROOM = """
     WHERE source_room_id = ?1 AND source_event_id IS NOT NULL
     UNION SELECT source_event_id FROM memory_revision
     WHERE source_room_id = ?1 AND source_event_id IS NOT NULL
+    UNION SELECT event_id FROM notice WHERE room_id = ?1
 """
 
 # The events in which the bot's answers stand, with the first of each. What came in a file only
@@ -80,19 +82,23 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Going:
-    """What goes: as `taken`, of which so many messages are `answers`, that stand in these events.
+    """What goes: as `taken`, of which so many messages are `answers`, and so many `notices`.
 
-    `standing` holds (event id, room id) of each.
+    `standing` holds (event id, room id) of each event in which these stand.
     """
 
     taken: TakenBack
     answers: int
     standing: tuple[tuple[str, str], ...]
+    notices: int = 0
 
     @property
     def questions(self) -> int:
         """How many of the messages are the person's own."""
         return self.taken.messages - self.answers
+
+    def __bool__(self) -> bool:
+        return bool(self.taken or self.notices)
 
 
 class _NotYetError(Exception):
@@ -165,8 +171,9 @@ class Spans:
 
 
 async def _forget(transaction: Transaction, named: Named, now: datetime) -> Going:
-    messages = json.dumps(await concerned(transaction, named.event_ids))
-    standing = await transaction.rows(_ANSWERS, messages)
+    gone = await concerned(transaction, named.event_ids)
+    standing = await transaction.rows(_ANSWERS, json.dumps(gone))
+    notices = await let_go(transaction, gone, named.memory_ids)
     before = await _memories(transaction)
     taken = await take_back(transaction, named.event_ids, now)
     await erase(transaction, named.memory_ids)
@@ -175,11 +182,15 @@ async def _forget(transaction: Transaction, named: Named, now: datetime) -> Goin
     return Going(
         replace(taken, deleted=tuple(sorted(deleted)), updated=tuple(updated)),
         answers=len({row["first"] for row in standing}),
-        standing=tuple(
-            (row["event_id"], row["room_id"])
-            for row in standing
-            if not (row["is_imported"] or row["event_id"].startswith(UNSENT))
+        standing=(
+            *(
+                (row["event_id"], row["room_id"])
+                for row in standing
+                if not (row["is_imported"] or row["event_id"].startswith(UNSENT))
+            ),
+            *notices,
         ),
+        notices=len(notices),
     )
 
 

@@ -200,23 +200,6 @@ async def test_a_span_takes_private_talk_out_of_the_ram(tmp_path: Path) -> None:
         assert "canary" not in bot.model.last_prompt
 
 
-async def test_a_question_that_waits_for_a_yes_is_settled_when_its_message_goes(
-    tmp_path: Path,
-) -> None:
-    async with spine(tmp_path) as bot:
-        await bot.say("!memory mode ask")
-        bot.model.answers = [remembers("Has a canary", "I have a canary")]
-        await bot.say("I have a canary")
-
-        await agreed(bot, "last")
-
-        edits = [one.text for one in bot.homeserver.sent if one.replaces]
-        assert "canary" not in edits[-1]
-        async with bot.storage.vaults.open(ANN) as vault:
-            assert await vault.pending.all() == []
-            assert await vault.pending.decided() == []
-
-
 async def test_the_answers_that_held_it_leave_the_rooms_with_all_their_edits(
     tmp_path: Path,
 ) -> None:

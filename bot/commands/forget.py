@@ -14,7 +14,7 @@ async def _run(context: CommandContext) -> Reply | Confirmation:
         return Confirmation(forget_words.everything(counts, context.prefix), _erase)
     named, what = await _named(context, context.arguments.casefold())
     going = await context.vault.spans.preview(named)
-    if not going.taken:
+    if not going:
         return Reply(forget_words.NOTHING)
 
     async def proceed(later: CommandContext) -> Reply:

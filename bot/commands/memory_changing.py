@@ -18,7 +18,7 @@ from bot.memory_input import (
 )
 from bot.messages import Action, Effect, Reply, RoomKind
 from bot.recall import usable
-from storage import Memory
+from storage import Memory, Named
 
 
 async def _add(context: CommandContext, text: str) -> Reply:
@@ -64,7 +64,7 @@ async def _delete(context: CommandContext, arguments: str) -> Reply:
     rest = [one for one in wanted if one not in done.rejected]
     if not rest:
         return Reply(consent_words.rejected(done.rejected), effects=done.effects)
-    gone = await vault.memories.delete(rest)
+    gone = await _erased(context, rest)
     if not gone and len(wanted) == 1:
         raise UsageError(missing(context, wanted[0]))
     deleted = tuple(Effect(Action.MEMORY_DELETED, target=f"memory {one}") for one in gone)
@@ -73,6 +73,14 @@ async def _delete(context: CommandContext, arguments: str) -> Reply:
     if done.rejected:
         text = f"{consent_words.rejected(done.rejected)}\n\n{text}"
     return Reply(text, effects=(*done.effects, *deleted))
+
+
+async def _erased(context: CommandContext, memory_ids: Sequence[int]) -> list[int]:
+    """Erase memories; the notices that asked about them leave their rooms. Those that existed."""
+    spans, named = context.vault.spans, Named((), tuple(memory_ids))
+    await context.let_go(named, await spans.preview(named))
+    gone = await spans.forget(named)
+    return [one for one in dict.fromkeys(memory_ids) if one in gone.taken.deleted]
 
 
 async def _all(context: CommandContext, wanted: Sequence[int]) -> list[Memory]:

@@ -76,8 +76,8 @@ def test_each_message_is_a_line_and_answers_tell_what_they_used(files: dict[str,
     assert "used_memories" not in question
     assert (answer["role"], answer["answers_event_id"]) == ("assistant", question["event_id"])
     assert answer["used_memories"] == [2]
-    assert answer["further_event_ids"] == ["$7 answer 1"]
-    assert [one["role"] for one in lines] == ["user", "assistant"] * 3
+    assert answer["further_event_ids"] == ["$6 answer 1"]
+    assert [one["role"] for one in lines] == [*["user", "assistant"] * 3, "user"]
 
 
 def test_what_the_log_vouches_for_can_be_proved_from_the_file_alone(
@@ -110,8 +110,9 @@ def nodes(conversation: dict[str, Any]) -> list[dict[str, Any]]:
 def test_conversations_are_trees_as_other_programs_read_them(files: dict[str, bytes]) -> None:
     conversations = json.loads(files["conversations.json"])
 
-    assert [one["title"] for one in conversations] == ["What do I like?", "In a thread"]
-    assert [len(one["mapping"]) for one in conversations] == [5, 3]
+    titles = ["What do I like?", "In a thread", "I live in Rome"]
+    assert [one["title"] for one in conversations] == titles
+    assert [len(one["mapping"]) for one in conversations] == [5, 3, 2]
     for conversation in conversations:
         root, *said = nodes(conversation)
         assert root["message"] is None

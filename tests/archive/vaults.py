@@ -77,7 +77,17 @@ async def _propose(vault: Vault, event_id: str, text: str, which: int) -> None:
         source_event_id=event_id,
         source_room_id=ROOMS[0],
     )
-    await vault.pending.noticed([memory.memory_id], f"{event_id} notice", ROOMS[0])
+    await vault.turns.add(
+        event_id=event_id,
+        room_id=ROOMS[0],
+        room_kind="direct",
+        role="user",
+        text=text,
+        said_at=NOON,
+    )
+    await vault.pending.noticed(
+        [memory.memory_id], [f"{event_id} notice"], ROOMS[0], source=event_id
+    )
     if which > 3:
         await vault.pending.approve(memory.memory_id)
 
@@ -147,10 +157,10 @@ EVERYTHING: list[Step] = [
     ("again", "the cat Miso", 2),
     ("share", "", 1),
     ("pin", "", 2),
-    ("propose", "I live in Rome", 0),
     ("say", "What do I like?", 1),
     ("say", "And my <b>cat</b>?", 3),
     ("say", "In a thread", 5),
+    ("propose", "I live in Rome", 0),
     ("set", "ask", 0),
 ]
 

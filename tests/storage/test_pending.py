@@ -9,6 +9,7 @@ from storage.memories import Memories
 from storage.pending import WAITS, Notice, Pending
 from storage.remembered import Memory
 from storage.tracing import Traces
+from storage.turns import Turns
 from tests.storage.conftest import holding
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -37,6 +38,19 @@ def memories(database: Database, time: Time) -> Memories:
 @pytest.fixture
 def pending(database: Database, time: Time) -> Pending:
     return Pending(database, time)
+
+
+@pytest.fixture(autouse=True)
+async def said(database: Database) -> None:
+    """The message that proposes."""
+    await Turns(database).add(
+        event_id="$said",
+        room_id="!ann",
+        room_kind="direct",
+        role="user",
+        text="I said it",
+        said_at=NOON,
+    )
 
 
 async def propose(
@@ -81,7 +95,7 @@ async def test_what_a_message_proposed_is_asked_about_once(
     await propose(memories, "has a cat", source="$other")
 
     asked = [one.memory_id for one in await pending.of_message("$said")]
-    await pending.noticed(asked, "$notice", "!ann")
+    await pending.noticed(asked, ["$notice"], "!ann", source="$said")
 
     assert asked == [one.memory_id, two.memory_id]
     assert await pending.of_message("$said") == []
@@ -165,7 +179,7 @@ async def test_what_nobody_answers_is_erased_after_a_week(
     database: Database, memories: Memories, pending: Pending, time: Time
 ) -> None:
     old = await propose(memories, "canary")
-    await pending.noticed([old.memory_id], "$notice", "!ann")
+    await pending.noticed([old.memory_id], ["$notice"], "!ann", source="$said")
     time.now += WAITS
     new = await propose(memories, "likes tea", source="$later")
 
@@ -194,7 +208,7 @@ async def test_a_notice_is_open_until_all_is_decided_and_that_was_said(
     memories: Memories, pending: Pending
 ) -> None:
     one, two = await propose(memories, "likes tea"), await propose(memories, "plays the oboe")
-    await pending.noticed([one.memory_id, two.memory_id], "$notice", "!ann")
+    await pending.noticed([one.memory_id, two.memory_id], ["$notice"], "!ann", source="$said")
 
     await pending.approve(one.memory_id)
     assert await pending.decided() == []
@@ -213,8 +227,8 @@ async def test_what_was_decided_while_the_notice_was_on_its_way_leaves_none_open
     await pending.approve(one.memory_id)
     await pending.reject([two.memory_id])
 
-    await pending.noticed([one.memory_id], "$first", "!ann")
-    await pending.noticed([two.memory_id], "$second", "!ann")
+    await pending.noticed([one.memory_id], ["$first"], "!ann", source="$said")
+    await pending.noticed([two.memory_id], ["$second"], "!ann", source="$said")
 
     became = [(one.event_id, one.became) for one in await pending.decided()]
     assert became == [("$first", "approved"), ("$second", "rejected")]

@@ -26,10 +26,10 @@ ROWS = (
 TABLES = sorted({row.split()[2] for row in ROWS})
 
 
-def first_steps(folder: Path, count: int) -> Path:
+def first_steps(folder: Path, count: int, kind: str = "shared") -> Path:
     """The migrations that a release had."""
     folder.mkdir()
-    for step in sorted(Path(str(migrations_of("shared"))).glob("*.sql"))[:count]:
+    for step in sorted(Path(str(migrations_of(kind))).glob("*.sql"))[:count]:
         shutil.copy(step, folder)
     return folder
 
@@ -68,3 +68,40 @@ async def test_the_first_released_shared_schema_is_brought_up_to_date_with_its_r
     assert after == before
     assert (unfinished, token) == ([("$1", "!a")], "s1")
     assert (waiting, replay) == ([StillWaiting("$4", "!a", told=False)], True)
+
+
+async def test_notices_of_an_older_vault_are_known_again_with_the_message_that_led_to_them(
+    tmp_path: Path,
+) -> None:
+    path, made = tmp_path / "vault.db", ("'2026'", "'2026'")
+    columns = "memory_id, text, quote, digest, origin, status, room_kind, created_at, updated_at"
+    source = "notice_event_id, source_event_id, source_room_id"
+    approved, waits, edited = (
+        f"INSERT INTO memory ({columns}, {source}) VALUES ({number}, 't{number}', '', x'0{number}', "
+        f"'model', '{status}', 'shared', {', '.join(made)}, '$n{number}', {event}, {room})"
+        for number, status, event, room in (
+            (1, "active", "'$q1'", "'!all'"),
+            (2, "pending", "'$q2'", "'!all'"),
+            (3, "active", "'$typed'", "'!ann'"),
+        )
+    )
+    former = (
+        "INSERT INTO memory_revision (memory_id, text, changed_by, changed_at, source_event_id, "
+        "source_room_id) VALUES (3, 't', 'person', '2026', '$q3', '!all')"
+    )
+    old = await Database.open(path, migrations=first_steps(tmp_path / "steps", 5, "vault"))
+    async with old, old.transaction() as transaction:
+        for statement in (approved, waits, edited, former):
+            await transaction.execute(statement)
+        await transaction.execute("INSERT INTO notice VALUES ('$n2', '!all', 'rejected')")
+
+    async with await Database.open(path, migrations="vault") as database:
+        rows = await database.rows(
+            "SELECT event_id, room_id, became, source_event_id, settled FROM notice ORDER BY 1"
+        )
+
+    assert [tuple(cast(Iterable[object], row)) for row in rows] == [
+        ("$n1", "!all", "approved", "$q1", 1),
+        ("$n2", "!all", "rejected", "$q2", 0),
+        ("$n3", "!all", "approved", "$q3", 1),
+    ]

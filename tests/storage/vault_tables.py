@@ -44,6 +44,7 @@ SECONDS = st.integers(0, 10**6) | st.just(10**9)  # the last is later than any n
 TIMES = SECONDS.map(lambda seconds: to_text(BEGUN + timedelta(seconds=seconds)))
 PAST = {"said_at", "created_at", "updated_at", "changed_at", "shared_at", "used_at"}
 COUNTS = st.integers(0, 10**6)
+SETTLED = st.integers(0, 1)
 CHOICES = {
     "memory.mode": "ask",
     "retention": "30d",
@@ -122,7 +123,8 @@ def _memories(draw: st.DrawFn, tables: Generated) -> None:
             row["notice_event_id"] = f"$n{number}"
             became = draw(st.sampled_from(["approved", "rejected", "expired"]))
             notice = {"event_id": f"$n{number}", "room_id": ROOMS[0], "became": became}
-            tables["notice"].append(notice)
+            state = {"source_event_id": row["source_event_id"], "settled": draw(SETTLED)}
+            tables["notice"].append({**notice, **state})
         others = [one for one in numbers if one != number]
         if others and row["status"] == "superseded":
             row["superseded_by"] = _maybe(draw, st.sampled_from(others))
