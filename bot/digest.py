@@ -14,6 +14,7 @@ from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.journal import Journal
 from bot.messages import Action, Effect, Reply
 from bot.own_vault import ByTheClock, everybody, known_vault
+from bot.owned import OfVault
 from bot.preferences import digest_sent, digest_since, wants_digest
 from storage import Storage, StorageFailure, Vault
 
@@ -86,7 +87,9 @@ class Digests:
             text = digest_words.digest(
                 lately, since=since, messages=counts.turns, prefix=self._prefix
             )
-            await self._delivery.send(Reply(text, repeats=True), await self._to(person, since))
+            to = await self._to(person, since)
+            owner = OfVault(vault, to.room_id, self._storage.withdrawals)
+            await self._delivery.send(Reply(text, repeats=True), to, owner=owner)
             told = {"digest": True, "memories": len(lately.new) + len(lately.changed)}
             used = Effect(Action.MEMORY_USED, facts=told)
             await self._journal.of_person(person.sender, vault, [used])

@@ -15,6 +15,7 @@ from bot.consent import Consent
 from bot.delivery import Address, Delivery, address
 from bot.errors import HomeserverError, HomeserverUnavailableError, UsageError
 from bot.messages import Attachment, Outcome, Reply, RoomKind, RoomMessage, Where
+from bot.owned import NOBODY, OfVault, Owner, while_kept
 from bot.private_talk import PrivateTalk
 from bot.progress import Progress
 from bot.receipts import Receipts
@@ -109,12 +110,14 @@ class Orders:
 
         Without its file nothing was done, and that is recorded.
         """
-        file = reply.attachment
+        file, owner, said = reply.attachment, self._owner(exchange, to), list[str]()
         try:
-            if file is not None:
-                await self._delivery.send_file(file, to)
-                file = None
-            return await self._delivery.send(replace(reply, attachment=None), to)
+            async with while_kept(said, owner):
+                if file is not None:
+                    await self._delivery.send_file(file, to, said, owner=owner)
+                    file = None
+                words = replace(reply, attachment=None)
+                return await self._delivery.send(words, to, owner=owner)
         except HomeserverUnavailableError:
             raise
         except HomeserverError:
@@ -124,6 +127,10 @@ class Orders:
             if exchange.erased is not None:
                 await self._receipts.given(exchange.erased, "")
             raise
+
+    def _owner(self, exchange: Exchange, to: Address) -> Owner:
+        vault = exchange.vault
+        return OfVault(vault, to.room_id, self._storage.withdrawals) if vault else NOBODY
 
     async def _reply(
         self, exchange: Exchange, command: Command, line: Line, run: Run, to: Address
@@ -179,7 +186,7 @@ class Orders:
             disclosed=lambda: self._storage.audit_log.disclosed(vault),
             erase=erase,
             let_go=let_go,
-            say=Progress(self._delivery, to).say,
+            say=Progress(self._delivery, to, self._owner(exchange, to)).say,
         )
 
     async def _erase(self, exchange: Exchange) -> Erased:

@@ -109,8 +109,9 @@ class PrivateTalk:
         message, room = exchange.message, exchange.room
         asked = replace(message, body=question) if question else message
         recent = self._windows.of(message.sender, room) if goes_on else ()
+        person = vault.pseudonym
         answer = await self._unkept.answer(
-            asked, room, to, called=PRIVATE, recent=recent, person=vault.pseudonym
+            asked, room, to, called=PRIVATE, recent=recent, person=person, vault=vault
         )
         vault.ensure()  # else it would be known again what was just forgotten
         if goes_on:

@@ -11,7 +11,8 @@ from contextlib import aclosing
 from bot.assistant import Answer, Assistant
 from bot.delivery import Address, Delivery
 from bot.messages import Room, RoomMessage
-from storage import Storage, Turn
+from bot.owned import NOBODY, OfVault
+from storage import Storage, Turn, Vault
 
 PAUSED = "answer without memory"  # what the inbox calls it
 PRIVATE = "answer in private"
@@ -45,15 +46,18 @@ class Unkept:
         called: str,
         person: str,
         recent: Sequence[Turn] = (),
+        vault: Vault | None = None,
     ) -> Answer:
         """Answer a message and send that; `recent` is what the model sees besides.
 
-        `person` is what the gateway's id of the asker is made of.
+        `person` is what the gateway's id of the asker is made of. VaultGone where they have a
+        `vault` and it was erased meanwhile: then nothing of the answer stays.
         """
+        owner = OfVault(vault, to.room_id, self._storage.withdrawals) if vault else NOBODY
         await self._storage.inbox.begin(message.event_id, called)
         private = called == PRIVATE
         answering = self._assistant.answer(
             message, room, None, private=private, recent=recent, person=person
         )
         async with aclosing(answering) as answers:
-            return await self._delivery.send_whole(answers, to)
+            return await self._delivery.send_whole(answers, to, owner=owner)

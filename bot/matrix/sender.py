@@ -72,6 +72,7 @@ class Sender:
             if not encrypted:
                 raise UnencryptedRoomError("Files are sent in encrypted rooms only.")
             file = await upload_encrypted(self._http, outgoing.attachment)
+            outgoing.wanted()
         said = content.message(outgoing, file)
         kind = "m.room.message"
         if encrypted:

@@ -77,7 +77,7 @@ async def test_notices_of_an_older_vault_are_known_again_with_the_message_that_l
     columns = "memory_id, text, quote, digest, origin, status, room_kind, created_at, updated_at"
     source = "notice_event_id, source_event_id, source_room_id"
     approved, waits, edited = (
-        f"INSERT INTO memory ({columns}, {source}) VALUES ({number}, 't{number}', '', x'0{number}', "
+        f"INSERT INTO memory ({columns}, {source}) VALUES ({number}, 't', '', x'0{number}', "
         f"'model', '{status}', 'shared', {', '.join(made)}, '$n{number}', {event}, {room})"
         for number, status, event, room in (
             (1, "active", "'$q1'", "'!all'"),
