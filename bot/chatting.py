@@ -66,6 +66,12 @@ class _Keeping(OfVault):
             return await answers.sent(question, event_ids)
         return await answers.sent_in_place(question, edit=self.edit, event_ids=event_ids)
 
+    async def refused(self, event_ids: Sequence[str]) -> None:
+        """Let what was shown be withdrawn, and keep nothing of what is not sent."""
+        await self.orphaned(event_ids)
+        await self.vault.answers.withdraw(self.edit or self.exchange.message.event_id)
+        await self.vault.taking_back.catch_up()
+
 
 class Chats:
     """Answers talk in the sender's vault."""
@@ -134,13 +140,7 @@ class Chats:
             await keeping.keep(answer)
             shown, facts = answer.reply.text, dict(cost_and_names(answer, self._processing))
         place = await vault.answers.parts(message.event_id)
-        try:
-            await self._delivery.put_in_place(shown, place, to, keeping=keeping)
-        except HomeserverUnavailableError:
-            raise
-        except HomeserverError:
-            await vault.answers.withdraw(edit)
-            raise
+        await self._delivery.put_in_place(shown, place, to, keeping=keeping)
         await self.follow_up(exchange, vault, to)
         return facts
 

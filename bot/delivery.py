@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from typing import Protocol
 
 from bot.assistant import Answer
-from bot.errors import HomeserverError
+from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.growing import Growing
 from bot.messages import Attachment, Device, Outgoing, Reply, Room, RoomKind, RoomMessage, Standing
 from bot.owned import NOBODY, Owner, while_kept
@@ -43,6 +44,10 @@ class Keeping(Owner, Protocol):
 
     async def sent(self, event_ids: Sequence[str]) -> None:
         """Note in which events it stands; VaultGone where it was erased since it was kept."""
+        ...
+
+    async def refused(self, event_ids: Sequence[str]) -> None:
+        """See to it that nothing is kept of it, and that what was shown leaves the room."""
         ...
 
 
@@ -153,7 +158,7 @@ class Delivery:
         What it needs no more stays as a note among them: it may be needed again.
         """
         parts = self._parts(to, keeping, event_ids)
-        async with while_kept(parts.said, keeping):
+        async with _whole_or_not(parts, keeping):
             await parts.show(text, final=True)
             await parts.leave_over(len(split_text(text)))
             await keeping.sent(parts.event_ids)
@@ -161,7 +166,7 @@ class Delivery:
     async def repeat(self, text: str, to: Address, *, keeping: Keeping) -> None:
         """Bring into the room what was about to stand there when a crash came in between."""
         parts = self._parts(to, keeping)
-        async with while_kept(parts.said, keeping):
+        async with _whole_or_not(parts, keeping):
             await parts.show(text, final=True, edit_anyway=True)
             await keeping.sent(parts.event_ids)
 
@@ -181,7 +186,7 @@ class Delivery:
         may stand there.
         """
         growing, parts = Growing(), self._parts(to, keeping)
-        async with while_kept(parts.said, keeping):
+        async with _whole_or_not(parts, keeping):
             async with task_group() as tasks:
                 typing = tasks.create_task(self._keep_typing(to.room_id))
                 tasks.create_task(growing.read(answers))
@@ -222,6 +227,23 @@ class Delivery:
             await self._outlet.typing(room_id, active=active)
         except HomeserverError:
             return  # a courtesy; the answer itself will say when the homeserver is away
+
+
+@asynccontextmanager
+async def _whole_or_not(parts: Parts, keeping: Keeping) -> AsyncIterator[None]:
+    """Let nothing of an answer stay that is erased meanwhile, or of which the room refuses a part.
+
+    Nobody would know of the parts before that; its person is told that it failed.
+    """
+    async with while_kept(parts.said, keeping):
+        try:
+            yield
+        except HomeserverUnavailableError:
+            raise  # the same answer goes on from there
+        except HomeserverError:
+            keeping.ensure()
+            await keeping.refused(parts.said)
+            raise
 
 
 def _outgoing(to: Address, text: str, name: str, *, generated: bool = False) -> Outgoing:

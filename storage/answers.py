@@ -169,10 +169,13 @@ class Answers:
             await owe_wipe(transaction)
         await wipe(self._database)
 
-    async def withdraw(self, edit: str) -> None:
-        """Erase what was about to be the answer to an edit. Wiping the disk is left to do."""
+    async def withdraw(self, question: str) -> None:
+        """Erase what was about to be the answer to a message, or an edit.
+
+        Wiping the disk is left to do.
+        """
         async with self._database.transaction() as transaction:
-            await _erase(transaction, _unsent(edit))
+            await _erase(transaction, _unsent(question))
             await owe_wipe(transaction)
 
     async def carried_through(self, question: str, *, edit: str) -> None:

@@ -68,6 +68,9 @@ class Anywhere:
     async def orphaned(self, event_ids: Sequence[str]) -> None:
         return
 
+    async def refused(self, event_ids: Sequence[str]) -> None:
+        return
+
 
 @pytest.fixture
 def keeping() -> Anywhere:

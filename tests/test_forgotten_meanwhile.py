@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.errors import HomeserverError
+from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.messages import Outgoing
 from bot.splitting import PART_LIMIT
 from storage import KeptAnswer
@@ -30,10 +30,18 @@ class Gate:
     That is the first one; with `refused` the second, which the homeserver doesn't take then.
     """
 
-    def __init__(self, bot: Spine, *, after: bool = False, refused: bool = False) -> None:
+    def __init__(
+        self,
+        bot: Spine,
+        *,
+        after: bool = False,
+        refused: bool = False,
+        error: HomeserverError | None = None,
+    ) -> None:
         self._send = bot.homeserver.send
         self._after = after
         self._refused = refused
+        self._error = error or HomeserverError("The homeserver refused it.")
         self._numbers = count(-1 if refused else 0)
         self.reached, self.open = asyncio.Event(), asyncio.Event()
         bot.homeserver.send = self.send  # type: ignore[method-assign]
@@ -46,7 +54,7 @@ class Gate:
         self.reached.set()
         await self.open.wait()
         if self._refused:
-            raise HomeserverError("The homeserver refused it.")
+            raise self._error
         return event_id or await self._send(outgoing)
 
 
@@ -138,6 +146,50 @@ async def test_an_answer_whose_second_part_the_homeserver_refuses(tmp_path: Path
         )
 
         assert await left_nothing(bot, held)
+
+
+@pytest.mark.parametrize("edited", [False, True], ids=["answer", "answer to an edit"])
+async def test_of_an_answer_of_which_the_homeserver_refuses_a_part_nothing_stays(
+    tmp_path: Path, edited: bool
+) -> None:
+    async with spine(tmp_path) as bot:
+        bot.model.answers = ["An answer.", LONG] if edited else [LONG]
+        if edited:
+            await bot.say("Tell me", room_id="!all", mentions_bot=True, event_id="$1")
+        gate = Gate(bot, refused=True)
+        gate.open.set()
+
+        if edited:
+            await bot.edit("$1", "Tell me all", room_id="!all")
+        else:
+            await bot.say("Tell me", room_id="!all", mentions_bot=True)
+        shown = [text for text in bot.homeserver.standing("!all") if "canary" in text]
+        await bot.withdrawing.go_on()
+
+        assert shown, "or nothing had to leave"
+        standing = ["An answer."] if edited else []
+        assert bot.homeserver.standing("!all") == [*standing, "The homeserver refused it."]
+        assert "canary" not in await everything_of(bot)
+        assert [outcome for action, outcome in await bot.audited()][-1] == "failed"
+
+
+async def test_an_answer_goes_on_from_what_stands_where_the_homeserver_is_away_in_between(
+    tmp_path: Path,
+) -> None:
+    async with spine(tmp_path) as bot:
+        bot.model.answers = [LONG]
+        question = replace(bot.message("Tell me", event_id="$1"), room_id="!all", mentions_bot=True)
+        gate = Gate(bot, refused=True, error=HomeserverUnavailableError("away"))
+        gate.open.set()
+
+        with pytest.raises(HomeserverUnavailableError):
+            await bot.give(question)
+        await bot.withdrawing.go_on()
+        await bot.give(replace(question, recovered=True))
+        await bot.withdrawing.go_on()
+
+        assert bot.homeserver.redacted == []
+        assert len([text for text in bot.homeserver.standing("!all") if "canary" in text]) > 1
 
 
 async def test_an_answer_that_is_just_about_to_be_kept(
