@@ -74,8 +74,14 @@ class Orders:
     async def decided(
         self, message: RoomMessage, wanted: Order | Chat, vault: Vault
     ) -> Decision | None:
-        """What a message decides of what its sender was asked, if anything."""
-        ordered = isinstance(wanted, Order) or bool(wanted.private)
+        """What a message decides of what its sender was asked, if anything.
+
+        What only looks like a command may be words that were asked for, such as a passphrase.
+        """
+        if isinstance(wanted, Order):
+            ordered = wanted.command is not None
+        else:
+            ordered = bool(wanted.private)
         answer = await self._questions.decided(vault, message, ordered=ordered)
         return self._confirmations.decided(message) or answer
 

@@ -90,6 +90,22 @@ async def test_the_answer_is_carried_out_and_kept_nowhere(
     assert SECRET not in str(sent)
 
 
+@pytest.mark.parametrize("typed", [f"!{PASSPHRASE}", f"! {PASSPHRASE}", "!battery2026xyz"])
+async def test_an_answer_may_look_like_a_command_that_there_is_not(bot: Spine, typed: str) -> None:
+    await bot.say("!export --passphrase")
+
+    sent = await bot.say(typed)
+
+    assert is_export(sent, typed)
+    assert bot.model.requests == []
+    assert "I don't know" not in sent[-1].text
+    assert await kept_nowhere(bot)
+
+
+async def test_a_command_that_there_is_not_is_told_where_nothing_is_asked(bot: Spine) -> None:
+    assert (await bot.text("!exprot")).startswith("I don't know `!exprot`")
+
+
 async def test_what_the_model_hears_would_be_seen(bot: Spine) -> None:
     await bot.say(PASSPHRASE)
 
