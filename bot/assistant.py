@@ -230,15 +230,18 @@ def _effects(context: Context, learned: Learned) -> tuple[Effect, ...]:
     return tuple(effects)
 
 
-async def hear(message: RoomMessage, room: Room, vault: Vault) -> None:
-    """Keep what the person said, whatever becomes of the answer."""
+async def hear(message: RoomMessage, room: Room, vault: Vault, now: datetime) -> None:
+    """Keep what the person said, whatever becomes of the answer.
+
+    What their homeserver says to be of the future would never grow old.
+    """
     await vault.turns.add(
         event_id=message.event_id,
         room_id=message.room_id,
         room_kind=room.kind,
         role="user",
         text=message.body,
-        said_at=message.sent_at,
+        said_at=min(message.sent_at, now),
         thread_id=message.thread_id,
     )
 

@@ -109,7 +109,7 @@ class Chats:
             await self._delivery.repeat(shown, to, keeping=keeping)
             await self.follow_up(exchange, vault, to)
             return {"recovered": True}
-        await hear(message, exchange.room, vault)
+        await hear(message, exchange.room, vault, self._now())
         await check_quota(vault, self._config, self._now())
 
         async with aclosing(self._assistant.answer(message, exchange.room, vault)) as answers:

@@ -1,11 +1,13 @@
 """How long messages are kept: chosen by the person, bounded by the operator, swept by a job."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from bot.errors import GatewayError
 from bot.jobs import Job, run_due
 from storage import StorageFailure, TakingBack
 from tests.spine import ANN, BOB, Spine, configured, remembers, spine
@@ -160,3 +162,18 @@ async def test_a_sweep_makes_no_vault_for_whoever_left_meanwhile(
         await a_day_passes(bot)
 
     assert not await bot.storage.vaults.exists(ANN)
+
+
+async def test_what_is_said_to_be_of_the_future_grows_old_like_all_else_without_an_answer(
+    bot: Spine,
+) -> None:
+    await bot.say("!retention 2d")
+    bot.model.answers = [GatewayError("The gateway is away.")]
+    message = bot.message("hello", event_id="$future")
+    await bot.give(replace(message, sent_at=bot.clock() + timedelta(days=36_000)))
+    before = await texts(bot)
+
+    await a_day_passes(bot, 3)
+
+    assert before == ["hello"]
+    assert await texts(bot) == []
