@@ -78,10 +78,7 @@ class Orders:
 
         What only looks like a command may be words that were asked for, such as a passphrase.
         """
-        if isinstance(wanted, Order):
-            ordered = wanted.command is not None
-        else:
-            ordered = bool(wanted.private)
+        ordered = bool(wanted.command if isinstance(wanted, Order) else wanted.private)
         answer = await self._questions.decided(vault, message, ordered=ordered)
         return self._confirmations.decided(message) or answer
 
@@ -172,6 +169,7 @@ class Orders:
 
         async def let_go(named: Named, going: Going) -> None:
             self._drop(exchange.message.sender, named)
+            await self._storage.inbox.let_go(going.heard)
             await self._storage.withdrawals.add(going.standing)
 
         message = exchange.message

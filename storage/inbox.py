@@ -122,6 +122,16 @@ class Inbox:
         async with self._database.transaction() as transaction:
             await finish(transaction, event_id, self._now())
 
+    async def let_go(self, event_ids: Sequence[str]) -> None:
+        """What is still being answered of these is not taken up again: it is to be forgotten."""
+        async with self._database.transaction() as transaction:
+            await transaction.execute(
+                "UPDATE inbox SET finished_at = ? WHERE finished_at IS NULL "
+                "AND event_id IN (SELECT value FROM json_each(?))",
+                to_text(self._now()),
+                json.dumps(list(event_ids)),
+            )
+
     async def unfinished(self) -> list[tuple[str, str]]:
         """(event id, room id) of what was accepted and not finished, in order of acceptance."""
         rows = await self._database.rows(

@@ -67,6 +67,13 @@ _ANSWERS = """
     WHERE role = 'assistant' AND turn.event_id IN (SELECT value FROM json_each(?1))
 """
 
+_HEARD = """
+    SELECT event_id FROM turn WHERE role = 'user'
+    AND event_id IN (SELECT value FROM json_each(?)) AND turn_id NOT IN (
+        SELECT turn_id FROM turn_imported
+    )
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Named:
@@ -84,13 +91,15 @@ class Named:
 class Going:
     """What goes: as `taken`, of which so many messages are `answers`, and so many `notices`.
 
-    `standing` holds (event id, room id) of each event in which these stand.
+    `standing` holds (event id, room id) of each event in which these stand; `heard` names the
+    person's own messages that came from a room, not in a file, which names what events it likes.
     """
 
     taken: TakenBack
     answers: int
     standing: tuple[tuple[str, str], ...]
     notices: int = 0
+    heard: tuple[str, ...] = ()
 
     @property
     def questions(self) -> int:
@@ -173,6 +182,7 @@ class Spans:
 async def _forget(transaction: Transaction, named: Named, now: datetime) -> Going:
     gone = await concerned(transaction, named.event_ids)
     standing = await transaction.rows(_ANSWERS, json.dumps(gone))
+    heard = await transaction.rows(_HEARD, json.dumps(gone))
     notices = await let_go(transaction, gone, named.memory_ids)
     before = await _memories(transaction)
     taken = await take_back(transaction, named.event_ids, now)
@@ -191,6 +201,7 @@ async def _forget(transaction: Transaction, named: Named, now: datetime) -> Goin
             *notices,
         ),
         notices=len(notices),
+        heard=tuple(row["event_id"] for row in heard),
     )
 
 

@@ -192,6 +192,26 @@ async def test_an_answer_goes_on_from_what_stands_where_the_homeserver_is_away_i
         assert len([text for text in bot.homeserver.standing("!all") if "canary" in text]) > 1
 
 
+@pytest.mark.parametrize("line", ["1h", "last", "room"])
+async def test_a_question_whose_answer_a_stop_cuts_short_is_not_taken_up_again(
+    tmp_path: Path, line: str
+) -> None:
+    async with spine(tmp_path) as bot:
+        question = replace(bot.message("A canary", event_id="$1"), room_id="!all")
+        others = [("$other", "!all"), ("$later", "!all")]
+        await bot.storage.inbox.accept([("$1", "!all"), *others], "s")
+        bot.model.answers = [HomeserverUnavailableError("the bot stops")]
+        with pytest.raises(HomeserverUnavailableError):
+            await bot.give(replace(question, mentions_bot=True))
+        held = await everything_of(bot)
+
+        await agreed(bot, line, room_id="!all")
+
+        assert "canary" in held
+        assert "canary" not in await everything_of(bot)
+        assert await bot.storage.inbox.unfinished() == others
+
+
 async def test_an_answer_that_is_just_about_to_be_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

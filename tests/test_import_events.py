@@ -48,6 +48,17 @@ async def test_forgetting_redacts_no_event_that_came_in_a_file(bot: Spine, what:
         assert "$victim" not in json.dumps(await vault.export())
 
 
+async def test_forgetting_ends_nobody_elses_message_that_a_file_names(bot: Spine) -> None:
+    await bot.storage.inbox.accept([("$of bob", "!bob")], "s")
+    await imported(bot, forged("$of bob", "!bob"), sender=ANN)
+
+    await bot.say("!forget imported")
+    told = await bot.text("yes")
+
+    assert told.startswith("Forgotten")
+    assert await bot.storage.inbox.unfinished() == [("$of bob", "!bob")]
+
+
 async def test_what_was_answered_here_is_still_redacted(bot: Spine) -> None:
     await imported(bot, forged(room_id="!elsewhere"), sender=ANN)
     [answer] = await bot.say("I like tea")
