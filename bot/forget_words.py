@@ -58,24 +58,26 @@ NOTHING = "There is nothing to erase: I keep nothing of that."
 
 def asks(what: str, going: Going) -> str:
     """What will go, before it goes."""
-    removing = f"I also remove {_mine(going)} from their rooms. " if going.standing else ""
-    return f"This erases {what}, also on disk:\n\n{_counts(going)}\n\n{removing}{GO_ON}"
+    removing = f"I also remove {_mine(going)} from their rooms." if going.standing else ""
+    then = _sentences(removing, staying(imported=going.imported), GO_ON)
+    return f"This erases {what}, also on disk:\n\n{_counts(going)}\n\n{then}"
 
 
 def done(what: str, gone: Going) -> str:
     """What went."""
-    removing = f"I am removing {_mine(gone)} from their rooms. " if gone.standing else ""
+    removing = f"I am removing {_mine(gone)} from their rooms." if gone.standing else ""
     yours = NOT_MINE if gone.questions else ""
-    said = f"Forgotten, also on disk: {what}.\n\n{_counts(gone)}\n\n{removing}{yours}"
-    return said.rstrip()
+    then = _sentences(removing, staying(imported=gone.imported), yours)
+    return f"Forgotten, also on disk: {what}.\n\n{_counts(gone)}\n\n{then}".rstrip()
 
 
 def everything(counts: Counts, prefix: str) -> str:
     """What would go with everything, before it goes."""
+    stays = staying(imported=counts.imported_answers, private=counts.private_answers)
     return (
         f"This erases everything that I hold about you: {holdings(counts)}. Your encrypted vault "
         "is destroyed with its key; I can't bring it back. Then I remove what I wrote in this "
-        "chat, and my answers to you in rooms with others.\n\n"
+        f"chat, and {_sentences('my answers to you in rooms with others.', stays)}\n\n"
         f"To keep a copy first, type `{prefix}export`: I send it and ask nothing any more, so type "
         f"`{prefix}forget everything` again after that.\n\n{GO_ON}"
     )
@@ -84,6 +86,8 @@ def everything(counts: Counts, prefix: str) -> str:
 def receipt(erased: Erased, stated: Processing, last_backup: datetime | None, leaving: str) -> str:
     """What went, how far the bot's own messages are, and what nobody can take back."""
     size = f"{erased.bytes / 1000:.1f} kB"
+    stays = staying(imported=erased.imported_answers, private=erased.private_answers)
+    stays = f"- {stays}\n" if stays else ""
     return (
         f"**Done: everything is forgotten.** Receipt, {erased.erased_at:%Y-%m-%d %H:%M:%S} UTC: "
         f"{count(erased.memories, 'memory', 'memories')}, "
@@ -94,11 +98,24 @@ def receipt(erased: Erased, stated: Processing, last_backup: datetime | None, le
         "What I can't erase:\n\n"
         f"- {NOT_MINE} They lie encrypted on the homeservers and devices of the rooms' members, "
         "and so may, for a while, what I remove.\n"
+        f"{stays}"
         "- The keys to those messages: every member's device holds them, mine included.\n"
         f"- {_gateway(stated)}\n"
         f"- {_backups(stated, last_backup)}\n\n"
         "If you write to me again, I start from nothing."
     )
+
+
+def staying(*, imported: int, private: int = 0) -> str:
+    """The bot's answers that stay in rooms with others, if any."""
+    ways = (
+        (imported, "answer", "answers", "that I know from a file alone"),
+        (private, "answer", "answers", "to what was asked in private, of which I keep no trace"),
+    )
+    those = " nor ".join(f"{count(*way[:3])} {way[3]}" for way in ways if way[0])
+    if not those:
+        return ""
+    return f"In rooms with others I can't remove {those}; a moderator there can."
 
 
 def leaving(erased: Erased) -> str:
@@ -181,6 +198,10 @@ def _mine(going: Going) -> str:
     answers = "those answers" if len(going.standing) > going.notices else ""
     notices = "those notices" if going.notices else ""
     return " and ".join(one for one in (answers, notices) if one)
+
+
+def _sentences(*those: str) -> str:
+    return " ".join(one for one in those if one)
 
 
 def _numbered(memory_ids: Sequence[int]) -> str:

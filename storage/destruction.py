@@ -8,12 +8,14 @@ from storage.vault import Vault
 
 @dataclass(frozen=True, slots=True)
 class Destroyed:
-    """What a destroyed vault held, for the receipt."""
+    """What a destroyed vault held, for the receipt; and how many answers stay among others."""
 
     memories: int = 0
     turns: int = 0
     audit_entries: int = 0
     bytes: int = 0
+    imported_answers: int = 0
+    private_answers: int = 0
 
 
 class Plan(Protocol):

@@ -26,8 +26,9 @@ from storage.withdrawals import Withdrawals, can_be, search, withdraw
 
 PLAN = """
     INSERT INTO forgetting (event_id, room_id, user_id, vault_id, accepted, memories, turns,
-                            audit_entries, bytes, withdrawals, until, planned_at)
-    VALUES (?, ?, ?, ?, (SELECT coalesce(max(position), 0) FROM inbox), ?, ?, ?, ?, ?, ?, ?)
+                            audit_entries, bytes, withdrawals, imported, private, until,
+                            planned_at)
+    VALUES (?, ?, ?, ?, (SELECT coalesce(max(position), 0) FROM inbox), ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (event_id) DO NOTHING
 """
 PLAN_ROOM = "INSERT OR IGNORE INTO forgetting_room (job, room_id) VALUES (?, ?)"
@@ -55,6 +56,8 @@ class Erased:
     bytes: int
     withdrawals: int  # of the bot's messages, those that the vault knew
     erased_at: datetime
+    imported_answers: int = 0  # in rooms with others, where they stay
+    private_answers: int = 0
 
 
 class Forgetting:
@@ -168,6 +171,8 @@ class Forgetting:
             bytes=row["bytes"],
             withdrawals=row["withdrawals"],
             erased_at=from_text(row["erased_at"]),
+            imported_answers=row["imported"],
+            private_answers=row["private"],
         )
 
 
@@ -218,6 +223,7 @@ class _Planning:
             PLAN,
             *(plan.event_id, plan.room_id, self._tenants.seal(plan.user_id), plan.vault_id),
             *(gone.memories, gone.turns, gone.audit_entries, gone.bytes, len(plan.said)),
+            *(gone.imported_answers, gone.private_answers),
             *(to_text(plan.until), to_text(self._now())),
         )
         for room_id in plan.direct_rooms:

@@ -57,11 +57,11 @@ _IN_ROOM = """
 # The events in which the bot's answers stand, with the first of each. What came in a file only
 # claims to be the bot's.
 _ANSWERS = """
-    SELECT event_id AS first, event_id, room_id,
+    SELECT event_id AS first, event_id, room_id, room_kind,
         turn_id IN (SELECT turn_id FROM turn_imported) AS is_imported
     FROM turn
     WHERE role = 'assistant' AND event_id IN (SELECT value FROM json_each(?1))
-    UNION ALL SELECT turn.event_id, turn_part.event_id, room_id,
+    UNION ALL SELECT turn.event_id, turn_part.event_id, room_id, room_kind,
         turn_id IN (SELECT turn_id FROM turn_imported)
     FROM turn_part JOIN turn USING (turn_id)
     WHERE role = 'assistant' AND turn.event_id IN (SELECT value FROM json_each(?1))
@@ -93,6 +93,7 @@ class Going:
 
     `standing` holds (event id, room id) of each event in which these stand; `heard` names the
     person's own messages that came from a room, not in a file, which names what events it likes.
+    So many answers among others are `imported`: they stay there.
     """
 
     taken: TakenBack
@@ -100,6 +101,7 @@ class Going:
     standing: tuple[tuple[str, str], ...]
     notices: int = 0
     heard: tuple[str, ...] = ()
+    imported: int = 0
 
     @property
     def questions(self) -> int:
@@ -202,6 +204,13 @@ async def _forget(transaction: Transaction, named: Named, now: datetime) -> Goin
         ),
         notices=len(notices),
         heard=tuple(row["event_id"] for row in heard),
+        imported=len(
+            {
+                row["first"]
+                for row in standing
+                if row["is_imported"] and row["room_kind"] == "shared"
+            }
+        ),
     )
 
 

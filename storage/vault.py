@@ -35,7 +35,12 @@ _COUNTS = """
         (SELECT count(*) FROM turn_vector) + (SELECT count(*) FROM memory_vector) AS vectors,
         (SELECT count(*) FROM setting) AS settings,
         (SELECT count(*) FROM setting WHERE name LIKE 'private !%' AND value = 'on')
-            AS private_rooms
+            AS private_rooms,
+        (SELECT count(*) FROM turn JOIN turn_imported USING (turn_id)
+            WHERE role = 'assistant' AND room_kind = 'shared') AS imported_answers,
+        (SELECT count(*) FROM audit_detail WHERE action = 'message.answered' AND outcome = 'ok'
+            AND CASE WHEN json_valid(facts)
+                THEN facts ->> 'private' AND facts ->> 'room' = 'shared' END) AS private_answers
 """
 
 
@@ -43,7 +48,8 @@ _COUNTS = """
 class Counts:
     """How much a vault holds; `bytes` is the size of its files on disk.
 
-    Of the memories `pending` wait for a yes. `oldest` is the day of the oldest message.
+    Of the memories `pending` wait for a yes. `oldest` is the day of the oldest message. In rooms
+    with others stand answers that are known from a file alone, and private ones that are not kept.
     """
 
     memories: int
@@ -55,6 +61,8 @@ class Counts:
     vectors: int = 0
     settings: int = 0
     private_rooms: int = 0
+    imported_answers: int = 0
+    private_answers: int = 0
     oldest: date | None = None
 
 

@@ -241,7 +241,8 @@ class Vaults:
         if lease is not None:
             with suppress(StorageFailure):
                 counts = await lease.vault.counts()
-                gone = Destroyed(counts.memories, counts.turns, counts.audit_entries, counts.bytes)
+                held = (counts.memories, counts.turns, counts.audit_entries, counts.bytes)
+                gone = Destroyed(*held, counts.imported_answers, counts.private_answers)
         await plan.read(None if lease is None else lease.vault, tenant.vault_id, gone)
         with suppress(StorageFailure):
             await plan.write()

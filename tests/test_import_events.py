@@ -144,3 +144,69 @@ async def test_what_came_in_files_can_be_taken_out_again_and_nothing_else_goes(b
         name: before[name] for name in ("turn", "memory")
     }
     assert await bot.text("!forget imported") == forget_words.NOTHING
+
+
+async def restored_in_a_shared_room(bot: Spine) -> None:
+    """Ann's vault, lost and brought back, with an answer that stands among others."""
+    await bot.say("I have a canary", room_id="!all", mentions_bot=True)
+    content = await exported(bot)
+    await bot.storage.vaults.destroy(ANN)
+    bot.clock.forward(seconds=1)
+    await imported(bot, content, sender=ANN)
+
+
+STAYS = "In rooms with others I can't remove 1 answer that I know from a file alone; a moderator"
+
+
+@pytest.mark.parametrize("what", ["room", "everything"])
+async def test_of_restored_answers_among_others_it_is_said_that_they_stay(
+    bot: Spine, what: str
+) -> None:
+    await restored_in_a_shared_room(bot)
+
+    said = await bot.say(f"!forget {what}", room_id="!all")
+    asked = next(one.text for one in said if one.room_id == "!ann")
+    bot.clock.forward(seconds=1)
+    told = await bot.text("yes")
+
+    assert STAYS in asked
+    assert STAYS in told
+
+
+async def test_the_receipt_goes_on_saying_it_when_all_else_is_removed(bot: Spine) -> None:
+    await restored_in_a_shared_room(bot)
+    await bot.say("!forget everything")
+    await bot.say("yes")
+
+    await bot.withdrawing.go_on()
+
+    [receipt, *_] = [one.text for one in reversed(bot.homeserver.sent) if one.replaces]
+    assert "I have removed everything" in receipt
+    assert f"\n- {STAYS}" in receipt
+
+
+async def test_of_private_answers_among_others_it_is_said_that_they_stay(bot: Spine) -> None:
+    await bot.say("!private do I have a canary?", room_id="!all")
+    await bot.say("!private and a second one?", room_id="!all")
+    await bot.say("!private and here?")
+
+    asked = await bot.text("!forget everything")
+    told = await bot.text("yes")
+
+    stays = "I can't remove 2 answers to what was asked in private, of which I keep no trace;"
+    assert stays in asked
+    assert stays in told
+
+
+async def test_nothing_is_said_of_what_stays_where_nothing_does(bot: Spine) -> None:
+    await bot.say("I have a canary", room_id="!all", mentions_bot=True)
+    await bot.say("!private and here?")
+    await imported(bot, forged(), sender=ANN)
+
+    for what in ("1h", "imported", "everything"):
+        asked = await bot.text(f"!forget {what}")
+        bot.clock.forward(seconds=1)
+        told = await bot.text("yes")
+        bot.clock.forward(seconds=1)
+
+        assert "I can't remove" not in asked + told

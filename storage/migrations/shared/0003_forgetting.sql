@@ -22,6 +22,8 @@ CREATE TABLE forgetting (
     audit_entries INTEGER NOT NULL,
     bytes         INTEGER NOT NULL,
     withdrawals   INTEGER NOT NULL, -- messages of the bot to be withdrawn, as far as the vault knew
+    imported      INTEGER NOT NULL, -- answers in rooms with others that only a file told of
+    private       INTEGER NOT NULL, -- answers there of which nothing was kept
     until         TEXT NOT NULL,    -- as in forgotten
     planned_at    TEXT NOT NULL,
     erased_at     TEXT,             -- key and files are gone, and the rows here that led to them
