@@ -13,6 +13,7 @@ from storage.database import Transaction
 from storage.incoming import COLUMNS, Fields, Tables, binary
 from storage.merge_plan import Here, Plan, Skip, named, plan
 from storage.remembered import digest
+from storage.rows import Row
 
 _TURNS = """
     SELECT event_id, turn_id FROM turn WHERE event_id IN (SELECT value FROM json_each(?1))
@@ -38,7 +39,8 @@ _USAGE = """
 """
 # The events of turns that came in a file are not the bot's to redact or to edit, whatever it says.
 _MARK = "INSERT INTO turn_imported (turn_id) VALUES (?)"
-AT_ONCE = 500  # rows that are written before others may do something
+AT_ONCE = 500  # rows that are written, or events looked for, before others may do something
+LETTERS = 500_000  # characters of such rows, but for one that has more by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,10 @@ async def merge(
 
 
 async def _here(transaction: Transaction, tables: Tables) -> Here:
-    turns = await transaction.rows(_TURNS, json.dumps(list(named(tables))))
+    events = iter(named(tables))
+    turns: list[Row] = []
+    while some := list(islice(events, AT_ONCE)):
+        turns += await transaction.rows(_TURNS, json.dumps(some))
     said = await transaction.rows(_SAID)
     memories = await transaction.rows("SELECT memory_id FROM memory")
     details = await transaction.rows("SELECT commitment FROM audit_detail")
@@ -82,12 +87,16 @@ async def _here(transaction: Transaction, tables: Tables) -> Here:
     return Here(
         turns={row["event_id"]: row["turn_id"] for row in turns},
         first_turn=bounds["first_turn"],
-        memories={digest(row["text"]): row["memory_id"] for row in said},
+        memories=await asyncio.to_thread(_by_digest, said),
         numbers=frozenset(row["memory_id"] for row in memories),
         last_memory=bounds["last_memory"],
         details=frozenset(row["commitment"].hex() for row in details),
         first_detail=bounds["first_detail"],
     )
+
+
+def _by_digest(said: Iterable[Row]) -> dict[bytes, int]:
+    return {digest(row["text"]): row["memory_id"] for row in said}
 
 
 async def _write(transaction: Transaction, table: str, rows: list[Fields]) -> None:
@@ -99,8 +108,16 @@ async def _write(transaction: Transaction, table: str, rows: list[Fields]) -> No
 
 
 async def _in_pieces(transaction: Transaction, statement: str, rows: Iterable[list[Any]]) -> None:
-    rest = iter(rows)
-    while some := list(islice(rest, AT_ONCE)):
+    some: list[list[Any]] = []
+    letters = 0
+    for row in rows:
+        size = sum(len(value) for value in row if isinstance(value, str))
+        if some and (len(some) == AT_ONCE or letters + size > LETTERS):
+            await transaction.many(statement, some)
+            some, letters = [], 0
+        some.append(row)
+        letters += size
+    if some:
         await transaction.many(statement, some)
 
 

@@ -137,6 +137,23 @@ def of_keys(count: int) -> bytes:
     return bare({"conversations.json": content.encode()})
 
 
+def of_wide_texts(count: int, last: str) -> bytes:
+    """Small files that grow in memory: one character at the end makes all of a text as wide."""
+    parts = json.dumps(["a" * 999_000 + "LAST"]).replace("LAST", last)
+    said = '{"id":"NODE","author":{"role":"assistant"},"create_time":1,"content":{"content_type":'
+    node = f'"NODE":{{"parent":null,"message":{said}"text","parts":{parts}}}}}}}'
+    nodes = ",".join(
+        f'{{"id":"c","mapping":{{{node.replace("NODE", f"FILE-{number}")}}}}}'
+        for number in range(99)
+    )
+    return bare(
+        {
+            f"conversations-{file:03}.json": f"[{nodes}]".replace("FILE", str(file)).encode()
+            for file in range(count)
+        }
+    )
+
+
 def _many(count: int) -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:

@@ -21,6 +21,7 @@ from tests.hostile_exports import (
     document,
     nested,
     of_keys,
+    of_wide_texts,
     packed,
 )
 
@@ -81,7 +82,16 @@ print(next(line.split()[1] for line in status.splitlines() if line.startswith("V
 
 
 @pytest.mark.parametrize(
-    ("make", "refused"), [(nested, True), (partial(of_keys, 2_700_000), False)], ids=["8", "1"]
+    ("make", "refused"),
+    [
+        (nested, True),
+        (partial(of_keys, 2_300_000), False),
+        (partial(of_wide_texts, 1, "😀"), False),
+        (partial(of_wide_texts, 2, ""), True),
+        (partial(of_wide_texts, 4, "😀"), True),
+        (partial(of_wide_texts, 4, r"\ud83d\ude00"), True),
+    ],
+    ids=["8 nested", "keys", "1 wide", "2 narrow", "4 wide", "4 escaped"],
 )
 def test_no_file_takes_more_than_about_a_gigabyte(
     tmp_path: Path, make: Callable[[], bytes], refused: bool

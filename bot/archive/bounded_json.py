@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,14 @@ DIGITS = 18
 # and among those that the parser remembers.
 _COSTS = {b"{": 200, b"[": 100, b":": 80, b",": 70}
 
+# What is behind up to a thousand strings whose characters take a byte each: one where they take
+# more, for the widest of a string makes all of them as wide. An escape may stand for any.
+_WIDE = re.compile(
+    r'(?:[^"]++|"(?:[^"\\\u0100-\U0010ffff]++|\\[^u])*+"){0,1000}+("(?:[^"\\]++|\\.)*+")?',
+    re.DOTALL,
+)
+_WIDEST = re.compile(r"[\U00010000-\U0010ffff]|\\u[dD][89a-fA-F]")
+
 
 @dataclass(slots=True)
 class Allowance:
@@ -26,9 +35,25 @@ class Allowance:
     left: int = FILLS
 
     def take(self, content: bytes) -> int:
-        """Take what the values of a JSON text will fill at most, and say what is left after it."""
+        """Take what the values of a JSON text will fill at most, and say what is left after it.
+
+        Of a string no more than a byte a character: see `take_wide`.
+        """
         marks = sum(content.count(mark) * cost for mark, cost in _COSTS.items())
         self.left -= len(content) + marks
+        return self.left
+
+    def take_wide(self, text: str) -> int:
+        """Take what strings fill whose characters take more than a byte, and say what is left."""
+        at, end = -1, 0
+        while at < end and self.left >= 0:
+            found = _WIDE.match(text, at := end)
+            assert found is not None, "it matches nothing, too"
+            end = found.end()
+            if found[1] is not None:
+                begin = found.start(1)
+                width = 4 if _WIDEST.search(text, begin, end) else 2
+                self.left -= (width - 1) * (end - begin)
         return self.left
 
 
@@ -40,8 +65,8 @@ def parsed(content: bytes, allowance: Allowance) -> Any:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(words.NOT_UTF8) from None
-    # One character outside of the first plane makes each of them take four bytes.
-    if sys.getsizeof(text) - len(content) > allowance.left:
+    # The text goes when it is read, its strings stay.
+    if sys.getsizeof(text) - len(content) > allowance.take_wide(text):
         raise UsageError(words.TOO_LARGE_JSON)
     del content
     try:

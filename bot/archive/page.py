@@ -8,10 +8,11 @@ import hashlib
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
+from bot.archive import json_text
 from storage import UNSENT
 
 SCRIPTS = (
@@ -99,15 +100,19 @@ _POLICY = (
 
 def page(document: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> bytes:
     """The page that shows an export's document and the audit entries of its person."""
-    parts = {
-        "style": _source("page.css"),
-        "script": "\n".join(map(_source, SCRIPTS)),
-        "data": embedded(_shown(document, entries)),
-    }
+    return b"".join(pieces(document, entries))
+
+
+def pieces(document: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Iterator[bytes]:
+    """The same page, never held as a whole."""
+    parts = {"style": _source("page.css"), "script": "\n".join(map(_source, SCRIPTS))}
     parts["policy"] = _POLICY.format(script=_hash(parts["script"]), style=_hash(parts["style"]))
-    # At once, so that what looks like one of our marks in a message stays what it is.
-    filled = re.sub(r"\{\{(\w+)\}\}", lambda mark: parts[mark[1]], _source("page.html"))
-    return filled.encode()
+    # What looks like one of our marks in a message stays what it is.
+    for at, piece in enumerate(re.split(r"\{\{(\w+)\}\}", _source("page.html"))):
+        if at % 2 and piece == "data":
+            yield from (some.encode() for some in _shown(document, entries))
+        else:
+            yield (parts[piece] if at % 2 else piece).encode()
 
 
 def embedded(value: Any) -> str:
@@ -116,20 +121,28 @@ def embedded(value: Any) -> str:
     return _SPECIAL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def _shown(document: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _shown(document: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """In pieces, because nobody else is answered while one is written."""
     kept = document["tables"]
     tables = {name: _table(kept.get(name, ()), columns) for name, columns in SHOWN.items()}
-    return {
-        "user_id": document["user_id"],
-        "created_at": document["created_at"],
-        "tables": {**tables, "entry": _table(entries, ENTRY)},
-    }
+    tables["entry"] = _table(entries, ENTRY)
+    return json_text.mapping(
+        {
+            "user_id": _one(document["user_id"]),
+            "created_at": _one(document["created_at"]),
+            "tables": json_text.mapping(tables),
+        }
+    )
 
 
-def _table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> dict[str, Any]:
+def _table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> json_text.Pieces:
     """Rows without the names of their columns, which would be half of the page."""
-    shown = [[row.get(name) for name in columns] for row in rows if not _is_unsent(row)]
-    return {"columns": columns, "rows": shown}
+    shown = (_one([row.get(name) for name in columns]) for row in rows if not _is_unsent(row))
+    return json_text.mapping({"columns": _one(columns), "rows": json_text.array(shown)})
+
+
+def _one(value: Any) -> json_text.Pieces:
+    return (embedded(value),)
 
 
 def _is_unsent(row: Mapping[str, Any]) -> bool:

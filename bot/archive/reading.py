@@ -19,6 +19,7 @@ from bot.errors import BusyError, UsageError
 from storage import Tables, UnfitTables, checked
 
 EXPORT, MANIFEST = "export.json", "manifest.json"
+KEPT = 100_000_000  # characters of all messages: the vault, its index and an export copy them
 _ZIP = b"PK"
 
 # What is read may fill a gigabyte: one after the other, and nobody waits in a thread for it.
@@ -109,4 +110,6 @@ def _listed(document: Any) -> list[Any]:
 
 def _theirs(files: Iterable[list[Any]]) -> Brought:
     turns, left_out = conversations(files)
+    if sum(len(turn["text"]) for turn in turns) > KEPT:
+        raise UsageError(words.TOO_LARGE_JSON)
     return Brought("", checked({"turn": turns}), left_out)

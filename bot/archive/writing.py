@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.archive import json_text
 from bot.archive.chatgpt import conversations
-from bot.archive.page import page
+from bot.archive.page import page, pieces
 from bot.archive.views import Tables, audit_entry, memories, messages
 from bot.export_words import README
 from storage import AuditDetail
@@ -51,7 +51,7 @@ class Export:
 
     def as_json(self) -> bytes:
         """`export.json`, a row a line."""
-        return "".join(self._document()).encode()
+        return b"".join(_encoded(self._document()))
 
     def as_page(self) -> bytes:
         """`index.html`, to be read without anything else."""
@@ -76,7 +76,7 @@ class Export:
 
     def _views(self) -> Iterator[tuple[str, Iterable[bytes]]]:
         tables = self.document["tables"]
-        yield "index.html", [self.as_page()]
+        yield "index.html", pieces(self.document, self.entries)
         yield "memories.json", _encoded(json_text.array(map(json_text.row, memories(tables))))
         yield "messages.jsonl", _encoded(json_text.lines(messages(tables)))
         yield "conversations.json", _encoded(conversations(tables["turn"]))

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bot.archive.page import pieces
 from bot.archive.writing import Export
 from storage import read_audit_log
 from storage.audit_entry import canonical
@@ -46,6 +47,16 @@ def test_a_row_stands_on_a_line(export: Export) -> None:
 
     for turn in export.document["tables"]["turn"]:
         assert rows.count(json.dumps(turn, ensure_ascii=False)) == 1
+
+
+def test_the_page_is_written_a_row_at_a_time(export: Export) -> None:
+    """So that everybody else is answered while that of a large vault is."""
+    events = [f'"{turn["event_id"]}"'.encode() for turn in export.document["tables"]["turn"]]
+
+    rows = [sum(map(piece.count, events)) for piece in pieces(export.document, export.entries)]
+
+    assert max(rows) == 1
+    assert sum(rows) >= len(events) > 1
 
 
 def test_each_memory_tells_where_it_comes_from_and_what_became_of_it(

@@ -5,14 +5,15 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from storage import Merged, Skip, Vault, checked
 from storage.clock import to_text
-from storage.database import Database
+from storage.database import Database, Transaction
 from storage.incoming import COLUMNS, UnfitTables
+from storage.merging import AT_ONCE, LETTERS, _in_pieces
 from tests.storage.vault_tables import through_json
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -214,3 +215,26 @@ async def test_where_anything_fails_nothing_came_in() -> None:
             await vault.merge({**tables, "turn_part": broken}, is_own=True, since=None, now=NOW)
 
         assert await vault.turns.count() == 0
+
+
+async def test_what_is_written_at_once_is_little_so_that_nobody_waits_for_it() -> None:
+    written: list[list[int]] = []
+
+    class Writes:
+        async def many(self, statement: str, rows: list[list[str]]) -> None:
+            written.append([len(text) for [text] in rows])
+
+    rows = [["a" * length] for length in (LETTERS - 1, 1, 1, 3 * LETTERS, *[0] * (AT_ONCE + 1))]
+    await _in_pieces(cast(Transaction, Writes()), "INSERT", rows)
+
+    assert written == [[LETTERS - 1, 1], [1], [3 * LETTERS], [0] * AT_ONCE, [0]]
+
+
+async def test_messages_that_are_here_are_known_however_many_a_file_names() -> None:
+    async with an_empty_vault() as vault:
+        tables = {"turn": [turn(f"${number}", number) for number in range(1, 2 * AT_ONCE)]}
+        await brought_in(vault, tables)
+
+        merged = await brought_in(vault, tables)
+
+        assert merged.skipped == {Skip.KNOWN_TURN: 2 * AT_ONCE - 1}
