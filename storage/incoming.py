@@ -20,7 +20,8 @@ Fits = Callable[[object], bool]
 SAID = 16 * 1024  # characters of one message, of a quote from it, and of what is remembered of it
 ANSWERED = 1_000_000  # characters of one answer
 NOTED = 100_000  # characters of what stands under an answer
-LARGEST = 10**12  # of a number: more would leave no room for those that come later
+COUNTED = 10**12  # tokens, or what else is counted
+LARGEST = 10**15  # of a number that rows are told apart by, also below zero: see merge_plan.KEPT
 
 
 class UnfitTables(StorageFailure):
@@ -40,7 +41,7 @@ def _one_of(*names: str) -> Fits:
     return lambda value: isinstance(value, str) and value in names
 
 
-def _number(least: int, most: int = LARGEST) -> Fits:
+def _number(least: int, most: int) -> Fits:
     return lambda value: type(value) is int and least <= value <= most
 
 
@@ -70,11 +71,12 @@ def _day(value: object) -> bool:
 
 
 _KIND, _BY = _one_of("direct", "shared"), _one_of("person", "model", "import")
-_KEY, _COUNT, _NAME = _number(1, 10**9), _number(0), _text(500)
+_KEY, _PLACE = _number(1, LARGEST), _number(-LARGEST, LARGEST)
+_COUNT, _NAME = _number(0, COUNTED), _text(500)
 
 COLUMNS: Mapping[str, Mapping[str, Fits]] = {
     "turn": {
-        "turn_id": _number(-LARGEST),
+        "turn_id": _PLACE,
         "event_id": _id,
         "room_id": _id,
         "room_kind": _KIND,
@@ -90,7 +92,7 @@ COLUMNS: Mapping[str, Mapping[str, Fits]] = {
         "completion_tokens": _or_null(_COUNT),
         "provider": _or_null(_NAME),
     },
-    "turn_part": {"event_id": _id, "turn_id": _number(-LARGEST)},
+    "turn_part": {"event_id": _id, "turn_id": _PLACE},
     "memory": {
         "memory_id": _KEY,
         "text": _text(SAID),
@@ -117,7 +119,7 @@ COLUMNS: Mapping[str, Mapping[str, Fits]] = {
         "said_at": _time,
     },
     "memory_revision": {
-        "revision_id": _number(1),
+        "revision_id": _KEY,
         "memory_id": _KEY,
         "text": _text(SAID),
         "changed_by": _BY,
@@ -129,7 +131,7 @@ COLUMNS: Mapping[str, Mapping[str, Fits]] = {
     },
     "memory_share": {"memory_id": _KEY, "room_id": _id, "shared_at": _time},
     "memory_use": {"answer_event_id": _id, "memory_id": _KEY, "used_at": _time},
-    "turn_use": {"answer_event_id": _id, "turn_id": _number(-LARGEST)},
+    "turn_use": {"answer_event_id": _id, "turn_id": _PLACE},
     "notice": {
         "event_id": _id,
         "room_id": _id,
@@ -146,7 +148,7 @@ COLUMNS: Mapping[str, Mapping[str, Fits]] = {
         "completion_tokens": _COUNT,
     },
     "audit_detail": {
-        "position": _number(-LARGEST),
+        "position": _PLACE,
         "commitment": _hex,
         "salt": _hex,
         "occurred_at": _time,

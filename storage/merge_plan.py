@@ -10,10 +10,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 
 from storage.incoming import Fields, Tables
 from storage.remembered import digest
 from storage.taking_back import UNSENT
+
+KEPT = 10**9
+"""Of a number in a file, also below zero: a greater one is not taken over even by a vault that the
+file restores, so that no later one becomes more than a file may hold (incoming.LARGEST)."""
 
 NOT_RESTORED: Mapping[str, str] = {
     "Messages older than messages are kept": "they would be erased again the same day",
@@ -100,10 +105,6 @@ class _Planning:
         self._memory_ids: dict[int, int] = {}
         self._events: set[str] = set()  # of the turns that come in
         self._new: set[int] = set()  # numbers, in the file, of the memories that come in
-        self._given = set(here.numbers)
-        self._highest = max(
-            [here.last_memory, *(row["memory_id"] for row in tables["memory"])], default=0
-        )
 
     def planned(self, since: str | None, today: str) -> Plan:
         """Table by table, in this order: turns and memories give the rest its new numbers."""
@@ -150,12 +151,27 @@ class _Planning:
 
     def _placed(self, turns: list[Fields]) -> Iterator[Fields]:
         """In the order of the file, and before all that is here: the last word is the newest."""
-        first = self._here.first_turn
-        for place, row in enumerate(turns):
-            turn_id = row["turn_id"] if first is None else first - len(turns) + place
+        kind = {} if self._restores else {"room_kind": "direct"}
+        for row, turn_id in self._numbered("turn", "turn_id", turns, self._here.first_turn):
             self._turn_ids[row["turn_id"]] = turn_id
-            kind = row["room_kind"] if self._restores else "direct"
-            yield {**row, "turn_id": turn_id, "room_kind": kind}
+            yield {**row, "turn_id": turn_id, **kind}
+
+    def _numbered(
+        self, table: str, key: str, coming: list[Fields], first: int | None
+    ) -> Iterator[tuple[Fields, int]]:
+        """Rows in their order, each with its number: before the first that is here, if any.
+
+        Where a file chose them, it could choose such that no later one could be imported again.
+        """
+        ordered = sorted(coming, key=lambda row: row[key])
+        begin = 1 if first is None else first - len(ordered)
+        keeps = first is None and self._keeps(table, key)
+        for place, row in enumerate(ordered, begin):
+            yield row, row[key] if keeps else place
+
+    def _keeps(self, table: str, key: str) -> bool:
+        """Whether what is restored has the numbers that it had."""
+        return self._restores and all(abs(row[key]) <= KEPT for row in self._tables[table])
 
     def _parts(self) -> Iterator[Fields]:
         coming = {row["turn_id"] for row in self._tables["turn"] if row["event_id"] in self._events}
@@ -166,25 +182,24 @@ class _Planning:
 
     def _memories(self) -> list[Fields]:
         """What is used comes first, so that of two that say the same it is the one that counts."""
-        known = dict(self._here.memories)
-        coming = []
+        coming: dict[bytes, list[Fields]] = {}
+        known: dict[int, bytes] = {}
         for row in sorted(self._tables["memory"], key=_by_use):
-            said, number = digest(row["text"]), row["memory_id"]
-            if said in known and not self._restores:
+            said = digest(row["text"])
+            if not self._restores and (said in self._here.memories or said in coming):
                 self._skipped[Skip.KNOWN_MEMORY] += 1
-                self._memory_ids[number] = known[said]
-                continue
-            self._new.add(number)
-            known[said] = self._memory_ids[number] = self._number(number)
-            coming.append({**row, "digest": said.hex()})
-        return [self._memory(row) for row in coming]
-
-    def _number(self, number: int) -> int:
-        """Its number where that is free, and was never that of something else here."""
-        if number in self._given or not (self._is_own or number > self._here.last_memory):
-            self._highest = number = self._highest + 1
-        self._given.add(number)
-        return number
+                known[row["memory_id"]] = said
+            else:
+                coming.setdefault(said, []).append({**row, "digest": said.hex()})
+        rows = sorted(chain.from_iterable(coming.values()), key=lambda row: row["memory_id"])
+        keeps = self._keeps("memory", "memory_id")
+        for number, row in enumerate(rows, self._here.last_memory + 1):
+            self._memory_ids[row["memory_id"]] = row["memory_id"] if keeps else number
+        self._new = set(self._memory_ids)
+        for number, said in known.items():
+            same = self._here.memories.get(said) or self._memory_ids[coming[said][0]["memory_id"]]
+            self._memory_ids[number] = same
+        return [self._memory(row) for row in rows]
 
     def _memory(self, row: Fields) -> Fields:
         number = self._memory_ids[row["memory_id"]]
@@ -204,7 +219,8 @@ class _Planning:
 
     def _revisions(self) -> list[Fields]:
         revisions = sorted(self._of_new("memory_revision"), key=lambda row: row["revision_id"])
-        return revisions if self._restores else [{**row, "revision_id": None} for row in revisions]
+        keeps = self._keeps("memory_revision", "revision_id")
+        return revisions if keeps else [{**row, "revision_id": None} for row in revisions]
 
     def _shares(self) -> list[Fields]:
         if self._restores:
@@ -250,13 +266,8 @@ class _Planning:
             for row in self._tables["audit_detail"]
             if row["commitment"] not in self._here.details
         ]
-        first = self._here.first_detail
-        if first is None:
-            return wanted
-        ordered = sorted(wanted, key=lambda row: row["position"])
-        return [
-            {**row, "position": first - len(ordered) + place} for place, row in enumerate(ordered)
-        ]
+        numbered = self._numbered("audit_detail", "position", wanted, self._here.first_detail)
+        return [{**row, "position": position} for row, position in numbered]
 
 
 def _not_later(row: Fields, columns: Iterable[str], now: str) -> Fields:

@@ -339,7 +339,7 @@ TEXTS: Mapping[str, tuple[Callable[[], bytes], str]] = {
                 ("role", "system"),
                 ("room_kind", "open"),
                 ("turn_id", True),
-                ("turn_id", 10**13),
+                ("turn_id", 10**16),
                 ("event_id", ""),
                 ("event_id", "$" + "x" * 300),
                 ("event_id", "$a\nb"),
@@ -359,7 +359,7 @@ TEXTS: Mapping[str, tuple[Callable[[], bytes], str]] = {
         )
         for number, (column, value) in enumerate(
             [
-                ("memory_id", 10**10),
+                ("memory_id", 10**16),
                 ("memory_id", 0),
                 ("digest", "zz"),
                 ("status", "shared"),
