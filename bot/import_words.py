@@ -152,7 +152,7 @@ _SKIPPED = {
     ),
     Skip.UNSENT_TURN: ("answer that was never sent", "answers that were never sent"),
     Skip.LONE_ANSWER: ("answer without its question", "answers without their questions"),
-    Skip.USAGE: ("count of today's use", "counts of today's use"),
+    Skip.USAGE: ("count of tokens", "counts of tokens"),
 }
 _LEFT_OUT = {
     LeftOut.PICTURES: ("picture or file", "pictures and files"),

@@ -44,7 +44,7 @@ class Skip(StrEnum):
     KNOWN_MEMORY = "memory that is here already"
     SHARING = "memory that is not shared here"
     SETTING = "setting that stays as it is here"
-    USAGE = "count of a day that is not over"
+    USAGE = "count that stays as it is here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ _PAST = {
 
 def plan(tables: Tables, here: Here, *, is_own: bool, since: str | None, now: str) -> Plan:
     """What comes in, nothing of it later than `now`; no message from before `since` is kept."""
-    planned = _Planning(tables, here, is_own=is_own).planned(since, now[: len("2026-01-01")])
+    planned = _Planning(tables, here, is_own=is_own).planned(since)
     for table, columns in _PAST.items():
         planned.rows[table][:] = [_not_later(row, columns, now) for row in planned.rows[table]]
     return planned
@@ -106,7 +106,7 @@ class _Planning:
         self._events: set[str] = set()  # of the turns that come in
         self._new: set[int] = set()  # numbers, in the file, of the memories that come in
 
-    def planned(self, since: str | None, today: str) -> Plan:
+    def planned(self, since: str | None) -> Plan:
         """Table by table, in this order: turns and memories give the rest its new numbers."""
         rows = {
             "turn": self._turns(since),
@@ -118,7 +118,7 @@ class _Planning:
             "memory_use": list(self._memory_uses()),
             "turn_use": list(self._turn_uses()),
             "setting": self._settings(),
-            "usage": self._usage(today),
+            "usage": self._usage(),
             "audit_detail": self._details(),
         }
         return Plan(rows, dict(self._skipped), self._restores)
@@ -202,13 +202,17 @@ class _Planning:
         return [self._memory(row) for row in rows]
 
     def _memory(self, row: Fields) -> Fields:
+        """What a file brings changes no memory, now or once it is approved, and supersedes none."""
         number = self._memory_ids[row["memory_id"]]
         refers = {
-            name: target if (target := self._memory_ids.get(row[name])) != number else None
+            name: self._memory_ids[row[name]]
+            if row[name] in self._new - {row["memory_id"]}
+            else None
             for name in ("superseded_by", "replaces")
         }
-        own = {} if self._restores else {"room_kind": "direct", "origin": "import"}
-        return {**row, "memory_id": number, "notice_event_id": None, **refers, **own}
+        own = {"room_kind": "direct", "origin": "import", "replaces": None}
+        changed = {} if self._restores else own
+        return {**row, "memory_id": number, "notice_event_id": None, **refers, **changed}
 
     def _of_new(self, table: str) -> list[Fields]:
         return [
@@ -220,7 +224,10 @@ class _Planning:
     def _revisions(self) -> list[Fields]:
         revisions = sorted(self._of_new("memory_revision"), key=lambda row: row["revision_id"])
         keeps = self._keeps("memory_revision", "revision_id")
-        return revisions if keeps else [{**row, "revision_id": None} for row in revisions]
+        changed = ({} if keeps else {"revision_id": None}) | (
+            {} if self._restores else {"changed_by": "import"}
+        )
+        return [{**row, **changed} for row in revisions]
 
     def _shares(self) -> list[Fields]:
         if self._restores:
@@ -253,11 +260,12 @@ class _Planning:
         self._skipped[Skip.SETTING] += len(self._tables["setting"])
         return []
 
-    def _usage(self, today: str) -> list[Fields]:
-        """Of days that are over, unless it restores: today's counts decide what may be asked."""
-        coming = [row for row in self._tables["usage"] if self._restores or row["day"] < today]
-        self._skipped[Skip.USAGE] += len(self._tables["usage"]) - len(coming)
-        return coming
+    def _usage(self) -> list[Fields]:
+        """Today's counts decide what may be asked, and no count goes with `!forget imported`."""
+        if self._restores:
+            return list(self._tables["usage"])
+        self._skipped[Skip.USAGE] += len(self._tables["usage"])
+        return []
 
     def _details(self) -> list[Fields]:
         """Before those that are here, in their order."""

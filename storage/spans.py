@@ -12,6 +12,7 @@ from storage.revising import erase
 from storage.taking_back import UNSENT, concerned, take_back
 from storage.tracing import Traces
 from storage.unlearning import TakenBack
+from storage.unmerging import NOTHING, Brought, brought, events, unmerge
 from storage.wiping import owe_wipe, wipe
 
 EVERYWHERE = "*"  # in the place of a room's id
@@ -79,12 +80,14 @@ _HEARD = """
 class Named:
     """What somebody names to be forgotten: messages by their events, memories by their numbers.
 
-    `everything_in` is the room all of whose messages are meant, or EVERYWHERE.
+    `everything_in` is the room all of whose messages are meant, or EVERYWHERE. What was `brought`
+    in files goes without what was learned from such messages here.
     """
 
     event_ids: tuple[str, ...]
     memory_ids: tuple[int, ...] = ()
     everything_in: str = ""
+    brought: Brought = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +157,7 @@ class Spans:
 
     async def imported(self) -> Named:
         """Everything that came in a file and nothing that was said here."""
-        messages = await self._database.rows(
-            "SELECT event_id FROM turn JOIN turn_imported USING (turn_id)"
-        )
-        memories = await self._database.rows("SELECT memory_id FROM memory WHERE origin = 'import'")
-        return Named(
-            tuple(row["event_id"] for row in messages), tuple(row["memory_id"] for row in memories)
-        )
+        return Named((), brought=await brought(self._database))
 
     async def preview(self, named: Named) -> Going:
         """What would go: it goes, in a transaction that is rolled back."""
@@ -183,11 +180,14 @@ class Spans:
 
 async def _forget(transaction: Transaction, named: Named, now: datetime) -> Going:
     gone = await concerned(transaction, named.event_ids)
+    gone += await events(transaction, named.brought)
     standing = await transaction.rows(_ANSWERS, json.dumps(gone))
     heard = await transaction.rows(_HEARD, json.dumps(gone))
     notices = await let_go(transaction, gone, named.memory_ids)
     before = await _memories(transaction)
     taken = await take_back(transaction, named.event_ids, now)
+    out, traced = await unmerge(transaction, named.brought)
+    taken = replace(taken, messages=taken.messages + out, traced=(*taken.traced, *traced))
     await erase(transaction, named.memory_ids)
     deleted = before - await _memories(transaction)  # also what only made sense with another
     updated = (one for one in taken.updated if one not in deleted)

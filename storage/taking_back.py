@@ -111,7 +111,7 @@ class TakingBack:
         """
         async with self._database.transaction() as transaction:
             rows = await transaction.rows(OLD, to_text(moment)) if moment else []
-            messages = await _erase(transaction, [row["event_id"] for row in rows])
+            messages = await erase_turns(transaction, [row["event_id"] for row in rows])
             due = await _note(transaction, TakenBack(messages))
         if due:
             await wipe(self._database)
@@ -122,7 +122,7 @@ async def take_back(transaction: Transaction, event_ids: Sequence[str], now: dat
     """Delete messages and what was derived from them alone. Wiping the disk is left to do."""
     gone = await concerned(transaction, event_ids)
     taken = await unlearn(transaction, json.dumps(gone), _nothing_stands, now)
-    return replace(taken, messages=await _erase(transaction, gone))
+    return replace(taken, messages=await erase_turns(transaction, gone))
 
 
 async def concerned(transaction: Transaction, event_ids: Sequence[str]) -> list[str]:
@@ -135,7 +135,8 @@ def _nothing_stands(quote: str) -> bool:
     return False
 
 
-async def _erase(transaction: Transaction, event_ids: Sequence[str]) -> int:
+async def erase_turns(transaction: Transaction, event_ids: Sequence[str]) -> int:
+    """Delete messages, and nothing that was learned from them; how many."""
     chosen = json.dumps(list(event_ids))
     for statement in USES:
         await transaction.execute(statement, chosen)

@@ -57,6 +57,7 @@ GET = """
         UNION ALL SELECT turn_id FROM turn_part WHERE event_id = ?1 LIMIT 1
     )
 """
+_SAID_HERE = "DELETE FROM turn_imported WHERE turn_id = ?"
 _IS_IMPORTED = "SELECT 1 FROM turn_imported WHERE turn_id = ?"
 ABOUT = """
     SELECT event_id FROM turn WHERE ?1 IN (event_id, answers_event_id)
@@ -112,6 +113,7 @@ class Turns:
         answer = (answers_event_id, model, gateway_host, prompt_tokens, completion_tokens, None)
         async with self._database.transaction() as transaction:
             [row] = await transaction.rows(ADD, *values, *answer)
+            await transaction.execute(_SAID_HERE, row["turn_id"])
         return int(row["turn_id"])
 
     async def get(self, event_id: str) -> Turn | None:

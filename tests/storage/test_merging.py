@@ -189,21 +189,17 @@ async def test_sharing_and_pins_of_a_memory_that_is_here_stay_as_they_are() -> N
         assert not memory.pinned
 
 
-async def test_counts_of_today_come_from_here_alone_and_of_other_days_the_greater_wins() -> None:
-    def used(day: str, tokens: int) -> dict[str, Any]:
-        return {"day": day, "model": "m", "requests": 1, "prompt_tokens": tokens} | {
-            "completion_tokens": 0
-        }
+async def test_counts_come_into_a_vault_that_they_restore_and_into_no_other() -> None:
+    used = {"day": "2026-05-30", "model": "words of a file", "requests": 1, "prompt_tokens": 10}
+    tables = {"turn": [turn("$1")], "usage": [{**used, "completion_tokens": 0}]}
+    async with an_empty_vault() as vault, an_empty_vault() as other:
+        await brought_in(vault, tables)
+        await brought_in(vault, {"usage": [{**tables["usage"][0], "day": "2026-05-31"}]})
+        merged = await brought_in(other, tables, is_own=False)
 
-    async with an_empty_vault() as vault:
-        await brought_in(vault, {"turn": [turn("$1")], "usage": [used("2026-05-30", 10)]})
-        hostile = [used("2026-05-30", 5), used("2026-05-31", 7), used("2026-06-01", 10**9)]
-
-        await brought_in(vault, {"usage": hostile})
-
-        assert await vault.usage(NOW.date()) == 0
-        assert await vault.usage(NOW.date() - timedelta(days=1)) == 7
-        assert await vault.usage(NOW.date() - timedelta(days=2)) == 10
+        assert (await vault.export())["usage"] == tables["usage"]
+        assert (await other.export())["usage"] == []
+        assert merged.skipped == {Skip.USAGE: 1}
 
 
 async def test_where_anything_fails_nothing_came_in() -> None:
