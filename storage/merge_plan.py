@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain
 
+from storage.dating import DATED, dated
 from storage.incoming import Fields, Tables
 from storage.remembered import digest
 from storage.taking_back import UNSENT
@@ -27,6 +28,7 @@ NOT_RESTORED: Mapping[str, str] = {
     "waits is still there, and `!memory approve N` decides",
     "Times that are still to come, in whose place now is set": "what was said then would never "
     "grow old",
+    "Times before 1970, in whose place its beginning is set": "no clock of a message shows one",
 }
 """What of a person's own export does not come back as it was in an empty vault, and why.
 
@@ -73,22 +75,11 @@ class Plan:
     is_restored: bool
 
 
-# When something was said or done: what is not over yet would never grow old.
-_PAST = {
-    "turn": ("said_at",),
-    "memory": ("created_at", "updated_at"),
-    "memory_said": ("said_at",),
-    "memory_revision": ("changed_at",),
-    "memory_share": ("shared_at",),
-    "memory_use": ("used_at",),
-}
-
-
 def plan(tables: Tables, here: Here, *, is_own: bool, since: str | None, now: str) -> Plan:
-    """What comes in, nothing of it later than `now`; no message from before `since` is kept."""
+    """What comes in, dated as storage/dating.py says; no message from before `since` is kept."""
     planned = _Planning(tables, here, is_own=is_own).planned(since)
-    for table, columns in _PAST.items():
-        planned.rows[table][:] = [_not_later(row, columns, now) for row in planned.rows[table]]
+    for table in DATED:
+        planned.rows[table][:] = [dated(table, row, now) for row in planned.rows[table]]
     return planned
 
 
@@ -98,7 +89,6 @@ class _Planning:
     def __init__(self, tables: Tables, here: Here, *, is_own: bool) -> None:
         self._tables = tables
         self._here = here
-        self._is_own = is_own
         self._restores = is_own and here.first_turn is None and not here.numbers
         self._skipped: Counter[Skip] = Counter()
         self._turn_ids: dict[int, int] = {}
@@ -276,11 +266,6 @@ class _Planning:
         ]
         numbered = self._numbered("audit_detail", "position", wanted, self._here.first_detail)
         return [{**row, "position": position} for row, position in numbered]
-
-
-def _not_later(row: Fields, columns: Iterable[str], now: str) -> Fields:
-    late = {column: now for column in columns if row[column] > now}
-    return {**row, **late} if late else row
 
 
 def _exchange(row: Fields) -> str:

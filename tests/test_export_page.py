@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from bot.archive.page import page
 from bot.messages import Action
 from storage import KeptAnswer
@@ -168,3 +170,26 @@ async def test_an_answer_that_nobody_has_read_yet_is_left_out(tmp_path: Path) ->
     assert "UNREAD" in str(kept)
     assert "UNREAD" not in (made := page(kept, entries).decode())
     assert "unsent answer to" not in made
+
+
+@pytest.mark.parametrize(
+    ("days", "busiest"),
+    [
+        (["0050-06-01"], "Busiest: Wednesday, 1 June 50: 1 message"),
+        (["0001-06-01", "0099-06-01", "0099-06-02"], "Busiest: 99: 2 messages"),
+        (["0050-06-01", "2026-06-01", "2026-06-02"], "Busiest: 2026: 2 messages"),
+        (["no day"], ""),
+    ],
+)
+def test_messages_of_the_first_centuries_or_of_no_time_break_nothing(
+    days: list[str], busiest: str, window: Page, tmp_path: Path
+) -> None:
+    said = [f"{day}T12:00:00.000000+00:00" for day in days]
+    open_with(window, tmp_path, turn=[turn(at, said_at=one) for at, one in enumerate(said, 1)])
+
+    shown = window.evaluate("document.querySelector('.caption')?.textContent ?? ''")
+
+    assert shown.startswith(busiest)
+    assert bool(shown) == bool(busiest)
+    assert "Your archive" in window.text("body")
+    assert window.complaints() == []

@@ -55,3 +55,26 @@ async def test_what_is_said_later_than_now_goes_when_messages_of_now_do() -> Non
         await brought_in(vault, {"turn": [turn("$late", said_at=LATER)]}, is_own=False)
 
         assert await vault.taking_back.before(NOW + timedelta(seconds=1)) == 1
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+async def test_nothing_is_said_or_done_before_1970(is_own: bool) -> None:
+    early, first = "0001-01-01T00:00:00.000000+00:00", "1970-01-01T00:00:00.000000+00:00"
+    dates = {"said_at", "shared_at", "used_at", "changed_at"}
+    tables = {
+        "turn": [turn("$late", said_at=early)],
+        "memory": [{**MEMORY, "created_at": early, "updated_at": early}],
+        **{
+            table: [{**row, "memory_id": 1} | dict.fromkeys(dates & row.keys(), early)]
+            for table, row in OF_A_MEMORY.items()
+        },
+    }
+    async with an_empty_vault() as vault:
+        await brought_in(vault, tables, is_own=is_own)
+        once = await vault.export()
+
+    times = [
+        row[name] for rows in once.values() for row in rows for name in row if name.endswith("_at")
+    ]
+    assert set(times) == {first}
+    assert len(times) == 6 + is_own

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from storage import Vault
 from storage.audit_entry import AuditDetail, AuditEntry, canonical
 from storage.clock import to_text
+from storage.dating import FIRST
 from storage.incoming import COLUMNS
 from storage.remembered import digest
 from storage.taking_back import UNSENT
@@ -266,11 +267,19 @@ def _over(tables: Generated, since: str | None, now: str) -> Generated:
     return {name: [over(row) for row in rows] for name, rows in tables.items()}
 
 
+def _begun(tables: Generated, since: str | None, now: str) -> Generated:
+    def begun(row: Row) -> Row:
+        return {**row, **{name: max(row[name], FIRST) for name in PAST & row.keys()}}
+
+    return {name: [begun(row) for row in rows] for name, rows in tables.items()}
+
+
 EXCEPTIONS: Mapping[str, Excepted] = {
     "Messages older than messages are kept": _young,
     "Answers that were never sent": _sent,
     "Notices that ask about a memory": _unasked,
     "Times that are still to come, in whose place now is set": _over,
+    "Times before 1970, in whose place its beginning is set": _begun,
 }
 """How each exception of storage.NOT_RESTORED looks."""
 

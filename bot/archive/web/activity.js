@@ -1,36 +1,44 @@
 // The picture of activity: a bar for each day, week, month or year, depending on how long it was.
 
 const DAY = 86400000;
+
+// A day by its date, at midnight; Date itself takes the year 50 for 1950.
+function midnight(year, month, day) {
+  const date = new Date(2000, 0, 1);
+  date.setFullYear(year, month, day);
+  return date;
+}
+
 const UNITS = [
   {
     name: "day",
     most: 45,
-    begin: (date) => new Date(date.getFullYear(), date.getMonth(), date.getDate()),
-    next: (date) => new Date(date.getFullYear(), date.getMonth(), date.getDate() + 1),
+    begin: (date) => midnight(date.getFullYear(), date.getMonth(), date.getDate()),
+    next: (date) => midnight(date.getFullYear(), date.getMonth(), date.getDate() + 1),
     tell: (date) => told(date, "longDay"),
     label: (date) => told(date).replace(/ \d+$/, ""),
   },
   {
     name: "week",
     most: 400,
-    begin: (date) => new Date(date.getFullYear(), date.getMonth(), date.getDate() - ((date.getDay() + 6) % 7)),
-    next: (date) => new Date(date.getFullYear(), date.getMonth(), date.getDate() + 7),
+    begin: (date) => midnight(date.getFullYear(), date.getMonth(), date.getDate() - ((date.getDay() + 6) % 7)),
+    next: (date) => midnight(date.getFullYear(), date.getMonth(), date.getDate() + 7),
     tell: (date) => `Week of ${told(date)}`,
     label: (date) => told(date).replace(/ \d+$/, ""),
   },
   {
     name: "month",
     most: 6000,
-    begin: (date) => new Date(date.getFullYear(), date.getMonth(), 1),
-    next: (date) => new Date(date.getFullYear(), date.getMonth() + 1, 1),
+    begin: (date) => midnight(date.getFullYear(), date.getMonth(), 1),
+    next: (date) => midnight(date.getFullYear(), date.getMonth() + 1, 1),
     tell: (date) => told(date, "month"),
     label: (date) => told(date, "shortMonth"),
   },
   {
     name: "year",
     most: Infinity,
-    begin: (date) => new Date(date.getFullYear(), 0, 1),
-    next: (date) => new Date(date.getFullYear() + 1, 0, 1),
+    begin: (date) => midnight(date.getFullYear(), 0, 1),
+    next: (date) => midnight(date.getFullYear() + 1, 0, 1),
     tell: (date) => String(date.getFullYear()),
     label: (date) => String(date.getFullYear()),
   },
@@ -71,6 +79,7 @@ const SIDE = 34;
 
 function activity() {
   const { unit, found } = spans();
+  if (!found.length) return "";
   const figure = el("div", { class: "plot" });
   const caption = el("p", { class: "caption" });
   const busiest = found.reduce((one, other) => (one.me + one.bot >= other.me + other.bot ? one : other));
