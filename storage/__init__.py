@@ -8,7 +8,6 @@ from storage.audit_entry import AuditDetail, AuditEntry
 from storage.audit_log import SYSTEM, AuditLog, FeedItem
 from storage.audit_reading import PublicEntry, read_audit_log, verify_audit_log
 from storage.backup import Manifest, back_up, last_backup
-from storage.destruction import Destroyed
 from storage.errors import AuditTampered, MasterKeyError, StorageFailure, VaultGone
 from storage.forgetting import Erased, Forgetting
 from storage.inbox import Inbox, StillWaiting
@@ -51,7 +50,6 @@ __all__ = [
     "AuditTampered",
     "Basis",
     "Counts",
-    "Destroyed",
     "Erased",
     "FeedItem",
     "Fields",
