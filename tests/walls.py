@@ -47,7 +47,7 @@ VALUES = frozenset(
 )
 
 LIBRARIES: Mapping[str, tuple[str, ...]] = {
-    "Crypto": ("bot.matrix.secret_storage", "bot.matrix.signed_json", "storage.sealing"),
+    "Crypto": ("bot.matrix.secret_storage", "bot.matrix.signed_json", "storage.sealing", "storage.checkpoints"),
     "aiohttp": ("bot.matrix.http", "bot.demo.model"),
     "aiosqlite": ("storage.database",),
     "apscheduler": ("bot.jobs",),
