@@ -88,7 +88,7 @@ def parsed(note: str) -> SignedHead:
 
 def opened(note: str, key: str) -> Checkpoint:
     """What the verifier key vouches for; UnfitHead if it doesn't."""
-    checkpoint, name = parsed(note).checkpoint, key.split("+")[0]
+    checkpoint, name = parsed(note).checkpoint, key.split("+", maxsplit=1)[0]
     if checkpoint.origin != name:
         raise UnfitHead(f"A head is of another log ({checkpoint.origin}), not of {name}.")
     verify(note, key)

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from storage.audit_log import AuditLog
+from storage.checkpoints import HeadKey
 from storage.clock import utc_now
 from storage.database import Database
 from storage.errors import MasterKeyError, StorageFailure
@@ -25,6 +26,7 @@ from storage.vaults import Vaults
 from storage.withdrawals import Withdrawals
 
 KEY_CHECK = "key check"
+AUDIT_HEAD = "audit head"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Storage:
     vaults: Vaults
     forgetting: Forgetting
     withdrawals: Withdrawals
+    audit_key: str  # what the audit log's heads are checked with, as signed notes write a key
     _shared: Database = field(repr=False)
     _tenants: Tenants = field(repr=False)
 
@@ -113,15 +116,17 @@ async def opened(
                 now=now,
             )
             await forgetting.recover()
+            head_key = HeadKey(master_key.derive(AUDIT_HEAD))
             try:
                 yield Storage(
                     inbox=inbox,
                     rooms=Rooms(shared, now),
                     readings=Readings(shared, master_key.derive("replay index")),
-                    audit_log=AuditLog(shared, now),
+                    audit_log=AuditLog(shared, head_key, now),
                     vaults=vaults,
                     forgetting=forgetting,
                     withdrawals=withdrawals,
+                    audit_key=head_key.verifier_key,
                     _shared=shared,
                     _tenants=tenants,
                 )

@@ -47,7 +47,12 @@ VALUES = frozenset(
 )
 
 LIBRARIES: Mapping[str, tuple[str, ...]] = {
-    "Crypto": ("bot.matrix.secret_storage", "bot.matrix.signed_json", "storage.sealing", "storage.checkpoints"),
+    "Crypto": (
+        "bot.matrix.secret_storage",
+        "bot.matrix.signed_json",
+        "storage.sealing",
+        "storage.checkpoints",
+    ),
     "aiohttp": ("bot.matrix.http", "bot.demo.model"),
     "aiosqlite": ("storage.database",),
     "apscheduler": ("bot.jobs",),
