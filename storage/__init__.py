@@ -17,9 +17,9 @@ from storage.audit_reading import (
 )
 from storage.audit_tree import Proof
 from storage.backup import Manifest, back_up, last_backup
-from storage.checkpoints import Checkpoint, SignedHead
+from storage.checkpoints import Checkpoint, SignedHead, notes_in
 from storage.destruction import Destroyed
-from storage.errors import AuditTampered, MasterKeyError, StorageFailure, VaultGone
+from storage.errors import AuditTampered, InUse, MasterKeyError, StorageFailure, VaultGone
 from storage.forgetting import Erased, Forgetting
 from storage.inbox import Inbox, StillWaiting
 from storage.incoming import ANSWERED, SAID, Fields, Tables, UnfitTables, checked
@@ -68,6 +68,7 @@ __all__ = [
     "Fields",
     "Forgetting",
     "Going",
+    "InUse",
     "Inbox",
     "KeptAnswer",
     "KeptHead",
@@ -119,6 +120,7 @@ __all__ = [
     "checked",
     "is_sealed",
     "last_backup",
+    "notes_in",
     "open_storage",
     "read_audit_heads",
     "read_audit_key",

@@ -14,7 +14,7 @@ from typing import Any
 from storage.audit_check import ENTRIES, FIRST, AuditCheck, Verified
 from storage.checkpoints import HeadKey
 from storage.errors import StorageFailure
-from storage.opening import AUDIT_HEAD
+from storage.opening import AUDIT_HEAD, KEY_CHECK, check_key
 from storage.sealing import MasterKey
 
 BATCH = 10_000
@@ -63,8 +63,11 @@ def read_audit_heads(path: Path) -> list[KeptHead]:
 
 def read_audit_key(path: Path, secret: str) -> HeadKey:
     """The key of the log's heads, of the configured master key as for MasterKey.load."""
-    _shared(path)
-    return HeadKey(MasterKey.load(secret, path).derive(AUDIT_HEAD))
+    checks = _rows(_shared(path), "SELECT value FROM state WHERE name = ?", KEY_CHECK)
+    master_key = MasterKey.load(secret, path)
+    for [sealed] in checks:
+        check_key(master_key, sealed)
+    return HeadKey(master_key.derive(AUDIT_HEAD))
 
 
 def verify_audit_log(path: Path, verifier_key: str, notes: Sequence[str] = ()) -> Verified:

@@ -5,6 +5,9 @@ The texts are what other logs and their witnesses use, so that tools from elsewh
 
 import base64
 import hashlib
+import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from Crypto.Signature import eddsa
@@ -13,6 +16,11 @@ HASH_BYTES = 32
 KEY_ID_BYTES = 4
 ED25519 = b"\x01"  # the type of a key and its signatures in a signed note
 BEFORE_SIGNATURE = "— "
+
+
+_NOTE = re.compile(
+    r"^\S.*\n[0-9]+\n[A-Za-z0-9+/]{43}=\n(?:.+\n)*\n(?:— \S+ \S+(?:\n|\Z))+", re.MULTILINE
+)
 
 
 class UnfitHead(ValueError):  # noqa: N818 - the sentence is what matters, callers wrap it
@@ -86,6 +94,17 @@ def parsed(note: str) -> SignedHead:
     return SignedHead(checkpoint, note)
 
 
+def notes_in(text: str) -> list[str]:
+    """Every head in a text that people copied together, and in the strings of its lines of JSON."""
+    found, plain = list[str](), list[str]()
+    for line in text.splitlines():
+        content = _json(line) if line.lstrip().startswith("{") else None
+        if content is None:
+            plain.append(line.strip())
+        found += [note for one in _strings(content) for note in _notes(one)]
+    return found + _notes("\n".join(plain))
+
+
 def opened(note: str, key: str) -> Checkpoint:
     """What the verifier key vouches for; UnfitHead if it doesn't."""
     checkpoint, name = parsed(note).checkpoint, key.split("+", maxsplit=1)[0]
@@ -104,6 +123,24 @@ def verify(note: str, key: str) -> str:
         if signer == name and _is_signed(text, encoded, key, _decoded(typed)):
             return text
     raise UnfitHead("A head has no signature of this log's key that fits.")
+
+
+def _notes(text: str) -> list[str]:
+    return [f"{one.rstrip()}\n" for one in _NOTE.findall(text)]
+
+
+def _json(line: str) -> object:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _strings(content: object) -> Iterator[str]:
+    if isinstance(content, str):
+        yield content
+    for one in content.values() if isinstance(content, dict) else ():
+        yield from _strings(one)
 
 
 def _is_signed(text: str, encoded: str, key: str, typed: bytes) -> bool:

@@ -12,7 +12,7 @@ from storage.audit_log import AuditLog
 from storage.checkpoints import HeadKey
 from storage.clock import utc_now
 from storage.database import Database
-from storage.errors import MasterKeyError, StorageFailure
+from storage.errors import InUse, MasterKeyError, StorageFailure
 from storage.forgetting import Forgetting
 from storage.inbox import Inbox
 from storage.keyring import SLOT_BYTES, Keyring
@@ -154,9 +154,7 @@ def locked(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StorageFailure(
-                f"Another instance of Confidant is using {path}: stop it first."
-            ) from None
+            raise InUse(f"Another instance of Confidant is using {path}: stop it first.") from None
         with told("A restore that was cut short can't be finished"):
             finish_replacing(path)
         yield
@@ -196,6 +194,11 @@ async def _check_key(shared: Database, master_key: MasterKey) -> None:
     if sealed is None:
         await _set_state(shared, KEY_CHECK, master_key.seal(KEY_CHECK, b"").hex())
         return
+    check_key(master_key, sealed)
+
+
+def check_key(master_key: MasterKey, sealed: str) -> None:
+    """MasterKeyError unless this is the key that sealed the check."""
     try:
         master_key.unseal(KEY_CHECK, bytes.fromhex(sealed))
     except StorageFailure:

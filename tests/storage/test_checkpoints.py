@@ -1,6 +1,7 @@
 """Heads are the notes that other logs write, and a changed one is signed by nobody."""
 
 import base64
+import json
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -11,6 +12,7 @@ from storage.checkpoints import (
     Checkpoint,
     HeadKey,
     UnfitHead,
+    notes_in,
     opened,
     parsed,
     verifier_key,
@@ -113,3 +115,25 @@ def test_the_head_of_another_log_is_told_apart_from_a_forged_one() -> None:
 def test_what_is_no_head_is_no_bug(text: str) -> None:
     with pytest.raises(UnfitHead):
         opened(text, KEY.verifier_key)
+
+
+def test_heads_are_found_in_what_people_copied_together() -> None:
+    notes = [KEY.sign(size, ROOT).note for size in range(1, 7)]
+    event = {"type": "m.room.message", "content": {"org.confidant.audit": {"head": notes[2]}}}
+    copied = [
+        "from the room, yesterday:",
+        notes[0],
+        "",
+        *(f"    {line}" for line in notes[1].splitlines()),
+        "bot: all is well",
+        json.dumps(event),
+        json.dumps({"data": f"Head:\n\n{notes[3]}"}, ensure_ascii=False),
+        "{not JSON",
+        notes[4].replace("\n", "\r\n"),
+        notes[5].rstrip(),
+    ]
+
+    found = notes_in("\n".join(copied))
+
+    assert sorted(found) == sorted(notes)
+    assert notes_in("nothing\n\n— here\n{}\n[]") == []
