@@ -124,10 +124,12 @@ async def costs(data: Path, entries: int) -> dict[str, float]:
     }
 
 
-async def tamperings(data: Path, times: int, seed: int) -> tuple[int, Counter[str]]:
+async def tamperings(
+    data: Path, times: int, *, seed: int, entries: int = TAMPERED_ENTRIES
+) -> tuple[int, Counter[str]]:
     """How many random changes were found, and of what kind those were that were not."""
     async with open_storage(data, MasterKey.load(SECRET, data)) as storage:
-        await filled(storage, TAMPERED_ENTRIES)
+        await filled(storage, entries)
     key, file = read_audit_key(data, SECRET).verifier_key, data / "shared.db"
     verify_audit_log(data, key)
     intact, chance, unfound = file.read_bytes(), random.Random(seed), Counter[str]()
@@ -147,7 +149,9 @@ async def measured(options: argparse.Namespace) -> dict[str, float]:
     """All the figures; what was not found is said as well."""
     with tempfile.TemporaryDirectory() as folder:
         figures = await costs(Path(folder) / "long", options.entries)
-        found, unfound = await tamperings(Path(folder) / "short", options.tamperings, options.seed)
+        found, unfound = await tamperings(
+            Path(folder) / "short", options.tamperings, seed=options.seed
+        )
     for what, count in unfound.items():
         print(f"NOT FOUND {count}: {what}", file=sys.stderr)
     return {**figures, "tampered": options.tamperings, "found": found}

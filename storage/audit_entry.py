@@ -16,6 +16,10 @@ from storage.rows import Row
 FACT_CHARACTERS = 200
 SALT_BYTES = 32
 
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+
 Fact = str | int | float | bool | None
 
 KEEP = """
@@ -82,10 +86,7 @@ def _checked(value: object) -> Fact:
 
 def canonical(value: Any) -> bytes:
     """JSON in the one form that is hashed: sorted keys, no spaces, UTF-8."""
-    text = json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    return text.encode("utf-8", "replace")
+    return _CANONICAL.encode(value).encode("utf-8", "replace")
 
 
 def minute(moment: datetime) -> str:

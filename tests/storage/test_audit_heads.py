@@ -1,101 +1,28 @@
-"""Signed heads find what the log by itself can't: entries cut off, history rewritten."""
+"""Signed heads, the proofs that lead to them, and what they cost those who are not concerned."""
 
 import asyncio
 import hashlib
 import itertools
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlcipher3 import dbapi2
 
 from storage import (
-    AuditEntry,
-    AuditTampered,
     MasterKey,
     Storage,
     Verified,
-    back_up,
     open_storage,
     read_audit_heads,
     read_audit_key,
-    restore,
     verify_audit_log,
 )
-from storage.audit_entry import AuditDetail, canonical, leaf_hash
-from storage.checkpoints import HeadKey, opened
+from storage.audit_entry import AuditDetail, canonical
+from storage.checkpoints import opened
 from storage.merkle import included, leaf, root_of
 from tests.storage.conftest import MASTER_SECRET, everything_under
-
-NOON = datetime(2026, 11, 23, 12, 0, 31, 5, tzinfo=UTC)
-
-
-def entry(number: int = 0) -> AuditEntry:
-    moment = NOON + timedelta(minutes=number)
-    return AuditEntry(moment, "@alice:hs", "message.answered", "ok", "$event", {"ms": 40})
-
-
-async def fill(storage: Storage, count: int, *, head_every: int = 0) -> None:
-    for number in range(1, count + 1):
-        await storage.audit_log.append(entry(number))
-        if head_every and number % head_every == 0:
-            await storage.audit_log.head()
-
-
-async def filled(data: Path, key: MasterKey, count: int, *, head_every: int = 0) -> None:
-    async with open_storage(data, key) as storage:
-        await fill(storage, count, head_every=head_every)
-
-
-async def notes(data: Path, key: MasterKey) -> list[str]:
-    async with open_storage(data, key) as storage:
-        return [head.note for head in await storage.audit_log.heads()]
-
-
-@contextmanager
-def defenceless(data: Path) -> Iterator[Any]:
-    """The file as somebody has it who can write it and has read its schema."""
-    with closing(dbapi2.connect(str(data / "shared.db"), isolation_level=None)) as file:
-        file.execute("PRAGMA foreign_keys = OFF")
-        file.execute("DROP TRIGGER audit_entry_update")
-        file.execute("DROP TRIGGER audit_entry_delete")
-        yield file
-
-
-def rehash(file: Any) -> None:
-    """Let every entry fit its hash again."""
-    for seq, at, action, outcome, commitment in file.execute(
-        "SELECT seq, occurred_at, action, outcome, commitment FROM audit_entry"
-    ).fetchall():
-        fits = leaf_hash(
-            seq=seq, occurred_at=at, action=action, outcome=outcome, commitment=commitment
-        )
-        file.execute("UPDATE audit_entry SET leaf_hash = ? WHERE seq = ?", (fits, seq))
-
-
-def sign_again(file: Any, key: HeadKey) -> None:
-    """Replace every head that was kept by that of the entries that are there now."""
-    leaves = [row[0] for row in file.execute("SELECT leaf_hash FROM audit_entry ORDER BY seq")]
-    for [size] in file.execute("SELECT size FROM audit_head").fetchall():
-        note = key.sign(size, root_of(leaves[:size])).note
-        file.execute("UPDATE audit_head SET note = ? WHERE size = ?", (note, size))
-
-
-async def found(data: Path, key: MasterKey, *outside: str) -> str:
-    """What verifying says, which the command line says as well."""
-    async with open_storage(data, key) as storage:
-        with pytest.raises(AuditTampered) as caught:
-            await storage.audit_log.verify(outside)
-    with pytest.raises(AuditTampered) as again:
-        verify_audit_log(data, read_audit_key(data, MASTER_SECRET).verifier_key, outside)
-    assert str(again.value) == str(caught.value)
-    return str(caught.value)
+from tests.storage.signed_logs import defenceless, entry, fill, filled
 
 
 async def test_a_head_is_of_all_entries_so_far_and_kept(storage: Storage) -> None:
@@ -170,166 +97,6 @@ async def test_every_entry_is_proved_by_its_details_alone(storage: Storage) -> N
     for missing in (0, 12):
         with pytest.raises(LookupError):
             await log.proof(missing)
-
-
-def change(sql: str, *, rehashed: bool = False) -> Callable[[Path], None]:
-    def run(data: Path) -> None:
-        with defenceless(data) as file:
-            file.execute(sql)
-            if rehashed:
-                rehash(file)
-
-    return run
-
-
-NOT_RECORDED = "entry {} is not what was recorded"
-INSERT = (
-    "INSERT INTO audit_entry SELECT {}, occurred_at, action, outcome, randomblob(32), leaf_hash "
-    "FROM audit_entry WHERE seq = 5"
-)
-
-
-@pytest.mark.parametrize(
-    ("tamper", "says"),
-    [
-        (change("UPDATE audit_entry SET outcome = 'failed' WHERE seq = 5"), NOT_RECORDED.format(5)),
-        (change("UPDATE audit_entry SET leaf_hash = x'' WHERE seq = 5"), NOT_RECORDED.format(5)),
-        (change("DELETE FROM audit_entry WHERE seq = 1"), NOT_RECORDED.format(1)),
-        (change(INSERT.format(0)), NOT_RECORDED.format(1)),
-        (change(INSERT.format(-(2**63))), NOT_RECORDED.format(1)),
-        (change(INSERT.format(2**63 - 1)), NOT_RECORDED.format(11)),
-        (
-            change("UPDATE audit_entry SET action = CAST(x'ff' AS TEXT) WHERE seq = 7"),
-            NOT_RECORDED.format(7),
-        ),
-        (
-            change("UPDATE audit_entry SET outcome = 'failed' WHERE seq = 5", rehashed=True),
-            "its first 6 entries are not those that a head was signed for",
-        ),
-        (
-            change("DELETE FROM audit_entry WHERE seq > 7"),
-            "a head was signed for 10 entries, and there are 7, and no entry says that a backup",
-        ),
-        (change("DELETE FROM audit_entry"), "signed for 10 entries, and there are 0"),
-        (
-            change("UPDATE audit_head SET note = replace(note, 'g', 'h') WHERE size = 4"),
-            "The head kept for 4 entries was changed",
-        ),
-        (change("UPDATE audit_head SET size = 5 WHERE size = 4"), "kept for 5 entries is that of"),
-    ],
-)
-async def test_verifying_says_what_was_done_to_the_log(
-    data: Path, master_key: MasterKey, tamper: Callable[[Path], None], says: str
-) -> None:
-    await filled(data, master_key, 10, head_every=2)
-    async with open_storage(data, master_key) as storage:
-        assert await storage.audit_log.verify() == Verified(entries=10, heads=5)
-    tamper(data)
-
-    assert says in await found(data, master_key)
-
-
-async def test_two_entries_that_changed_places_are_found_though_each_fits_its_hash(
-    data: Path, master_key: MasterKey
-) -> None:
-    await filled(data, master_key, 10, head_every=2)
-    with defenceless(data) as file:
-        for old, new in ((8, 99), (9, 8), (99, 9)):
-            file.execute("UPDATE audit_entry SET seq = ? WHERE seq = ?", (new, old))
-        rehash(file)
-
-    assert "its first 8 entries are not those" in await found(data, master_key)
-
-
-async def test_history_rewritten_and_signed_with_the_real_key_is_found_from_what_others_kept(
-    data: Path, master_key: MasterKey
-) -> None:
-    await filled(data, master_key, 10, head_every=5)
-    in_the_room = await notes(data, master_key)
-    with defenceless(data) as file:
-        file.execute("UPDATE audit_entry SET outcome = 'failed' WHERE seq = 7")
-        rehash(file)
-        sign_again(file, HeadKey(master_key.derive("audit head")))
-
-    async with open_storage(data, master_key) as storage:
-        assert await storage.audit_log.verify() == Verified(entries=10, heads=2)  # fits itself
-    assert await found(data, master_key, *in_the_room) == (
-        "The audit log was rewritten: its first 10 entries are not those that a head was signed "
-        "for, and no entry says that a backup was restored."
-    )
-
-
-async def test_entries_and_their_heads_cut_off_are_found_from_what_others_kept(
-    data: Path, master_key: MasterKey
-) -> None:
-    await filled(data, master_key, 10, head_every=5)
-    in_the_room = await notes(data, master_key)
-    with defenceless(data) as file:
-        file.execute("DELETE FROM audit_entry WHERE seq > 6")
-        file.execute("DELETE FROM audit_head WHERE size > 6")
-
-    assert "a head was signed for 10 entries, and there are 6" in await found(
-        data, master_key, *in_the_room
-    )
-
-
-async def test_a_log_that_began_anew_is_not_the_one_of_an_earlier_head(
-    data: Path, master_key: MasterKey
-) -> None:
-    await filled(data, master_key, 4, head_every=2)
-    in_the_room = await notes(data, master_key)
-    shutil.rmtree(data)
-    await filled(data, master_key, 6)
-
-    assert "its first 2 entries are not those" in await found(data, master_key, *in_the_room)
-
-
-async def test_a_head_that_nobody_signed_is_named(data: Path, master_key: MasterKey) -> None:
-    await filled(data, master_key, 4, head_every=2)
-    [_, note] = await notes(data, master_key)
-    other = HeadKey(bytes(32))
-
-    assert "no signature of this log's key" in await found(
-        data, master_key, note.replace("\n4\n", "\n3\n")
-    )
-    assert other.origin in await found(data, master_key, other.sign(4, bytes(32)).note)
-    assert "no signed note" in await found(data, master_key, "hello")
-
-
-async def test_a_restored_backup_is_named_as_what_may_have_cut_the_log_off(
-    data: Path, master_key: MasterKey, tmp_path: Path
-) -> None:
-    await filled(data, master_key, 3)
-    await back_up(data, MASTER_SECRET, tmp_path / "backup")
-    await filled(data, master_key, 6, head_every=3)
-    in_the_room = await notes(data, master_key)
-    shutil.rmtree(data)
-    await restore(data, MASTER_SECRET, tmp_path / "backup")
-
-    cut_off = await found(data, master_key, *in_the_room)
-    await filled(data, master_key, 6)
-    rewritten = await found(data, master_key, *in_the_room)
-
-    why = "; restoring the backup that entry 5 tells of may be the reason."
-    assert cut_off.endswith(f"signed for 10 entries, and there are 5{why}")
-    assert "its first 7 entries are not those" in rewritten
-    assert rewritten.endswith(why)
-
-
-async def test_a_restore_over_the_data_that_went_on_keeps_the_log_and_its_heads(
-    data: Path, master_key: MasterKey, tmp_path: Path
-) -> None:
-    await filled(data, master_key, 3, head_every=3)
-    await back_up(data, MASTER_SECRET, tmp_path / "backup")
-    await filled(data, master_key, 6, head_every=3)
-    in_the_room = await notes(data, master_key)
-
-    await restore(data, MASTER_SECRET, tmp_path / "backup", replace=True)
-
-    assert await notes(data, master_key) == in_the_room
-    assert len(in_the_room) == 3
-    async with open_storage(data, master_key) as storage:
-        assert await storage.audit_log.verify(in_the_room) == Verified(entries=11, heads=3)
 
 
 async def test_after_forgetting_the_log_verifies_and_knowing_everything_links_nobody(
