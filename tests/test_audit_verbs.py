@@ -1,15 +1,21 @@
 """`confidant audit`: what it proves, prints and refuses."""
 
+import asyncio
 import json
 import shutil
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from bot import auditing
 from bot.__main__ import FAILED, OK, WRONG
-from tests.place import KEY, ROOT, SECRET, Output, Place
+from bot.audit_room import STATE
+from storage import MasterKey, open_storage
+from tests.place import CONFIG, KEY, ROOT, SECRET, Output, Place
 
 
 @pytest.fixture
@@ -195,3 +201,73 @@ class TestTheLogAlone:
         )
 
         assert (run.returncode, run.stderr) == (0, b"")
+
+
+class Room:
+    """Stands for the client: an audit room, and which of the bot's heads it shows."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, notes: list[str]) -> None:
+        self.notes, self.asked = notes, list[str]()
+        self.sender = self
+
+        @asynccontextmanager
+        async def opened(*_: object, **__: object) -> AsyncIterator["Room"]:
+            yield self
+
+        monkeypatch.setattr(auditing, "open_client", opened)
+
+    async def join(self, room: str) -> str:
+        return room.replace("#", "!")
+
+    async def posted_heads(self, room_id: str) -> list[str]:
+        self.asked.append(room_id)
+        return self.notes
+
+
+def with_a_room(place: Place, room_id: str) -> None:
+    async def keep() -> None:
+        async with open_storage(place.data, MasterKey.load(SECRET, place.data)) as storage:
+            await storage.set_state(STATE, room_id)
+
+    asyncio.run(keep())
+
+
+def test_history_signed_again_with_the_real_key_is_found_from_the_room(
+    place: Place, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = Room(monkeypatch, place.witnessed(4, every=2))
+    with_a_room(place, "!ours:hs")
+    assert place.run("audit", "verify", "--room") == OK
+    assert "2 of them from outside" in capsys.readouterr().out
+    shutil.rmtree(place.data)
+    place.witnessed(4, every=2)
+    with_a_room(place, "!ours:hs")
+    assert place.run("audit", "verify") == OK
+
+    assert place.run("audit", "verify", "--room") == FAILED
+
+    assert "The audit log was rewritten: its first 2 entries" in capsys.readouterr().err
+    assert room.asked == ["!ours:hs"] * 2
+
+
+def test_the_room_that_the_configuration_names_is_the_one_that_is_read(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = Room(monkeypatch, place.witnessed(2, every=2))
+    place.config.write_text(f'{CONFIG}[audit]\nroom = "#audit:example.org"\n', "utf-8")
+
+    assert place.run("audit", "verify", "--room") == OK
+    assert room.asked == ["!audit:example.org"]
+
+
+def test_a_room_that_shows_nothing_proves_nothing(
+    place: Place, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Room(monkeypatch, [])
+    place.fill()
+    assert place.run("audit", "verify", "--room") == FAILED
+    assert "There is no audit room yet" in capsys.readouterr().err
+    with_a_room(place, "!ours:hs")
+
+    assert place.run("audit", "verify", "--room") == FAILED
+    assert "shows no signed head that can be read" in capsys.readouterr().err
