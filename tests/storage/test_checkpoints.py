@@ -2,6 +2,7 @@
 
 import base64
 import json
+import string
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -91,6 +92,17 @@ def test_any_character_changed_is_found(data: st.DataObject) -> None:
 
     with pytest.raises(UnfitHead):
         opened(note[:place] + other + note[place + 1 :], KEY.verifier_key)
+
+
+def test_a_signature_is_written_in_one_way_only() -> None:
+    """Base64 leaves two bits of the last character over, which decoding alone doesn't see."""
+    note = KEY.sign(5, ROOT).note
+    last = note[-3]
+    alphabet = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
+    other = alphabet[alphabet.index(last) ^ 1]
+
+    with pytest.raises(UnfitHead):
+        opened(f"{note[:-3]}{other}=\n", KEY.verifier_key)
 
 
 @pytest.mark.parametrize("size", ["05", "+5", "-5", " 5", "5.0", "", "٥", "5_0"])
