@@ -23,7 +23,7 @@ from storage import (
 )
 from storage.audit_entry import AuditDetail, canonical
 from storage.checkpoints import opened
-from storage.merkle import Frontier, included, leaf, root_of
+from storage.merkle import Frontier, included, inclusion, leaf, root_of
 from tests.storage.conftest import MASTER_SECRET, everything_under
 from tests.storage.signed_logs import defenceless, entry, fill, filled
 
@@ -155,7 +155,7 @@ async def test_hashing_is_left_to_other_threads_so_that_the_loop_is_free(
         return run
 
     monkeypatch.setattr(Frontier, "push", watched(Frontier.push))
-    monkeypatch.setattr(audit_tree, "inclusion", watched(audit_tree.inclusion))
+    monkeypatch.setattr(audit_tree, "inclusion", watched(inclusion))
     await log.head()
     await log.proof(2)
     await log.verify()
