@@ -114,6 +114,7 @@ class Action(StrEnum):
     IDENTITY_LOOKED_UP = "identity.looked_up"
     RETENTION_SWEPT = "retention.swept"
     BACKUP_CREATED = "backup.created"
+    BACKUP_RESTORED = "backup.restored"
     BOT_STARTED = "bot.started"
     BOT_STOPPED = "bot.stopped"
     AUDIT_HEAD = "audit.head"

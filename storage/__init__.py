@@ -4,12 +4,22 @@ The bot uses these names and nothing else of this package.
 """
 
 from storage.answers import Answers, KeptAnswer
+from storage.audit_check import Verified
 from storage.audit_entry import AuditDetail, AuditEntry
 from storage.audit_log import SYSTEM, AuditLog, FeedItem
-from storage.audit_reading import PublicEntry, read_audit_log, verify_audit_log
+from storage.audit_reading import (
+    KeptHead,
+    PublicEntry,
+    read_audit_heads,
+    read_audit_key,
+    read_audit_log,
+    verify_audit_log,
+)
+from storage.audit_tree import Proof
 from storage.backup import Manifest, back_up, last_backup
+from storage.checkpoints import Checkpoint, SignedHead, notes_in
 from storage.destruction import Destroyed
-from storage.errors import AuditTampered, MasterKeyError, StorageFailure, VaultGone
+from storage.errors import AuditTampered, InUse, MasterKeyError, StorageFailure, VaultGone
 from storage.forgetting import Erased, Forgetting
 from storage.inbox import Inbox, StillWaiting
 from storage.incoming import ANSWERED, SAID, Fields, Tables, UnfitTables, checked
@@ -50,6 +60,7 @@ __all__ = [
     "AuditLog",
     "AuditTampered",
     "Basis",
+    "Checkpoint",
     "Counts",
     "Destroyed",
     "Erased",
@@ -57,8 +68,10 @@ __all__ = [
     "Fields",
     "Forgetting",
     "Going",
+    "InUse",
     "Inbox",
     "KeptAnswer",
+    "KeptHead",
     "Lately",
     "Manifest",
     "MasterKey",
@@ -70,6 +83,7 @@ __all__ = [
     "Named",
     "Notice",
     "Pending",
+    "Proof",
     "PublicEntry",
     "Reading",
     "Readings",
@@ -78,6 +92,7 @@ __all__ = [
     "Rooms",
     "Said",
     "Search",
+    "SignedHead",
     "Skip",
     "Spans",
     "StillWaiting",
@@ -97,6 +112,7 @@ __all__ = [
     "VaultGone",
     "Vaults",
     "Vectors",
+    "Verified",
     "Withdrawal",
     "Withdrawals",
     "WrongPassphrase",
@@ -104,7 +120,10 @@ __all__ = [
     "checked",
     "is_sealed",
     "last_backup",
+    "notes_in",
     "open_storage",
+    "read_audit_heads",
+    "read_audit_key",
     "read_audit_log",
     "restore",
     "seal",

@@ -1,7 +1,4 @@
-"""The audit log: append-only, gapless, its public half free of anybody's name.
-
-The tree over the leaf hashes and its signed heads have their place beside `verify`.
-"""
+"""The audit log: append-only, gapless, its public half free of anybody's name."""
 
 import asyncio
 import json
@@ -9,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from storage.audit_check import Verified
 from storage.audit_entry import (
     AuditDetail,
     AuditEntry,
@@ -19,9 +17,10 @@ from storage.audit_entry import (
     minute,
     salted,
 )
+from storage.audit_tree import AuditTree, Proof
+from storage.checkpoints import HeadKey, SignedHead
 from storage.clock import utc_now
 from storage.database import Database, Transaction
-from storage.errors import AuditTampered
 from storage.inbox import finish
 from storage.incoming import Fields
 from storage.vault import Vault
@@ -50,8 +49,11 @@ class FeedItem:
 class AuditLog:
     """The log and the feed of what the audit room has yet to be told."""
 
-    def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self, database: Database, key: HeadKey, now: Callable[[], datetime] = utc_now
+    ) -> None:
         self._database = database
+        self._tree = AuditTree(database, key, now)
         self._now = now
         self._appending = asyncio.Lock()
         self._appended = asyncio.Event()
@@ -143,20 +145,24 @@ class AuditLog:
         await self._appended.wait()
         self._appended.clear()
 
-    async def verify(self) -> int:
-        """Recompute every leaf hash; the number of entries, or AuditTampered."""
-        seq = 0
-        while rows := await self._database.rows(
-            "SELECT * FROM audit_entry WHERE seq > ? ORDER BY seq LIMIT 10000", seq
-        ):
-            for row in rows:
-                seq += 1
-                public = {name: row[name] for name in row.keys() if name != "leaf_hash"}  # noqa: SIM118
-                if row["seq"] != seq or row["leaf_hash"] != leaf_hash(**public):
-                    raise AuditTampered(
-                        f"The audit log was changed: entry {seq} is not what was recorded."
-                    )
-        return seq
+    async def head(self) -> SignedHead:
+        """The signed head of all entries so far; it is kept, and the same one is the same note."""
+        return await self._tree.head()
+
+    async def heads(self) -> list[SignedHead]:
+        """Every head that was signed, the smallest first; AuditTampered if one is none."""
+        return await self._tree.heads()
+
+    async def proof(self, seq: int) -> Proof:
+        """What proves that an entry is in the log; LookupError if there is none of this number."""
+        return await self._tree.proof(seq)
+
+    async def verify(self, notes: Sequence[str] = ()) -> Verified:
+        """Recompute every leaf and the tree, and compare it with every head that was signed.
+
+        `notes` are heads that others have kept. AuditTampered says what was found first.
+        """
+        return await self._tree.verify(notes)
 
     async def _vouched(
         self, vault: Vault, *, batch: int = BATCH

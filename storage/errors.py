@@ -18,6 +18,10 @@ class StorageFailure(Exception):  # noqa: N818 - the sentence is what matters, c
     """Something in the data directory can't be opened, read or written; `str()` says what."""
 
 
+class InUse(StorageFailure):
+    """Another process, the running bot most likely, holds the data directory."""
+
+
 class MasterKeyError(StorageFailure, ValueError):
     """The master key is missing, damaged, or not the one this data was made with."""
 

@@ -9,9 +9,10 @@ from datetime import datetime
 from pathlib import Path
 
 from storage.audit_log import AuditLog
+from storage.checkpoints import HeadKey
 from storage.clock import utc_now
 from storage.database import Database
-from storage.errors import MasterKeyError, StorageFailure
+from storage.errors import InUse, MasterKeyError, StorageFailure
 from storage.forgetting import Forgetting
 from storage.inbox import Inbox
 from storage.keyring import SLOT_BYTES, Keyring
@@ -25,6 +26,7 @@ from storage.vaults import Vaults
 from storage.withdrawals import Withdrawals
 
 KEY_CHECK = "key check"
+AUDIT_HEAD = "audit head"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Storage:
     vaults: Vaults
     forgetting: Forgetting
     withdrawals: Withdrawals
+    audit_key: str  # what the audit log's heads are checked with, as signed notes write a key
     _shared: Database = field(repr=False)
     _tenants: Tenants = field(repr=False)
 
@@ -113,15 +116,17 @@ async def opened(
                 now=now,
             )
             await forgetting.recover()
+            head_key = HeadKey(master_key.derive(AUDIT_HEAD))
             try:
                 yield Storage(
                     inbox=inbox,
                     rooms=Rooms(shared, now),
                     readings=Readings(shared, master_key.derive("replay index")),
-                    audit_log=AuditLog(shared, now),
+                    audit_log=AuditLog(shared, head_key, now),
                     vaults=vaults,
                     forgetting=forgetting,
                     withdrawals=withdrawals,
+                    audit_key=head_key.verifier_key,
                     _shared=shared,
                     _tenants=tenants,
                 )
@@ -149,9 +154,7 @@ def locked(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StorageFailure(
-                f"Another instance of Confidant is using {path}: stop it first."
-            ) from None
+            raise InUse(f"Another instance of Confidant is using {path}: stop it first.") from None
         with told("A restore that was cut short can't be finished"):
             finish_replacing(path)
         yield
@@ -191,6 +194,11 @@ async def _check_key(shared: Database, master_key: MasterKey) -> None:
     if sealed is None:
         await _set_state(shared, KEY_CHECK, master_key.seal(KEY_CHECK, b"").hex())
         return
+    check_key(master_key, sealed)
+
+
+def check_key(master_key: MasterKey, sealed: str) -> None:
+    """MasterKeyError unless this is the key that sealed the check."""
     try:
         master_key.unseal(KEY_CHECK, bytes.fromhex(sealed))
     except StorageFailure:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from storage.audit_entry import AuditEntry
+from storage.audit_check import RESTORED
+from storage.audit_entry import AuditEntry, Fact
 from storage.audit_log import SYSTEM
 from storage.backup import Manifest, check_seal, copy, read_manifest
 from storage.clock import from_text, utc_now
@@ -32,7 +33,7 @@ KNOWLEDGE = ("encrypted_room", "identity", "reading", "handled")
 JOBS = ("forgetting", "forgetting_room", "withdrawal_search")
 # Of these, what data that went on from the backup has no longer was forgotten or is done.
 SINCE = ("state", "identity", "withdrawal", *JOBS)
-LOG = ("audit_entry", "audit_detail", "audit_feed")
+LOG = ("audit_entry", "audit_detail", "audit_feed", "audit_head")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ async def restore(
         draft = new_draft(path)
         try:
             _check_hashes(manifest, copy(manifest.files, source, draft))
-            destroyed_again, known = await _adapt(draft, path, master_key, now)
+            destroyed_again, known = await _adapt(draft, path, master_key, manifest, now)
             _give_to_owner(path, draft)
         except BaseException:
             discard_draft(path)
@@ -103,7 +104,11 @@ def _check_hashes(manifest: Manifest, hashes: dict[str, str]) -> None:
 
 
 async def _adapt(
-    draft: Path, path: Path, master_key: MasterKey, now: Callable[[], datetime]
+    draft: Path,
+    path: Path,
+    master_key: MasterKey,
+    manifest: Manifest,
+    now: Callable[[], datetime],
 ) -> tuple[int, bool]:
     """Make the restored data fit to go on from now; what Restored says of the forgotten."""
     destroyed_again, known, handled = 0, False, list[str]()
@@ -118,6 +123,9 @@ async def _adapt(
         async with restored.transaction() as transaction:
             await transaction.execute("DELETE FROM state WHERE name = ?", SYNC_TOKEN)
     async with opened(draft, master_key, now=now) as storage:  # finishes the destructions
+        # Heads that were signed since the backup may fit no more: whoever compares has to find why.
+        facts: dict[str, Fact] = {"made_at": manifest.made_at, "destroyed_again": destroyed_again}
+        await storage.audit_log.append(AuditEntry(now(), SYSTEM, RESTORED, "ok", facts=facts))
         await storage.inbox.never_again(handled)
         for event_id, _ in await storage.inbox.unfinished():
             lost = AuditEntry(now(), SYSTEM, "message.answered", "interrupted")

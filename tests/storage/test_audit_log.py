@@ -31,7 +31,7 @@ async def test_entries_are_numbered_from_one_without_a_gap(storage: Storage) -> 
         )
 
     assert sorted(numbers) == list(range(1, 21))
-    assert await storage.audit_log.verify() == 20
+    assert (await storage.audit_log.verify()).entries == 20
 
 
 async def test_a_person_reads_their_own_entries_newest_first(storage: Storage) -> None:
@@ -128,7 +128,7 @@ async def test_the_log_goes_on_after_a_restart_and_survives_a_destroyed_vault(
         seq = await storage.audit_log.append(AuditEntry(NOON, "", "vault.destroyed", "ok"))
 
         assert seq == 2
-        assert await storage.audit_log.verify() == 2
+        assert (await storage.audit_log.verify()).entries == 2
 
 
 async def test_a_cancelled_append_leaves_no_gap_and_no_lock(storage: Storage) -> None:
@@ -142,7 +142,7 @@ async def test_a_cancelled_append_leaves_no_gap_and_no_lock(storage: Storage) ->
 
         last = await storage.audit_log.append(entry(), vault)
 
-        assert await storage.audit_log.verify() == last
+        assert (await storage.audit_log.verify()).entries == last
         assert len(await storage.audit_log.details(vault, limit=99)) == last
 
 
@@ -176,7 +176,7 @@ async def test_verifying_finds_a_changed_entry(
     async with open_storage(data, master_key) as storage:
         for _ in range(5):
             await storage.audit_log.append(entry())
-        assert await storage.audit_log.verify() == 5
+        assert (await storage.audit_log.verify()).entries == 5
     tamper(data / "shared.db")
 
     async with open_storage(data, master_key) as storage:
@@ -260,4 +260,4 @@ async def test_a_fact_that_is_not_a_plain_value_is_refused(storage: Storage) -> 
     with pytest.raises(TypeError, match="list"):
         await storage.audit_log.append(AuditEntry(NOON, "a", "x", "ok", facts={"n": [1]}))  # type: ignore[dict-item]
 
-    assert await storage.audit_log.verify() == 0
+    assert (await storage.audit_log.verify()).entries == 0

@@ -162,7 +162,7 @@ async def test_data_that_did_not_go_on_from_the_backup_cannot_know_the_forgotten
     assert (restored.destroyed_again, restored.all_forgotten_known) == (0, False)
     async with open_storage(data, key) as storage:
         assert await storage.vaults.exists(ALICE)
-        assert await storage.audit_log.verify() == 3
+        assert (await storage.audit_log.verify()).entries == 4
 
 
 async def test_unreadable_living_data_is_not_replaced_because_it_knows_the_forgotten(
@@ -223,11 +223,12 @@ async def test_the_log_goes_on_where_it_stood_and_the_room_is_told_nothing_twice
     await restore(data, MASTER_SECRET, backup, replace=True)
 
     async with open_storage(data, key) as storage:
-        assert await storage.audit_log.verify() == 5
-        assert (
-            [item.seq for item in await storage.audit_log.feed(limit=9)] == told_next == [3, 4, 5]
-        )
-        assert await storage.audit_log.append(AuditEntry(NOON, "s", "bot.started", "ok")) == 6
+        assert (await storage.audit_log.verify()).entries == 6
+        *before, restored = await storage.audit_log.feed(limit=9)
+        assert [item.seq for item in before] == told_next == [3, 4, 5]
+        assert (restored.seq, restored.action) == (6, "backup.restored")
+        assert restored.facts == {"made_at": "2026-11-23T12:00:00+00:00", "destroyed_again": 0}
+        assert await storage.audit_log.append(AuditEntry(NOON, "s", "bot.started", "ok")) == 7
         assert await storage.rooms.ever_encrypted("!since:hs")
         assert await storage.rooms.identity("@since:hs") == "key"
         assert await told(storage, BOB) == ["has a dog"]

@@ -1,0 +1,151 @@
+"""What `confidant audit` does and says: what is proved of the log, and taken out of it."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bot.audit_room import STATE
+from bot.config import Config
+from bot.errors import StorageError
+from bot.explaining import explained
+from bot.matrix.client import open_client
+from storage import (
+    InUse,
+    MasterKey,
+    PublicEntry,
+    Storage,
+    Verified,
+    notes_in,
+    open_storage,
+    read_audit_heads,
+    read_audit_key,
+    read_audit_log,
+    verify_audit_log,
+)
+
+
+def verified(config: Config, *, heads: Path | None, room: bool) -> str:
+    """Check the audit log, also against heads in a file or in the audit room.
+
+    StorageError says what was done to it first, HomeserverError why the room can't be read.
+    """
+    with explained():
+        key = read_audit_key(config.storage.path, _secret(config)).verifier_key
+        notes = _copied(heads) if heads is not None else []
+        notes += asyncio.run(_in_the_room(config)) if room else []
+        found = verify_audit_log(config.storage.path, key, notes)
+    return _intact(found, from_outside=len(set(notes)))
+
+
+def exported(config: Config, *, heads: bool) -> Iterator[str]:
+    """The public entries, then perhaps the signed heads: each a CloudEvent, as a line of JSON."""
+    path = config.storage.path
+    with explained():
+        origin = read_audit_key(path, _secret(config)).origin
+        for entry in read_audit_log(path):
+            yield json.dumps(_of_entry(entry, origin))
+        for head in read_audit_heads(path) if heads else ():
+            name = f"checkpoint-{head.size}"
+            event = _event(name, origin, "audit.checkpoint", head.signed_at, head.note)
+            yield json.dumps(event)
+
+
+def audit_key(config: Config) -> str:
+    """The public key that heads are checked with, as C2SP's signed notes write it."""
+    with explained():
+        return read_audit_key(config.storage.path, _secret(config)).verifier_key
+
+
+def _of_entry(entry: PublicEntry, origin: str) -> Mapping[str, Any]:
+    time = entry.occurred_at.replace("Z", ":00Z")  # RFC 3339 wants seconds
+    return _event(str(entry.seq), origin, entry.action, time, asdict(entry))
+
+
+def _event(name: str, origin: str, action: str, time: str, data: object) -> Mapping[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": name,
+        "source": origin,
+        "type": f"org.confidant.{action}",
+        "time": time,
+        "datacontenttype": "text/plain" if isinstance(data, str) else "application/json",
+        "data": data,
+    }
+
+
+def _intact(found: Verified, *, from_outside: int) -> str:
+    said = f"The audit log is intact: {_count(found.entries, 'entry', 'entries')}"
+    if found.heads:
+        said += f", as {_count(found.heads, 'signed head', 'signed heads')} had it"
+    if from_outside:
+        said += f", {from_outside} of them from outside"
+    return f"{said}."
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def _copied(file: Path) -> list[str]:
+    try:
+        notes = notes_in(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{file} can't be read ({type(error).__name__}).") from None
+    if not notes:
+        raise StorageError(
+            f"{file} holds no signed head: copy heads whole, as the audit room and exports show "
+            "them, with the line that begins with a dash."
+        )
+    return notes
+
+
+async def _in_the_room(config: Config) -> list[str]:
+    """The heads that the audit room shows, read as the bot, which has the keys to them."""
+    try:
+        notes = await _shown(config)
+    except InUse:
+        raise StorageError(
+            "The bot is running, and nobody else can read the audit room as the bot meanwhile: "
+            "type `!audit verify` there, or stop the bot first."
+        ) from None
+    if not notes:
+        raise StorageError(
+            "The audit room shows no signed head that can be read, so it proves nothing."
+        )
+    return notes
+
+
+async def _shown(config: Config) -> list[str]:
+    path = config.storage.path
+    master_key = MasterKey.load(_secret(config), path)
+    async with (
+        open_storage(path, master_key) as storage,
+        open_client(
+            config.homeserver,
+            data=path,
+            master_key=master_key,
+            rooms=storage.rooms,
+            readings=storage.readings,
+            share_keys_with=config.privacy.share_keys_with,
+            device_name="Confidant",
+        ) as client,
+    ):
+        configured = config.audit.room
+        room_id = await client.sender.join(configured) if configured else await _own(storage)
+        notes: list[str] = await client.sender.posted_heads(room_id)  # type: ignore[attr-defined]
+        return notes
+
+
+async def _own(storage: Storage) -> str:
+    """The room that the bot made at its first start."""
+    room_id = await storage.state(STATE)
+    if room_id is None:
+        raise StorageError("There is no audit room yet: the bot makes it when it first runs.")
+    return room_id
+
+
+def _secret(config: Config) -> str:
+    return config.storage.master_key.get_secret_value()
