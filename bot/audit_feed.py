@@ -9,8 +9,8 @@ from hashlib import sha256
 from typing import Any, Protocol
 
 from bot import audit_feed_words
-from bot.errors import ConfigError, HomeserverError
-from bot.messages import Action, Outgoing, Outcome
+from bot.errors import ConfigError, HomeserverError, HomeserverUnavailableError
+from bot.messages import Action, Outcome, Outgoing
 from storage import FeedItem, Storage
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 PACE = 5.0  # seconds between two notices: the homeserver's limit is shared with the answers
 REFUSED = 60  # times the pace, before a room that refused us is tried again
 FOLD = 100  # entries in one notice at most
-BYTES = 20_000  # of their fields, so that the event with its text is not refused as too large
+BYTES = 16_000  # of their fields, so that the event with its text is not refused as too large
 IDLE = 600.0  # seconds without an entry after which a head may be due
 CURSOR = "audit_feed.promised"  # the last entry of the notice that is being sent
 BEGUN = "begun"  # the outcome of what is about to be done: what became of it is told
@@ -67,6 +67,9 @@ class AuditFeed:
                 posted = await self.post()
             except ConfigError as error:  # not posted, not lost: the cursor stands where it stood
                 log.error("nothing is posted in the audit room. %s", error)
+                await asyncio.sleep(self._pace * REFUSED)
+            except HomeserverUnavailableError:  # if it stays so, the sync says it
+                log.warning("the audit room is out of reach, trying again")
                 await asyncio.sleep(self._pace * REFUSED)
             except HomeserverError:
                 log.error("the audit room can't be written to; see audit.room")

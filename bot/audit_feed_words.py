@@ -37,7 +37,9 @@ WORDS: Mapping[str, Said] = {
     Action.ROOM_JOINED: Said("🚪", "room", "rooms", "joined"),
     Action.ROOM_LEFT: Said("👋", "room", "rooms", "left"),
     Action.ROOM_REFUSED: Said("🚫", "room", "rooms", "refused"),
-    Action.GATEWAY_FAILED: Said("🔌", "request to the gateway", "requests to the gateway", "failed"),
+    Action.GATEWAY_FAILED: Said(
+        "🔌", "request to the gateway", "requests to the gateway", "failed"
+    ),
     Action.ACCESS_CHANGED: Said("🪪", "access right", "access rights", "changed"),
     Action.IDENTITY_LOOKED_UP: Said("🔎", "identity", "identities", "looked up"),
     Action.RETENTION_SWEPT: Said("⏳", "sweep of old messages", "sweeps of old messages", "done"),

@@ -74,7 +74,7 @@ class AuditHeads:
     async def are_due(self, told: int, *, caught_up: bool) -> bool:
         """Whether to post one, when so many entries were told and perhaps no more are waiting."""
         size, posted_at = await self._last()
-        if told >= size + EVERY:
+        if told >= size + EVERY or await self._held_up():
             return True
         old = posted_at is None or self._now() - posted_at >= DAILY
         return caught_up and (self._starting or (old and told > size))
