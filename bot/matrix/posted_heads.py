@@ -19,8 +19,9 @@ _log = logging.getLogger(__name__)
 async def posted_heads(http: Http, read: Open, room_id: str, user_id: str) -> list[str]:
     """The notes of the heads that this user posted in a room, newest first.
 
-    How many of the user's events there can't be read is said in the log: their keys are gone, or
-    the homeserver shows what the user never sent. HomeserverError where it shows nothing at all.
+    What was not encrypted is none of ours. How many of the rest can't be read is said in the log:
+    their keys are gone, or the homeserver shows what was never sent. Of a room that the user is no
+    longer in there is nothing. HomeserverError where the homeserver fails.
     """
     found, unread, looked_at = list[str](), 0, 0
     async with aclosing(own_events.encrypted_by(http, room_id, user_id)) as events:
