@@ -10,6 +10,7 @@ from bot.config import Config
 from bot.errors import ConfigError, HomeserverError
 from bot.messages import Outgoing, Room, RoomRules
 from storage import MasterKey, Storage, open_storage
+from tests.spine import configured
 
 FIT = RoomRules(encrypted=True, join_rule="invite", history_visibility="joined")
 UNFIT = RoomRules(encrypted=False, join_rule="public", history_visibility="world_readable")
@@ -56,14 +57,7 @@ async def storage(tmp_path: Path) -> AsyncIterator[Storage]:
 
 
 def config(room: str = "") -> Config:
-    return Config.model_validate(
-        {
-            "homeserver": {"url": "http://x", "user_id": "@bot:x", "password": "p"},
-            "gateway": {"base_url": "builtin"},
-            "access": {"operators": [OPERATOR]},
-            "audit": {"room": room},
-        }
-    )
+    return configured(access={"operators": f'["{OPERATOR}"]'}, audit={"room": room})
 
 
 async def test_without_a_room_one_is_made_once_and_operators_are_asked_in(
