@@ -72,7 +72,6 @@ async def create_audit_room(http: Http) -> str:
                 "events": {},  # homeservers let less power do for some, such as a room's name
                 "kick": 100,
                 "ban": 100,
-                "redact": 100,
             },
         },
     )

@@ -108,8 +108,9 @@ async def test_the_room_that_the_bot_makes_is_changed_by_nobody_else_and_refused
                 ("m.room.history_visibility", {"history_visibility": "world_readable"}),
                 ("org.example.other", {}),
             ):
-                with pytest.raises(RequestError, match="M_FORBIDDEN|403|power"):
+                with pytest.raises(RequestError) as refused:
                     await jane.state(room, kind, content)
+                assert refused.value.errcode == "M_FORBIDDEN"
 
             await bots.state(room, "m.room.join_rules", {"join_rule": "public"})
         await bot.stop()
@@ -226,7 +227,7 @@ async def _until_told(jane: Peer, room: str, bot: Bot, action: str, count: int) 
 
 async def _read_back(bot: Bot, room: str) -> list[str]:
     """The heads as the bot itself reads them, from the homeserver."""
-    config = load_config(bot.config)
+    config = load_config(bot.config, {})
     key = MasterKey.load("", bot.data)
     async with (
         open_storage(bot.data, key) as storage,
