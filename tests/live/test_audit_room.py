@@ -66,7 +66,7 @@ async def test_a_configured_room_that_others_could_read_is_refused_at_the_start(
         await bot.ready_or_ended()
 
         assert await process.wait() == 2
-        said = [one for one in bot.log.read_text().splitlines() if "audit.room" in one]
+        said = [one for one in bot.log.read_text().splitlines() if one.startswith("audit.room:")]
         assert len(said) == len(reasons), said
         assert all(reason in line for reason, line in zip(reasons, said, strict=True)), said
 
