@@ -116,8 +116,10 @@ async def test_the_room_that_the_bot_makes_is_changed_by_nobody_else_and_refused
         await bot.stop()
         process = await bot.begin()
         await bot.ready_or_ended()
+        ended = await process.wait()
+        await bot.kill()  # so that nobody expects it to end well
 
-        assert await process.wait() == 2
+        assert ended == 2
         assert "audit.room: people come into that room without" in bot.log.read_text()
 
 
