@@ -35,8 +35,8 @@ class Outlet(Protocol):
 class Heads(Protocol):
     """What posts signed heads between the entries."""
 
-    async def are_due(self, told: int, *, caught_up: bool) -> bool:
-        """Whether to post one, when so many entries were told and perhaps no more are waiting."""
+    async def are_due(self, told: int) -> bool:
+        """Whether to post one, when so many entries were told."""
         ...
 
     async def post(self) -> None:
@@ -79,11 +79,11 @@ class AuditFeed:
 
     async def post(self) -> bool:
         """Post the next notice or head; False when there was nothing to post."""
-        items = await self._next()
         told = int(await self._storage.state(CURSOR) or 0)
-        if await self._heads.are_due(told, caught_up=not items):
+        if await self._heads.are_due(told):
             await self._heads.post()
             return True
+        items = await self._next()
         if not items:
             return False
         await self._tell(items)

@@ -71,13 +71,13 @@ class AuditHeads:
         self._now = now
         self._starting = True
 
-    async def are_due(self, told: int, *, caught_up: bool) -> bool:
-        """Whether to post one, when so many entries were told and perhaps no more are waiting."""
+    async def are_due(self, told: int) -> bool:
+        """Whether to post one, when so many entries were told."""
         size, posted_at = await self._last()
-        if told >= size + EVERY or await self._held_up():
+        if self._starting or told >= size + EVERY or await self._held_up():
             return True
         old = posted_at is None or self._now() - posted_at >= DAILY
-        return caught_up and (self._starting or (old and told > size))
+        return old and told > size
 
     async def post(self) -> None:
         """Post the one that a crash or a refusal held up, else a new one."""

@@ -43,7 +43,7 @@ async def test_a_canary_told_to_the_bot_is_in_no_file_no_log_and_not_in_the_audi
     assert list(bot.data.glob("vaults/*.db"))
     assert while_running == found(canary, [*bot.data.rglob("*"), bot.log]) == []
     assert found(canary, homeserver.data.rglob("*")) == []
-    assert canary not in feed
+    assert [one for one in (canary, _aloud(canary)[1:]) if one in feed] == []
     assert alice.user_id not in feed, "people appear under pseudonyms"
     done = ("memory.created", "message.answered", "settings.changed", "export.created", "head")
     assert [one for one in done if one not in feed] == []
@@ -62,7 +62,12 @@ async def _said_everywhere(chat: Chat, canary: str) -> None:
     said = await chat.person.send(chat.room_id, f"Do you know {canary}?")
     await chat.heard()
     await chat.person.edit(chat.room_id, said, f"Do you know {canary}, too?")
-    await chat.person.react(chat.room_id, said, f"👍{canary}")
+    await chat.person.react(chat.room_id, said, _aloud(canary))
+
+
+def _aloud(canary: str) -> str:
+    """Another one, for what the homeserver reads anyway: a reaction is never encrypted."""
+    return f"👍{canary[::-1]}"
 
 
 async def _audit_feed(operator: Peer, room_id: str, bot: Bot, *, until: str) -> str:
