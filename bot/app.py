@@ -8,9 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bot import doctor
-from bot.audit_feed import AuditFeed
 from bot.audit_room import audit_room
-from bot.beside import daily, withdrawing
+from bot.beside import daily, feeding, withdrawing
 from bot.config import BUILTIN, Config
 from bot.demo.model import serve_demo_model
 from bot.dispatcher import Dispatcher, left_over
@@ -183,7 +182,7 @@ class _Bot:
 
     async def serve(self, stop: asyncio.Event, ready: Ready) -> None:
         """Sync and answer until told to stop, then drain."""
-        feed = AuditFeed(self._storage, self._client.sender, self._audit_room)
+        feed = feeding(self._storage, self._client.sender, audit_room=self._audit_room, now=utc_now)
         await self._look()  # before anything is sent there
         async with task_group() as tasks:
             handler = spine(

@@ -4,10 +4,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from typing import cast
 
+from bot.audit_feed import AuditFeed
+from bot.audit_heads import AuditHeads, Signing
+from bot.audit_room import FitRoom, Way
 from bot.common import Homeserver, common
 from bot.config import Config
 from bot.digest import Digests
+from bot.journal import Journal
 from bot.processing import processing
 from bot.sweeping import Sweeping
 from bot.withdrawing import Withdrawing
@@ -39,6 +44,17 @@ def daily(
         "unanswered proposals": parts.consent().expire,
         "digest": digests.send_due,
     }
+
+
+def feeding(
+    storage: Storage, homeserver: Way, *, audit_room: str, now: Callable[[], datetime]
+) -> AuditFeed:
+    """What posts the audit log in the audit room, for as long as that is fit for it."""
+    outlet = FitRoom(homeserver)
+    journal = Journal(storage.audit_log, now=now)
+    signing = cast(Signing, storage.audit_log)
+    heads = AuditHeads(storage, signing, journal, outlet, audit_room, now=now)
+    return AuditFeed(storage, outlet, heads, audit_room)
 
 
 def withdrawing(

@@ -33,6 +33,18 @@ class Room:
         return RoomKind.DIRECT if len(self.members) <= 2 else RoomKind.SHARED
 
 
+@dataclass(frozen=True, slots=True)
+class RoomRules:
+    """Who may come into a room and read there (Matrix spec), as it stands at the moment of asking.
+
+    `join_rule` is that of m.room.join_rules, `history_visibility` that of its namesake.
+    """
+
+    encrypted: bool
+    join_rule: str
+    history_visibility: str
+
+
 class Standing(StrEnum):
     """What the device is worth that a message came from."""
 
