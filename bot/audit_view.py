@@ -136,17 +136,18 @@ class AuditView:
         return await self._looks.tree.disclosed(self._vault)
 
     async def entries(
-        self, *, kind: str = "", since: datetime | None = None
+        self, *, kind: str = "", since: datetime | None = None, besides: str = ""
     ) -> list[tuple[int, AuditEntry]]:
         """Their entries, newest first; one that was begun and ended is one entry.
 
-        `kind` is the first part of an action.
+        `kind` is the first part of an action, `besides` the event that is answered right now.
         """
         told = folded([(seq, detail.entry) for seq, detail in await self.disclosed()])
         return [
             (seq, entry)
             for seq, entry in reversed(told)
-            if (not kind or entry.action.split(".")[0] == kind)
+            if not (entry.outcome == BEGUN and entry.target == besides)
+            and (not kind or entry.action.split(".")[0] == kind)
             and (since is None or entry.occurred_at >= since)
         ]
 

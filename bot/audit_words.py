@@ -112,7 +112,14 @@ def _facts(entry: AuditEntry) -> list[str]:
     if "prompt_tokens" in facts:
         asked, told = facts["prompt_tokens"], entry.facts.get("completion_tokens")
         facts["prompt_tokens"] = sum(one for one in (asked, told) if isinstance(one, int))
-    return [_fact(name, value, used=answered) for name, value in facts.items()]
+    if facts.get("answered_by") == facts.get("model"):
+        facts.pop("answered_by", None)
+    ordered = sorted(facts, key=lambda name: (name in _LAST, _ORDER.get(name, len(_ORDER))))
+    return [_fact(name, facts[name], used=answered) for name in ordered]
+
+
+_ORDER = {name: place for place, name in enumerate(("model", "prompt_tokens", "memories"))}
+_LAST = ("answered_by", "provider", "gateway", "ms")
 
 
 def _fact(name: str, value: object, *, used: bool) -> str:

@@ -60,7 +60,9 @@ def _span(context: CommandContext, word: str) -> timedelta:
 
 async def _page(context: CommandContext, wanted: _Wanted) -> Reply:
     since = None if wanted.span is None else context.now() - wanted.span
-    entries = await context.audit.entries(kind=wanted.kind, since=since)
+    entries = await context.audit.entries(
+        kind=wanted.kind, since=since, besides=context.message.event_id
+    )
     if not entries:
         return Reply(_nothing(context, wanted))
     pages = -(-len(entries) // PAGE)
