@@ -38,7 +38,7 @@ async def _run(context: CommandContext) -> Reply:
 def _wanted(context: CommandContext) -> _Wanted:
     wanted = _Wanted()
     for word in context.arguments.lower().split():
-        page = None if word.startswith("#") else number(word)
+        page = number(word)
         if page:
             wanted = replace(wanted, page=page)
         elif word in KINDS:
