@@ -98,14 +98,12 @@ _POLICY = (
 )
 
 
-def page(
-    document: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], *, head: str = ""
-) -> bytes:
-    """The page that shows an export's document, its person's audit entries and the log's head."""
+def page(document: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> bytes:
+    """The page that shows an export's document and the audit entries of its person."""
     parts = {
         "style": _source("page.css"),
         "script": "\n".join(map(_source, SCRIPTS)),
-        "data": embedded(_shown(document, entries, head)),
+        "data": embedded(_shown(document, entries)),
     }
     parts["policy"] = _POLICY.format(script=_hash(parts["script"]), style=_hash(parts["style"]))
     # At once, so that what looks like one of our marks in a message stays what it is.
@@ -119,9 +117,7 @@ def embedded(value: Any) -> str:
     return _SPECIAL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def _shown(
-    document: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], head: str
-) -> dict[str, Any]:
+def _shown(document: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     kept = document["tables"]
     tables = {name: _table(kept.get(name, ()), columns) for name, columns in SHOWN.items()}
     return {
@@ -131,7 +127,7 @@ def _shown(
         "said": audit_words.every(),
         "carried_out": audit_words.commands(),
         "unknown_command": audit_words.UNKNOWN_COMMAND,
-        "audit_head": head,
+        "audit_head": document.get("audit_head", ""),
     }
 
 

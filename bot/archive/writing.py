@@ -18,7 +18,7 @@ from bot.export_words import README
 from storage import AuditDetail
 
 SCHEMA, VERSION = "org.confidant.export/", "1"
-HEAD = ("schema", "created_at", "user_id")
+HEAD = ("schema", "created_at", "user_id", "audit_head")
 EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)  # that a ZIP can say of a file
 
 
@@ -28,14 +28,12 @@ class Export:
 
     `document` is what is imported again; `entries` are those of the audit log, with their numbers,
     and `told` the numbers of those that a person is shown: not what was begun and then ended.
-    `head` is the signed head of the whole log, empty where there was none to be had.
     """
 
     made_at: datetime
     document: Mapping[str, Any]
     entries: Sequence[Mapping[str, Any]]
     told: frozenset[int]
-    head: str
 
     @classmethod
     def of(
@@ -46,16 +44,17 @@ class Export:
         made_at: datetime,
         head: str = "",
     ) -> "Export":
-        """The export of a vault's tables."""
+        """The export of a vault's tables; `head` is the signed head of the log, '' without one."""
         document = {
             "schema": SCHEMA + VERSION,
             "created_at": made_at.astimezone(UTC).isoformat(),
             "user_id": user_id,
+            "audit_head": head,
             "tables": tables,
         }
         entries = [audit_entry(*one) for one in disclosed]
         told = folded([(seq, detail.entry) for seq, detail in disclosed])
-        return cls(made_at, document, entries, frozenset(seq for seq, _ in told), head)
+        return cls(made_at, document, entries, frozenset(seq for seq, _ in told))
 
     def as_json(self) -> bytes:
         """`export.json`, a row a line."""
@@ -64,7 +63,7 @@ class Export:
     def as_page(self) -> bytes:
         """`index.html`, to be read without anything else."""
         shown = [one for one in self.entries if one["seq"] in self.told]
-        return page(self.document, shown, head=self.head)
+        return page(self.document, shown)
 
     def as_zip(self, *, views: bool = True) -> bytes:
         """All of it; the same export gives the same bytes.
@@ -102,7 +101,7 @@ class Export:
         head = {
             "format": json_text.row(SCHEMA + VERSION),
             "made_at": json_text.row(self.document["created_at"]),
-            "audit_head": json_text.row(self.head),
+            "audit_head": json_text.row(self.document["audit_head"]),
         }
         return json_text.mapping({**head, "files": json_text.mapping(about)})
 

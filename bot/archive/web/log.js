@@ -13,7 +13,7 @@ function logView(target) {
 
 // The head of the whole log, signed: whoever keeps it can tell later whether the log was rewritten.
 function witness() {
-  return given.audit_head ? el("details", { class: "proof" }, el("summary", {}, "Head of the whole log"),
+  return given.audit_head ? el("details", {}, el("summary", {}, "Head of the whole log"),
     el("pre", {}, given.audit_head)) : "";
 }
 
