@@ -105,6 +105,7 @@ class AuditLooks:
     tree: Tree
     posted_heads: PostedHeads
     now: Callable[[], datetime]
+    key: str = ""  # which the heads are checked with
     turn: Lock = field(default_factory=Lock)
     last: dict[str, datetime] = field(default_factory=dict)  # check for a person, of late
 
@@ -157,7 +158,7 @@ class AuditView:
         if seq not in own:
             return None
         proof = await self._looks.tree.proof(seq)
-        return own[seq].entry, proof_file(own[seq], proof)
+        return own[seq].entry, proof_file(own[seq], proof, key=self._looks.key)
 
     async def head(self) -> Head:
         """The signed head of the log as it is now."""
@@ -221,7 +222,7 @@ def _is_of(begun: AuditEntry, entry: AuditEntry) -> bool:
     return begun.action == entry.action and begun.target in ("", entry.target)
 
 
-def proof_file(detail: AuditDetail, proof: Proof) -> bytes:
+def proof_file(detail: AuditDetail, proof: Proof, *, key: str) -> bytes:
     """What `verify_audit.py --proof` reads: the entry, its salt, and its way to a signed head."""
     value = {
         "entry": detail.fields,
@@ -232,6 +233,7 @@ def proof_file(detail: AuditDetail, proof: Proof) -> bytes:
         "public": _plain(proof.public),
         "path": [one.hex() for one in proof.path],
         "head": proof.head.note,
+        "key": key,
     }
     return json.dumps(value, ensure_ascii=False, indent=1).encode()
 

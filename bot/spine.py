@@ -71,7 +71,7 @@ def spine(
     )
     windows = PrivateWindows(now)
     pace = Pace(config.limits.messages_per_minute, since=now())
-    looks = AuditLooks(parts.tree, posted_heads, now)
+    looks = AuditLooks(parts.tree, posted_heads, now, key=getattr(storage, "audit_key", ""))
     exchanges = _exchanges(parts, assistant, repertoire, chats, windows, looks=looks)
     return Handler(
         config=config,
