@@ -14,7 +14,7 @@ from bot.commands.audit import PAGE
 from bot.messages import Standing
 from bot.pausing import NOT_NOW
 from bot.replies import IN_DIRECT_CHAT
-from storage import AuditEntry
+from storage import AuditEntry, AuditLog, Vault
 from storage.audit_entry import canonical, leaf_hash
 from tests.spine import ANN, BOB, Spine, configured, remembers, spine
 
@@ -105,6 +105,17 @@ async def test_where_nothing_is_found_that_is_said(bot: Spine) -> None:
         "There is no audit entry about you of the kind “export” from the last hour. "
         "`!audit` shows all there are."
     )
+
+
+async def test_an_empty_log_is_said_to_be_empty(
+    bot: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(log: AuditLog, vault: Vault) -> list[object]:
+        return []
+
+    monkeypatch.setattr(AuditLog, "disclosed", nothing)
+
+    assert await bot.text("!audit") == audit_words.NO_ENTRIES
 
 
 async def test_what_was_begun_and_ended_is_one_line(bot: Spine) -> None:
