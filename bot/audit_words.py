@@ -93,8 +93,7 @@ def sentence(entry: AuditEntry) -> str:
         if command == "unknown" and entry.outcome == Outcome.OK:
             told = UNKNOWN_COMMAND
     where = _ROOMS.get(str(entry.facts.get("room")), "")  # type: ignore[call-overload]
-    more = [entry.target] if entry.target.startswith(("memory ", "memories ")) else []
-    more += _facts(entry)
+    more = [*_target(entry.target), *_facts(entry)]
     return f"{told}{where}: {', '.join(more)}" if more else f"{told}{where}"
 
 
@@ -106,9 +105,19 @@ def _ended(done: str, do: str, outcome: str) -> str:
     return _ENDED[outcome].replace("{done}", done).replace("{do}", do)
 
 
+def _target(target: str) -> list[str]:
+    word, _, numbers = target.partition(" ")
+    if word not in {"memory", "memories"}:
+        return []
+    return [target if "," in numbers else f"memory {numbers}"]
+
+
 def _facts(entry: AuditEntry) -> list[str]:
     facts = {name: value for name, value in entry.facts.items() if name not in _IN_THE_SENTENCE}
     answered = entry.action == Action.MESSAGE_ANSWERED
+    for name in _USED:
+        if answered and facts.get(name) == 0:
+            del facts[name]
     if "prompt_tokens" in facts:
         asked, told = facts["prompt_tokens"], entry.facts.get("completion_tokens")
         facts["prompt_tokens"] = sum(one for one in (asked, told) if isinstance(one, int))
@@ -119,16 +128,25 @@ def _facts(entry: AuditEntry) -> list[str]:
 
 
 _ORDER = {name: place for place, name in enumerate(("model", "prompt_tokens", "memories"))}
+_USED = ("memories", "messages")
 _LAST = ("answered_by", "provider", "gateway", "ms")
 
 
 def _fact(name: str, value: object, *, used: bool) -> str:
     if isinstance(value, bool) or value is None:
         return f"{name.replace('_', ' ')}: {_TRUTH[value]}"
+    if name == "bytes" and isinstance(value, int):
+        return size(value)
     if not isinstance(value, int) or name not in _COUNTED:
-        return f"{value:,} ms" if name == "ms" else f"{name.replace('_', ' ')} {value}"
+        return _plain(name, value)
     one, many, when_used = _COUNTED[name]
     return f"{value:,} {one if value == 1 else many}{when_used if used else ''}"
+
+
+def _plain(name: str, value: object) -> str:
+    if name == "ms" and isinstance(value, int | float):
+        return f"{value:,} ms"
+    return f"{name.replace('_', ' ')} {value}"
 
 
 _TRUTH = {True: "yes", False: "no", None: "none"}
@@ -136,8 +154,14 @@ _COUNTED = {
     "prompt_tokens": ("token", "tokens", ""),
     "memories": ("memory", "memories", " used"),
     "messages": ("message", "messages", " used"),
-    "bytes": ("byte", "bytes", ""),
 }
+
+
+def size(count: int) -> str:
+    """So many bytes."""
+    if count < 1_000:
+        return f"{count} bytes"
+    return f"{count / 1_000:,.0f} kB" if count < 1_000_000 else f"{count / 1_000_000:,.1f} MB"
 
 
 def page(

@@ -69,7 +69,7 @@ async def test_an_answer_says_where_with_which_model_and_what_it_took(bot: Spine
 
     assert "Answered a message of yours in a direct chat: model scripted" in answered
     assert "15 tokens, 1 memory used" in answered
-    assert used.endswith("· Used what I remember: memories 1")
+    assert used.endswith("· Used what I remember: memory 1")
 
 
 async def test_a_page_holds_so_many_entries_and_says_how_to_go_on(bot: Spine) -> None:

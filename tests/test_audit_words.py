@@ -58,6 +58,18 @@ def test_no_two_ends_of_an_action_sound_the_same(action: Action) -> None:
             entry(Action.MESSAGE_ANSWERED, command="unknown"),
             "Answered a command that I do not know",
         ),
+        (
+            entry(Action.MESSAGE_ANSWERED, memories=0, messages=0, room="direct"),
+            "Answered a message of yours in a direct chat",
+        ),
+        (
+            entry(Action.MEMORY_USED, target="memories 7, 12"),
+            "Used what I remember: memories 7, 12",
+        ),
+        (
+            entry(Action.EXPORT_CREATED, bytes=33_736, form="zip", memories=0),
+            "Made an export: 0 memories, 34 kB, form zip",
+        ),
         (entry(Action.MEMORY_DELETED, target="memory 7"), "Deleted a memory: memory 7"),
         (entry(Action.MEMORY_UPDATED, pinned=True), "Changed a memory: pinned: yes"),
         (entry(Action.ROOM_JOINED, target="!secret:x.org"), "Came into a room"),
