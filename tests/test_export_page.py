@@ -182,6 +182,7 @@ def test_the_log_says_what_was_done_as_the_bot_says_it_in_the_chat(
         entry(7, facts={"command": "memory"}, outcome="failed"),
         entry(8, "constructor", outcome="ok"),
         entry(9, outcome="constructor"),
+        entry(10, "thing.done", outcome="failed"),
     ]
 
     open_with(window, tmp_path, entries=ended)
@@ -190,8 +191,10 @@ def test_the_log_says_what_was_done_as_the_bot_says_it_in_the_chat(
     shown = window.text()
     assert all(audit_words.said(Action.EXPORT_CREATED, one) in shown for one in ENDS)
     assert "Tried to carry out the command “memory”, and failed" in shown
-    assert "constructor (ok)" in shown
-    assert "message.answered (constructor)" in shown
+    assert window.text("#entry-8 .done") == "constructor"
+    assert window.text("#entry-9 .done") == "message.answered"
+    assert window.text("#entry-9 .badge") == "constructor"
+    assert window.text("#entry-10 .badge") == "failed"
     assert window.complaints() == []
 
 
