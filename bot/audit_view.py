@@ -11,6 +11,7 @@ from bot.errors import BusyError, HomeserverError, HomeserverUnavailableError
 from storage import AuditDetail, AuditEntry, AuditTampered, Vault
 
 BEGUN = "begun"  # the outcome of an entry that was written before its effect
+ANSWERED, FAILED = "message.answered", "gateway.failed"
 EVERY = timedelta(minutes=1)  # between two checks of the whole log for one person
 HEAD = "org.confidant.audit_head"  # the field of an event that carries a head
 
@@ -200,26 +201,35 @@ class AuditView:
 
 
 def folded(entries: Sequence[tuple[int, AuditEntry]]) -> list[tuple[int, AuditEntry]]:
-    """The same entries, oldest first, without those begun that have an end.
-
-    What was begun ends with the next entry of the same action about the same, or about what was
-    not known yet when it was begun; the newest such beginning is the one that ends.
-    """
+    """The same entries, oldest first, without those begun that have an end."""
     begun: list[tuple[int, AuditEntry]] = []
     ended: set[int] = set()
     for seq, entry in entries:
         if entry.outcome == BEGUN:
             begun.append((seq, entry))
-            continue
-        of = next((one for one in reversed(begun) if _is_of(one[1], entry)), None)
-        if of is not None:
-            begun.remove(of)
-            ended.add(of[0])
+        elif begun:
+            ended |= _ended_by(entry, begun)
+            begun = [one for one in begun if one[0] not in ended]
     return [one for one in entries if one[0] not in ended]
 
 
-def _is_of(begun: AuditEntry, entry: AuditEntry) -> bool:
-    return begun.action == entry.action and begun.target in ("", entry.target)
+def _ended_by(entry: AuditEntry, begun: Sequence[tuple[int, AuditEntry]]) -> set[int]:
+    """The numbers of what ends with an entry.
+
+    That is all that was begun about the same, for after a crash it is begun again; and the newest
+    of which one of both doesn't say what it is about, as a failure doesn't.
+    """
+    like = [(seq, one) for seq, one in begun if _kind(one) == _kind(entry)]
+    same = {seq for seq, one in like if one.target == entry.target != ""}
+    unsaid = [seq for seq, one in like if not one.target]
+    if entry.target:
+        return same | set(unsaid[-1:])
+    return {*unsaid[-1:], *[seq for seq, one in like if one.target][-1:]}
+
+
+def _kind(entry: AuditEntry) -> str:
+    """What ends what: an answer also with the failure of whoever was to give it."""
+    return ANSWERED if entry.action == FAILED else entry.action
 
 
 def proof_file(detail: AuditDetail, proof: Proof, *, key: str) -> bytes:

@@ -60,7 +60,7 @@ _ENDED = {
     BEGUN: "Began to {do}, and was cut short before I could note how it ended",
 }
 _ROOMS = {RoomKind.DIRECT: " in a direct chat", RoomKind.SHARED: " in a shared room"}
-_IN_THE_SENTENCE = frozenset({"command", "room", "completion_tokens"})
+_IN_THE_SENTENCE = frozenset({"chat", "command", "room", "completion_tokens"})
 
 
 def said(action: str, outcome: str) -> str:
@@ -231,8 +231,8 @@ def proved(seq: int, entry: AuditEntry, filename: str) -> str:
     return (
         f"The proof of your entry **#{seq}** ({sentence(entry)}) is in this file: the entry with "
         "the salt that hides it in the public log, the path from it to the root of the log, and "
-        "the head with that root, signed by me. Check it without me, with the verifier that comes "
-        f"with my source code: `python3 verify_audit.py --proof {filename}`. Whoever has the "
+        "the head with that root, signed by me. Check it without me, with the page of Python that "
+        f"lies in `contrib` of my source code: `python3 verify_audit.py --proof {filename}`. Whoever has the "
         "file can read the entry, so show it only to whom you want to convince."
     )
 

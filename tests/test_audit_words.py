@@ -82,12 +82,31 @@ def test_an_entry_reads_as_a_sentence(told: AuditEntry, sentence: str) -> None:
     assert audit_words.sentence(told) == sentence
 
 
-def test_the_newest_beginning_is_the_one_that_ended() -> None:
+A, B = "$a", "$b"
+ANSWERED, FAILED = Action.MESSAGE_ANSWERED, Action.GATEWAY_FAILED
+
+
+@pytest.mark.parametrize(
+    ("happened", "left"),
+    [
+        ([(ANSWERED, BEGUN, A), (ANSWERED, "ok", A)], [2]),
+        ([(ANSWERED, BEGUN, A), (ANSWERED, BEGUN, A), (ANSWERED, "ok", A)], [3]),
+        ([(ANSWERED, BEGUN, A), (ANSWERED, BEGUN, B), (ANSWERED, "ok", A)], [2, 3]),
+        ([(ANSWERED, BEGUN, A), (ANSWERED, "interrupted", "")], [2]),
+        ([(ANSWERED, BEGUN, A), (FAILED, BEGUN, ""), (FAILED, "failed", "")], [3]),
+        ([(ANSWERED, BEGUN, A), (ANSWERED, BEGUN, ""), (ANSWERED, "failed", "")], [3]),
+        ([(ANSWERED, BEGUN, A), (Action.MEMORY_CREATED, "ok", "memory 1")], [1, 2]),
+        ([("export.created", BEGUN, ""), ("export.created", BEGUN, ""),
+          ("export.created", "ok", "")], [1, 3]),
+        ([("room.joined", "ok", A), ("room.joined", BEGUN, A)], [1, 2]),
+    ],
+)  # fmt: skip
+def test_what_was_begun_and_ended_is_one_entry(
+    happened: list[tuple[str, str, str]], left: list[int]
+) -> None:
     entries = [
-        (1, entry(Action.EXPORT_CREATED, BEGUN)),
-        (2, entry(Action.EXPORT_CREATED, BEGUN)),
-        (3, entry(Action.MEMORY_CREATED)),
-        (4, entry(Action.EXPORT_CREATED, "failed")),
+        (seq, entry(action, outcome, target=target))
+        for seq, (action, outcome, target) in enumerate(happened, start=1)
     ]
 
-    assert [seq for seq, _ in folded(entries)] == [1, 3, 4]
+    assert [seq for seq, _ in folded(entries)] == left
