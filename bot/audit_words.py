@@ -232,8 +232,8 @@ def proved(seq: int, entry: AuditEntry, filename: str) -> str:
         f"The proof of your entry **#{seq}** ({sentence(entry)}) is in this file: the entry with "
         "the salt that hides it in the public log, the path from it to the root of the log, and "
         "the head with that root, signed by me. Check it without me, with the page of Python that "
-        f"lies in `contrib` of my source code: `python3 verify_audit.py --proof {filename}`. Whoever has the "
-        "file can read the entry, so show it only to whom you want to convince."
+        f"lies in `contrib` of my source code: `python3 verify_audit.py --proof {filename}`. "
+        "Whoever has the file can read the entry, so show it only to whom you want to convince."
     )
 
 
