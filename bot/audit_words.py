@@ -1,26 +1,292 @@
-"""Audit entries in words, for the person whom they concern and for the audit room."""
+"""The audit log in words, the same in `!audit` and on the page of an export."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from itertools import groupby
 
+from bot.audit_view import BEGUN, Checked
+from bot.durations import in_words
+from bot.messages import Action, Outcome, RoomKind
 from storage import AuditEntry
 
+DONE: Mapping[str, tuple[str, str]] = {
+    Action.MESSAGE_ANSWERED: ("Answered a message of yours", "answer a message of yours"),
+    Action.MEMORY_CREATED: ("Kept a memory", "keep a memory"),
+    Action.MEMORY_UPDATED: ("Changed a memory", "change a memory"),
+    Action.MEMORY_DELETED: ("Deleted a memory", "delete a memory"),
+    Action.MEMORY_SHARED: ("Changed where a memory may be used", "change where a memory is used"),
+    Action.MEMORY_USED: ("Used what I remember", "use what I remember"),
+    Action.EXPORT_CREATED: ("Made an export", "make an export"),
+    Action.IMPORT_APPLIED: ("Took in an import", "take in an import"),
+    Action.FORGET_DONE: ("Forgot what was to be forgotten", "forget what was to be forgotten"),
+    Action.VAULT_CREATED: (
+        "Began to keep things for you, in a vault of your own",
+        "make a vault of your own",
+    ),
+    Action.VAULT_DESTROYED: ("Destroyed your vault", "destroy your vault"),
+    Action.SETTINGS_CHANGED: ("Changed a setting", "change a setting"),
+    Action.ROOM_JOINED: ("Came into a room", "come into a room"),
+    Action.ROOM_LEFT: ("Left a room", "leave a room"),
+    Action.ACCESS_CHANGED: (
+        "Noted a change of who you are to others, or of what you may do",
+        "change what you may do",
+    ),
+    Action.IDENTITY_LOOKED_UP: (
+        "Told an operator who is behind your pseudonym",
+        "tell an operator who is behind your pseudonym",
+    ),
+    Action.RETENTION_SWEPT: ("Erased what had become too old", "erase what had become too old"),
+    Action.BACKUP_CREATED: ("Made a backup", "make a backup"),
+    "backup.restored": ("Put a backup in the place of the data", "put a backup back"),
+    Action.BOT_STARTED: ("Started", "start"),
+    Action.BOT_STOPPED: ("Stopped", "stop"),
+    Action.AUDIT_HEAD: ("Sealed the log up to here", "seal the log up to here"),
+}
+"""What was done, and the same as it stands behind "tried to"."""
 
-def page(entries: Sequence[tuple[int, AuditEntry]]) -> str:
-    """A person's own audit entries, newest first."""
-    lines = "\n".join(f"- **{seq}** {_entry(entry)}" for seq, entry in entries)
-    return f"What I did that concerns you, newest first (times in UTC):\n\n{lines}"
+SAYS_ITSELF: Mapping[str, str] = {
+    Action.MESSAGE_DENIED: "Refused a message",
+    Action.MESSAGE_UNDECRYPTABLE: "Could not read a message: its key had not come",
+    Action.ROOM_REFUSED: "Turned down an invitation into a room",
+    Action.GATEWAY_FAILED: "The AI provider failed to answer",
+}
+"""Actions that say themselves how it ended."""
+
+_ENDED = {
+    Outcome.OK: "{done}",
+    Outcome.DENIED: "Refused to {do}",
+    Outcome.FAILED: "Tried to {do}, and failed",
+    Outcome.INTERRUPTED: "Began to {do}, and was interrupted",
+    BEGUN: "Began to {do}, and was cut short before I could note how it ended",
+}
+_ROOMS = {RoomKind.DIRECT: " in a direct chat", RoomKind.SHARED: " in a shared room"}
+_IN_THE_SENTENCE = frozenset({"chat", "command", "room", "completion_tokens"})
 
 
-def _entry(entry: AuditEntry) -> str:
-    """One entry in a line; ids of events and rooms say nothing to a person."""
-    parts = [f"{entry.occurred_at:%Y-%m-%d %H:%M}", entry.action]
-    parts += [entry.outcome] if entry.outcome != "ok" else []
-    parts += [entry.target] if entry.target and entry.target[0] not in "$!" else []
-    return " · ".join([*parts, *facts(entry.facts)])
+def said(action: str, outcome: str) -> str:
+    """What was done and how it ended, as a sentence without its full stop."""
+    if (action, outcome) == (Action.ROOM_REFUSED, Outcome.FAILED):
+        return "Could not come into a room"
+    if action in SAYS_ITSELF:
+        return SAYS_ITSELF[action]
+    if action not in DONE or outcome not in _ENDED:  # of a later release
+        return f"{action} ({outcome})"
+    return _ended(*DONE[action], outcome)
+
+
+def every() -> dict[str, dict[str, str]]:
+    """All of these sentences, by action and outcome."""
+    return {action: {one: said(action, one) for one in _ENDED} for action in Action}
+
+
+def commands() -> dict[str, str]:
+    """How it ended that a command was carried out, with `{command}` for its name."""
+    return {one: _ended(*_CARRIED_OUT, one) for one in _ENDED}
+
+
+def sentence(entry: AuditEntry) -> str:
+    """One entry in words, with its facts; ids of events and rooms say nothing to a person."""
+    told = said(entry.action, entry.outcome)
+    command = entry.facts.get("command")
+    if entry.action == Action.MESSAGE_ANSWERED and command:
+        told = commands().get(entry.outcome, told).replace("{command}", str(command))
+        if command == "unknown" and entry.outcome == Outcome.OK:
+            told = UNKNOWN_COMMAND
+    where = _ROOMS.get(str(entry.facts.get("room")), "")  # type: ignore[call-overload]
+    more = [*_target(entry.target), *_facts(entry)]
+    return f"{told}{where}: {', '.join(more)}" if more else f"{told}{where}"
+
+
+_CARRIED_OUT = ("Carried out the command “{command}”", "carry out the command “{command}”")
+UNKNOWN_COMMAND = "Answered a command that I do not know"
+
+
+def _ended(done: str, do: str, outcome: str) -> str:
+    return _ENDED[outcome].replace("{done}", done).replace("{do}", do)
+
+
+def _target(target: str) -> list[str]:
+    word, _, numbers = target.partition(" ")
+    if word not in {"memory", "memories"}:
+        return []
+    return [target if "," in numbers else f"memory {numbers}"]
+
+
+def _facts(entry: AuditEntry) -> list[str]:
+    facts = {name: value for name, value in entry.facts.items() if name not in _IN_THE_SENTENCE}
+    answered = entry.action == Action.MESSAGE_ANSWERED
+    for name in _USED:
+        if answered and facts.get(name) == 0:
+            del facts[name]
+    if "prompt_tokens" in facts:
+        asked, told = facts["prompt_tokens"], entry.facts.get("completion_tokens")
+        facts["prompt_tokens"] = sum(one for one in (asked, told) if isinstance(one, int))
+    if facts.get("answered_by") == facts.get("model"):
+        facts.pop("answered_by", None)
+    ordered = sorted(facts, key=lambda name: (name in _LAST, _ORDER.get(name, len(_ORDER))))
+    return [_fact(name, facts[name], used=answered) for name in ordered]
+
+
+_ORDER = {name: place for place, name in enumerate(("model", "prompt_tokens", "memories"))}
+_USED = ("memories", "messages")
+_LAST = ("answered_by", "provider", "gateway", "ms")
+
+
+def _fact(name: str, value: object, *, used: bool) -> str:
+    if isinstance(value, bool) or value is None:
+        return f"{name.replace('_', ' ')}: {_TRUTH[value]}"
+    if name == "bytes" and isinstance(value, int):
+        return size(value)
+    if not isinstance(value, int) or name not in _COUNTED:
+        return _plain(name, value)
+    one, many, when_used = _COUNTED[name]
+    return f"{value:,} {one if value == 1 else many}{when_used if used else ''}"
+
+
+def _plain(name: str, value: object) -> str:
+    if name == "ms" and isinstance(value, int | float):
+        return f"{value:,} ms"
+    return f"{name.replace('_', ' ')} {value}"
+
+
+_TRUTH = {True: "yes", False: "no", None: "none"}
+_COUNTED = {
+    "prompt_tokens": ("token", "tokens", ""),
+    "memories": ("memory", "memories", " used"),
+    "messages": ("message", "messages", " used"),
+}
+
+
+def size(count: int) -> str:
+    """So many bytes."""
+    if count < 1_000:
+        return f"{count} bytes"
+    return f"{count / 1_000:,.0f} kB" if count < 1_000_000 else f"{count / 1_000_000:,.1f} MB"
+
+
+def page(
+    lines: Sequence[tuple[int, AuditEntry]],
+    *,
+    number: int,
+    of: int,
+    total: int,
+    typed: str,
+    prefix: str,
+) -> str:
+    """A page of a person's own audit entries, newest first; `typed` shows more of them."""
+    entries = _count(total, "entry", "entries")
+    where = f"page {number} of {of}, {entries}" if of > 1 else entries
+    days = "\n\n".join(
+        f"**{day}**\n\n" + "\n".join(_line(*one) for one in some)
+        for day, some in groupby(lines, lambda one: f"{one[1].occurred_at:%Y-%m-%d}")
+    )
+    more = f"`{typed} {number + 1}` shows older ones. " if number < of else ""
+    return (
+        f"What I did that concerns you, newest first (times in UTC; {where}):\n\n{days}\n\n"
+        f"{more}`{prefix}audit proof {lines[0][0]}` proves an entry, `{prefix}audit verify` "
+        "checks the whole log."
+    )
+
+
+def _line(seq: int, entry: AuditEntry) -> str:
+    return f"- **#{seq}** · {entry.occurred_at:%H:%M} · {sentence(entry)}"
+
+
+NO_ENTRIES = "There is no audit entry about you yet."
+
+
+def nothing_found(kind: str, span: timedelta | None, prefix: str) -> str:
+    """No entry of that kind, or of that time."""
+    what = f" of the kind “{kind}”" if kind else ""
+    when = f" from the last {in_words(span).removeprefix('1 ')}" if span else ""
+    return f"There is no audit entry about you{what}{when}. `{prefix}audit` shows all there are."
+
+
+def usage(prefix: str, given: str, near: str | None, kinds: Sequence[str]) -> str:
+    """`!audit` with something that it does not take."""
+    meant = f" Did you mean `{prefix}audit {near}`?" if near else ""
+    return (
+        f"“{given}” is nothing that I can look for in your log.{meant} Type `{prefix}audit`, "
+        f"`{prefix}audit 2` for the second page, `{prefix}audit 7d` for the last seven days, or "
+        f"a kind of action: {', '.join(f'`{one}`' for one in kinds)}. `{prefix}audit proof 12` "
+        f"proves an entry, `{prefix}audit verify` checks the log."
+    )
+
+
+def proof_usage(prefix: str) -> str:
+    """`!audit proof` without the number of an entry."""
+    return (
+        f"Type the number of an entry behind it, like `{prefix}audit proof 12`; `{prefix}audit` "
+        "lists them."
+    )
+
+
+def no_such(seq: int, prefix: str) -> str:
+    """A number that is not of the person's own entries, whether there is such an entry or not."""
+    return f"Your log has no entry #{seq}. `{prefix}audit` lists those there are."
+
+
+def proved(seq: int, entry: AuditEntry, filename: str) -> str:
+    """Sent with a proof."""
+    return (
+        f"The proof of your entry **#{seq}** ({sentence(entry)}) is in this file: the entry with "
+        "the salt that hides it in the public log, the path from it to the root of the log, and "
+        "the head with that root, signed by me. Check it without me, with the page of Python that "
+        f"lies in `contrib` of my source code: `python3 verify_audit.py --proof {filename}`. "
+        "Whoever has the file can read the entry, so show it only to whom you want to convince."
+    )
+
+
+def head_line(size: int, root: bytes) -> str:
+    """The head of the log, for a person to keep."""
+    return f"Head of my audit log: {_count(size, 'entry', 'entries')}, `{root.hex()[:16]}…`"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def checked(found: Checked) -> str:
+    """What was found right, and what that means."""
+    every = _count(found.entries, "entry", "entries")
+    heads = _count(found.heads, "signed head agrees", "signed heads agree")
+    room = (
+        "those in the operators' room I could not read"
+        if found.posted is None
+        else f"{found.posted:,} of them from the operators' room"
+    )
+    yours = {0: "no entry is about you", 1: "the one entry about you is in it"}.get(
+        found.own, f"all {found.own:,} entries about you are in it"
+    )
+    return (
+        f"**Checked: {every}, none changed since they were written; {heads} ({room}); {yours}.** "
+        f"{_unpublished(found.unpublished)}So nobody has edited, removed or added an entry "
+        "afterwards; it can't prove what was never written down, nor that the program which "
+        "writes it is mine."
+    )
+
+
+def _unpublished(notes: int) -> str:
+    has = _count(notes, "note in your vault has", "notes in your vault have")
+    return (
+        f"{has} no entry in the log, as happens when I am killed while I write; if you find more "
+        "and more of them, ask my operator. "
+        if notes
+        else ""
+    )
+
+
+def tampered(why: str, prefix: str) -> str:
+    """The log was changed, and what to do."""
+    return (
+        f"**{why}** Ask my operator about it. Keep your exports and my receipts: each has a head "
+        "of the log, signed by me, that shows what the log was then. "
+        f"`{prefix}export` makes one of how it is now."
+    )
 
 
 def facts(given: Mapping[str, object]) -> list[str]:
-    """The facts of an audit entry in words, for a person or for the audit room."""
+    """The facts of an audit entry in words, for the audit room."""
     return [
         f"{value} ms" if name == "ms" else f"{name.replace('_', ' ')} {value}"
         for name, value in given.items()

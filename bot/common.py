@@ -3,9 +3,10 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, cast
 
 from bot.access import Once
+from bot.audit_view import Tree
 from bot.config import Config
 from bot.consent import Consent
 from bot.delivery import Delivery, Outlet
@@ -64,7 +65,13 @@ class Common:
             processing=stated,
             delivery=self.delivery,
             journal=self.journal,
+            head=self.tree.head,
         )
+
+    @property
+    def tree(self) -> Tree:
+        """The audit log, as far as people may look into it."""
+        return cast("Tree", self.storage.audit_log)
 
     def consent(self) -> Consent:
         """What asks before something is remembered; it keeps nothing between calls."""

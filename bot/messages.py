@@ -161,6 +161,7 @@ class Reply:
     """What the bot says: Markdown text, perhaps a file, and what was done to be able to say it.
 
     `generated` marks a model's answer (m.text); everything the bot says about itself is a notice.
+    `fields` are extra event content, for machines, as in Outgoing.
     """
 
     text: str
@@ -168,6 +169,7 @@ class Reply:
     repeats: bool = False  # what a model may have written, such as a memory
     attachment: Attachment | None = None
     effects: tuple[Effect, ...] = ()
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,6 @@ CAME_LATE = {  # in a shared room nobody else is told of an erasure
     RoomKind.SHARED: "That message came too late, so I have not read it. Please send it again.",
 }
 IN_DIRECT_CHAT = "That is about you, so I have answered in our direct chat."
-NO_ENTRIES = "There is no audit entry about you yet."
 TRUNCATED = "\n\n*(The model stopped before the end of its answer.)*"
 SILENT_MODEL = "The model gave an empty answer. Please ask again, perhaps in other words."
 
@@ -128,13 +127,6 @@ def help_page(commands: Sequence[Command], prefix: str) -> str:
 def text_wanted(prefix: str, line: str) -> str:
     """A text was needed and none was typed."""
     return f"The text is missing. Type it like this: `{prefix}{line}`."
-
-
-def audit_usage(prefix: str, most: int) -> str:
-    """`!audit` with something that it does not take."""
-    return (
-        f"Type `{prefix}audit`, or `{prefix}audit 30` for the newest 30 entries ({most} at most)."
-    )
 
 
 def linked(words: str, room_id: str, event_id: str = "") -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from bot.access import Pace
 from bot.amending import Amendments
 from bot.assistant import Assistant
+from bot.audit_view import AuditLooks, PostedHeads, nothing_posted
 from bot.chatting import Chats
 from bot.command import Evidence, Identify
 from bot.commands import COMMANDS
@@ -44,6 +45,7 @@ def spine(
     pacing: Pacing,
     now: Callable[[], datetime],
     embedder: Embedder | None = None,
+    posted_heads: PostedHeads = nothing_posted,
 ) -> Handler:
     """The handler, on parts that are open already, and everything behind it."""
     stated = processing(config, gateway_host=gateway_host)
@@ -69,7 +71,8 @@ def spine(
     )
     windows = PrivateWindows(now)
     pace = Pace(config.limits.messages_per_minute, since=now())
-    exchanges = _exchanges(parts, assistant, repertoire, chats, windows)
+    looks = AuditLooks(parts.tree, posted_heads, now, key=getattr(storage, "audit_key", ""))
+    exchanges = _exchanges(parts, assistant, repertoire, chats, windows, looks=looks)
     return Handler(
         config=config,
         messenger=homeserver,
@@ -124,6 +127,8 @@ def _exchanges(
     repertoire: Repertoire,
     chats: Chats,
     windows: PrivateWindows,
+    *,
+    looks: AuditLooks,
 ) -> Exchanges:
     storage, delivery, now = parts.storage, parts.delivery, parts.now
     unkept = Unkept(storage=storage, assistant=assistant, delivery=delivery)
@@ -145,6 +150,7 @@ def _exchanges(
         repertoire=repertoire,
         receipts=parts.receipts(repertoire.processing),
         delivery=delivery,
+        audit=looks,
         audit_room=parts.audit_room,
         now=now,
     )

@@ -201,4 +201,7 @@ def everywhere(text: str) -> tuple[Document, Entries]:
         entry(1, facts={text: text, "command": text}),
         entry(2, text, actor=text, target=text, outcome=text, commitment=text, salt=text),
     ]
-    return document(datetime(2026, 1, 2, tzinfo=UTC), tables, text) | {"created_at": text}, entries
+    return document(datetime(2026, 1, 2, tzinfo=UTC), tables, text) | {
+        "created_at": text,
+        "audit_head": text,
+    }, entries

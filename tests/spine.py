@@ -76,6 +76,7 @@ class FakeHomeserver:
             None  # raised where somebody's direct chats are looked for
         )
         self.cross_signed = True
+        self.heads: list[str] | None = None  # in the audit room, if they can be read
         self.devices: dict[str, Sessions] = {}  # of people that have not just one verified session
 
     async def room(self, room_id: str) -> Room:
@@ -218,6 +219,11 @@ class FakeHomeserver:
         if len(file.content) > limit:
             raise AttachmentError(f"The file is larger than {limit} bytes.")
         return file
+
+    async def posted_heads(self) -> Sequence[str]:
+        if self.heads is None:
+            raise HomeserverError("not a member")
+        return self.heads
 
     async def identity(self) -> OwnIdentity:
         return OwnIdentity(BOT, "BOTDEVICE", "abcdefghij", "klmnopqrst", self.cross_signed)
@@ -473,6 +479,7 @@ async def spine(
             pacing=Pacing(now=stopwatch, sleep=stopwatch.sleep),
             now=clock,
             embedder=embedder,
+            posted_heads=homeserver.posted_heads,
         )
         jobs = daily(config, storage, homeserver, audit_room=AUDIT_ROOM, now=clock)
         leaving = withdrawing(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot import export_words, replies
+from bot.audit_view import HEAD
 from bot.commands.export import LEAST, LIMIT
 from bot.errors import FileTooLargeError, HomeserverError
 from bot.messages import Attachment, Outgoing
@@ -69,6 +70,7 @@ async def test_the_zip_holds_everything_of_its_owner_and_of_nobody_else(bot: Spi
     assert [one["text"] for one in document["tables"]["memory"]] == ["I like tea"]
     assert [one["text"] for one in document["tables"]["turn"]] == ["good morning", "I see."]
     assert document["tables"]["audit_detail"]
+    assert document["audit_head"] == sent[-1].fields[HEAD]
     assert b"coffee" not in b"".join(files.values())
     assert {one.room_id for one in sent} == {"!ann"}
     assert "1 memory, 2 stored messages" in sent[-1].text
@@ -81,6 +83,7 @@ async def test_the_manifest_has_the_hash_of_every_other_file(bot: Spine) -> None
 
     assert manifest["format"] == "org.confidant.export/1"
     assert manifest["made_at"] == bot.clock().isoformat()
+    assert manifest["audit_head"] == json.loads(files["export.json"])["audit_head"] != ""
     assert manifest["files"] == {
         name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         for name, content in files.items()

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
+from bot import audit_words
 from bot.archive import json_text
 from storage import UNSENT
 
@@ -126,13 +127,16 @@ def _shown(document: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) ->
     kept = document["tables"]
     tables = {name: _table(kept.get(name, ()), columns) for name, columns in SHOWN.items()}
     tables["entry"] = _table(entries, ENTRY)
-    return json_text.mapping(
-        {
-            "user_id": _one(document["user_id"]),
-            "created_at": _one(document["created_at"]),
-            "tables": json_text.mapping(tables),
-        }
-    )
+    said = {
+        "user_id": document["user_id"],
+        "created_at": document["created_at"],
+        "said": audit_words.every(),
+        "carried_out": audit_words.commands(),
+        "unknown_command": audit_words.UNKNOWN_COMMAND,
+        "audit_head": document.get("audit_head", ""),
+    }
+    pieces = {name: _one(value) for name, value in said.items()}
+    return json_text.mapping({**pieces, "tables": json_text.mapping(tables)})
 
 
 def _table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> json_text.Pieces:

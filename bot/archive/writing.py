@@ -13,11 +13,12 @@ from bot.archive import json_text
 from bot.archive.chatgpt import conversations
 from bot.archive.page import page, pieces
 from bot.archive.views import Tables, audit_entry, memories, messages
+from bot.audit_view import folded
 from bot.export_words import README
 from storage import AuditDetail
 
 SCHEMA, VERSION = "org.confidant.export/", "1"
-HEAD = ("schema", "created_at", "user_id")
+HEAD = ("schema", "created_at", "user_id", "audit_head")
 EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)  # that a ZIP can say of a file
 
 
@@ -25,12 +26,14 @@ EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)  # that a ZIP can say of a file
 class Export:
     """Everything that is held of a person at one moment.
 
-    `document` is what is imported again; `entries` are those of the audit log, with their numbers.
+    `document` is what is imported again; `entries` are those of the audit log, with their numbers,
+    and `told` the numbers of those that a person is shown: not what was begun and then ended.
     """
 
     made_at: datetime
     document: Mapping[str, Any]
     entries: Sequence[Mapping[str, Any]]
+    told: frozenset[int]
 
     @classmethod
     def of(
@@ -39,15 +42,19 @@ class Export:
         tables: Tables,
         disclosed: Sequence[tuple[int, AuditDetail]],
         made_at: datetime,
+        head: str = "",
     ) -> "Export":
-        """The export of a vault's tables."""
+        """The export of a vault's tables; `head` is the signed head of the log, '' without one."""
         document = {
             "schema": SCHEMA + VERSION,
             "created_at": made_at.astimezone(UTC).isoformat(),
             "user_id": user_id,
+            "audit_head": head,
             "tables": tables,
         }
-        return cls(made_at, document, [audit_entry(*one) for one in disclosed])
+        entries = [audit_entry(*one) for one in disclosed]
+        told = folded([(seq, detail.entry) for seq, detail in disclosed])
+        return cls(made_at, document, entries, frozenset(seq for seq, _ in told))
 
     def as_json(self) -> bytes:
         """`export.json`, a row a line."""
@@ -55,7 +62,8 @@ class Export:
 
     def as_page(self) -> bytes:
         """`index.html`, to be read without anything else."""
-        return page(self.document, self.entries)
+        shown = [one for one in self.entries if one["seq"] in self.told]
+        return page(self.document, shown)
 
     def as_zip(self, *, views: bool = True) -> bytes:
         """All of it; the same export gives the same bytes.
@@ -93,6 +101,7 @@ class Export:
         head = {
             "format": json_text.row(SCHEMA + VERSION),
             "made_at": json_text.row(self.document["created_at"]),
+            "audit_head": json_text.row(self.document["audit_head"]),
         }
         return json_text.mapping({**head, "files": json_text.mapping(about)})
 
