@@ -14,6 +14,7 @@ from storage.rows import Row
 
 FACT_CHARACTERS = 200
 SALT_BYTES = 32
+BEGUN = "begun"  # the outcome of an entry that says what is about to be done
 
 Fact = str | int | float | bool | None
 

@@ -95,11 +95,13 @@ async def opened(
         with closing(Keyring.open(path / "keyring", master_key)) as keyring:
             inbox = Inbox(shared, now, key=master_key.derive("handled events"))
             purging = Purging(shared, tenants=tenants, inbox=inbox, now=now)
+            audit_log = AuditLog(shared, now)
             vaults = Vaults(
                 vaults_folder,
                 keyring=keyring,
                 tenants=tenants,
                 purging=purging,
+                settle=audit_log.settle,
                 now=now,
                 pool_size=pool_size,
             )
@@ -118,7 +120,7 @@ async def opened(
                     inbox=inbox,
                     rooms=Rooms(shared, now),
                     readings=Readings(shared, master_key.derive("replay index")),
-                    audit_log=AuditLog(shared, now),
+                    audit_log=audit_log,
                     vaults=vaults,
                     forgetting=forgetting,
                     withdrawals=withdrawals,
