@@ -200,7 +200,7 @@ class Vault:
             for detail in details:
                 await keep(transaction, detail)
 
-    async def unrecorded(self) -> set[tuple[str, str]]:
+    async def noted(self) -> set[tuple[str, str]]:
         """Actions and targets of what was changed in this opening and isn't recorded yet."""
         async with self._database.transaction() as transaction:
             return await unrecorded.noted(transaction)
