@@ -12,7 +12,7 @@ from bot.config import Config
 from bot.conversing import ChatModel, converse, costing
 from bot.embedding import Embedding
 from bot.extraction import extract, may_teach
-from bot.messages import Action, Effect, Outcome, Reply, Room, RoomKind, RoomMessage, Standing
+from bot.messages import Action, Effect, Reply, Room, RoomKind, RoomMessage, Standing
 from bot.noting import Without
 from bot.preferences import Mode
 from bot.processing import Processing
@@ -221,8 +221,6 @@ def _effects(context: Context, learned: Learned) -> tuple[Effect, ...]:
     effects = [
         Effect(action, target=f"memory {number}", facts={"by": "model"}) for action, number in done
     ]
-    if learned.maybe_forgotten:
-        effects.append(Effect(Action.MEMORY_DELETED, Outcome.INTERRUPTED, facts={"by": "model"}))
     used = [str(one.memory_id) for one in context.memories]
     if used:
         target = f"memories {', '.join(used)}"

@@ -100,6 +100,8 @@ class Consent:
     async def expire(self) -> None:
         """Erase what nobody approved in time, of everybody; then say so where it was asked."""
         people = await everybody(self._storage)
+        begun = Effect(Action.MEMORY_DELETED, Outcome.BEGUN, facts={"expired": True})
+        await self._journal.of_the_bot(begun)
         for each in (self._expire, self._settle):
             for person in people:
                 try:
@@ -154,7 +156,9 @@ class Consent:
         room = await self._rooms.room(reaction.room_id)
         if reaction.sender not in room.members:
             return False
-        await self._storage.inbox.begin(reaction.event_id, DECIDING)
+        begins, facts = (reaction.event_id, DECIDING), {"command": DECIDING}
+        effect = Effect(Action.MESSAGE_ANSWERED, Outcome.BEGUN, reaction.event_id, facts)
+        await self._journal.of_person(reaction.sender, vault, [effect], begins=begins)
         in_time = [one for one in waiting if self._now() - one.created_at < WAITS]
         if waiting and not in_time:
             decided = await approving.decide(vault, waiting, yes=False)
@@ -229,10 +233,6 @@ def _audience(room: Room) -> frozenset[str] | None:
 
 
 def _with_before(decided: Decided, asked: Sequence[Memory], *, yes: bool) -> Decided:
-    """After a crash: together with what was decided before it, as far as that can be seen."""
+    """After a crash: together with what was decided before it, and is recorded by now."""
     new = [one for one in asked if one.status == "active"] if yes else []
-    effects = [*(approving.remembering(one, is_new=True) for one in new), *decided.effects]
-    if not effects:
-        action = Action.MEMORY_UPDATED if yes else Action.MEMORY_DELETED
-        effects.append(Effect(action, Outcome.INTERRUPTED))
-    return replace(decided, remembered=(*new, *decided.remembered), effects=tuple(effects))
+    return replace(decided, remembered=(*new, *decided.remembered))

@@ -171,6 +171,9 @@ class Edits:
             wanted = self._wanted(edit, room)
             if wanted is None:
                 return False
+            facts: Facts = {"edited": True, "room": str(room.kind)}
+            begun = Effect(Action.MESSAGE_ANSWERED, Outcome.BEGUN, turn.event_id, facts)
+            await self._journal.of_person(message.sender, vault, [begun])
             effects = await self._effects(_Edited(edit, room, vault, turn, wanted))
             await self._journal.of_person(message.sender, vault, effects, finishes=edit.event_id)
             return True

@@ -46,8 +46,9 @@ OfSomebody = RoomMessage | Undecryptable | Invite | Accepted | Forgotten
 class Exchanges:
     """Carries out what people ask.
 
-    Before something is done that must not be done twice, the inbox is told; what a crash cut short
-    after that is not done again, and its person is told so. An answer is kept before it is sent,
+    What begins is recorded before anything is done. Of what must not be done twice, the inbox is
+    told as well; what a crash cut short after that is not done again, and its person is told so.
+    An answer is kept before it is sent,
     so that the same one is sent again. One transaction records it all and finishes the message.
     Whoever is not known by the identity that they show goes to `pausing`, and no vault is opened.
     """
@@ -101,11 +102,11 @@ class Exchanges:
                 message = replace(message, body="")
             return await self._without_memory(message, room, wanted)
         await self._resumed(message, {"identity": "known"})
+        if not await self._storage.vaults.exists(message.sender):
+            await self._journal.of_somebody([Effect(Action.VAULT_CREATED, Outcome.BEGUN)])
         async with own_vault(message, self._storage) as vault:
             exchange = Exchange(message, room, vault, self._now())
-            if vault.is_new:
-                made = Effect(Action.VAULT_CREATED)
-                await self._journal.of_person(message.sender, vault, [made])
+            await self._begin(message, room, wanted, vault)
             await self._greeting.greet(message, room, vault)
             return await self._carry_out(exchange, wanted, vault)
 
@@ -120,9 +121,10 @@ class Exchanges:
 
         It is recorded last, for all of this is done again after an outage of the homeserver.
         """
+        accepted: Facts = {"identity": "accepted"}
+        await self.record(event, Effect(Action.ACCESS_CHANGED, Outcome.BEGUN, facts=accepted))
         to = await self._orders.direct(event.sender, f"accepted {event.number}")
         await self._delivery.send(Reply(RESUMED), to)
-        accepted: Facts = {"identity": "accepted"}
         if not await self._resumed(event, accepted):  # not a message in between; or seen by one
             await self.record(event, Effect(Action.ACCESS_CHANGED, facts=accepted))
 
@@ -136,8 +138,22 @@ class Exchanges:
         await self._ensure_not_forgotten(message)
         changed = Effect(Action.ACCESS_CHANGED, facts={"identity": "changed"})
         await self._changes.began(message.sender, lambda: self.record(message, changed))
+        await self.record(message, _beginning(message, room, wanted))
         done = await self._pausing.carry_out(message, room, wanted)
         await self.record(message, done, finishes=message.event_id)
+
+    async def _begin(
+        self, message: RoomMessage, room: Room, wanted: Order | Chat, vault: Vault
+    ) -> None:
+        """Record that a message is about to be carried out; nothing was done for it before.
+
+        The same transaction tells the inbox of a command: that is not run again after a crash.
+        """
+        effects = [Effect(Action.VAULT_CREATED)] if vault.is_new else []
+        effects.append(_beginning(message, room, wanted))
+        command = wanted.command if isinstance(wanted, Order) else None
+        begins = (message.event_id, command.name) if command else None
+        await self._journal.of_person(message.sender, vault, effects, begins=begins)
 
     async def _carry_out(self, exchange: Exchange, wanted: Order | Chat, vault: Vault) -> None:
         decision = await self._orders.decided(exchange.message, wanted, vault)
@@ -154,7 +170,6 @@ class Exchanges:
             await self._delivery.send(self._repertoire.unknown(wanted.line), here)
             await self._done(exchange, {"command": "unknown"})
         else:
-            await self._storage.inbox.begin(exchange.message.event_id, wanted.command.name)
             await self._order(exchange, wanted.command, wanted.line, wanted.command.run)
 
     async def _answer(self, message: RoomMessage, wanted: Order | Chat) -> Decision | None:
@@ -173,7 +188,9 @@ class Exchanges:
     async def _interrupted(self, message: RoomMessage, room: Room, begun: str) -> None:
         """Say that a crash came in between; the same transaction id, so not after a reply."""
         text = replies.interrupted(begun, self._repertoire.prefix)
-        cut = Effect(Action.MESSAGE_ANSWERED, Outcome.INTERRUPTED, "", {"command": begun})
+        cut = Effect(
+            Action.MESSAGE_ANSWERED, Outcome.INTERRUPTED, message.event_id, {"command": begun}
+        )
         text = {**INTERRUPTED, ANSWER: ANSWER_INTERRUPTED}.get(begun, text)
         here = address(replace(message, body=""), room)  # it may be a passphrase
         await self._delivery.send(Reply(text), here)
@@ -208,6 +225,15 @@ class Exchanges:
         return await self._journal.of_person(
             exchange.message.sender, exchange.vault, effects, finishes=finishes
         )
+
+
+def _beginning(message: RoomMessage, room: Room, wanted: Order | Chat) -> Effect:
+    facts: dict[str, Fact] = {"room": str(room.kind)}
+    if isinstance(wanted, Chat):
+        facts["chat"] = True
+    else:
+        facts["command"] = wanted.command.name if wanted.command else "unknown"
+    return Effect(Action.MESSAGE_ANSWERED, Outcome.BEGUN, message.event_id, facts)
 
 
 async def record(

@@ -217,6 +217,9 @@ class Handler:
         ):
             return
         if isinstance(self._meant(message, room, addressed=True), Order | Chat):
+            facts = {"backlog": backlog.waiting}
+            tells = Effect(Action.MESSAGE_ANSWERED, Outcome.BEGUN, facts=facts)
+            await self._journal.of_somebody([tells])
             to = address(message, room).about("backlog")
             await self._delivery.send(Reply(replies.backlog(backlog.waiting)), to)
 
@@ -238,11 +241,12 @@ class Handler:
         )
 
     async def _refuse(self, message: RoomMessage, room: Room, why: Refusal) -> None:
-        whom = room.room_id if why is Refusal.UNENCRYPTED_ROOM else message.sender
-        if self._once.may(why, whom, now=self._now(), every=_AGAIN.get(why, timedelta(days=1))):
-            await self._say(message, room, _NOTICE[why])
         facts = {"reason": str(why), "room": str(room.kind)}
         denied = Effect(Action.MESSAGE_DENIED, Outcome.DENIED, message.event_id, facts)
+        whom = room.room_id if why is Refusal.UNENCRYPTED_ROOM else message.sender
+        if self._once.may(why, whom, now=self._now(), every=_AGAIN.get(why, timedelta(days=1))):
+            await self._exchanges.record(message, replace(denied, outcome=Outcome.BEGUN))
+            await self._say(message, room, _NOTICE[why])
         await self._exchanges.record(message, denied, finishes=message.event_id)
 
     async def _failed(self, event: RoomEvent, error: Exception) -> None:
@@ -259,13 +263,15 @@ class Handler:
             action = Action.GATEWAY_FAILED
         if isinstance(event, Backlog):
             return None  # a courtesy; those who wait come next, and their answers say what is wrong
-        failed = Effect(action, Outcome.FAILED, "", {"error": kind})
+        about = event.event_id if isinstance(event, RoomMessage) else ""
+        failed = Effect(action, Outcome.FAILED, about, {"error": kind})
         if isinstance(event, Unfinished) and not await self._unheard.told_of(event, error):
             return log.warning("a message could not be fetched: it is left to the next start")
         said = event.message if isinstance(event, Edit) else event
         if not isinstance(said, RoomMessage):
             return await self._journal.of_somebody([failed], finishes=inbox_row(event))
         if not isinstance(error, HomeserverHiddenError):  # an apology would be hidden as well
+            await self._exchanges.record(said, replace(failed, outcome=Outcome.BEGUN))
             await self._apologise(said, text)
         return await self._exchanges.record(said, failed, finishes=said.event_id)
 

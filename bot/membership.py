@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -138,6 +139,7 @@ class Membership:
         if too_many is not None:
             return await self._reject(invite, too_many)
         await self._pacing.turn(JOINING)
+        await self._record(invite, Effect(Action.ROOM_JOINED, Outcome.BEGUN, invite.room_id))
         if not await _done(self._rooms.join(invite.room_id)):
             return await self._reject(invite, Why.NOT_JOINABLE)
         self._invited_by[invite.room_id] = invite.sender
@@ -159,11 +161,13 @@ class Membership:
 
     async def _reject(self, invite: Invite, why: Why) -> None:
         await self._pacing.turn(REJECTING)
+        facts = {"reason": str(why)}
+        begun = Effect(Action.ROOM_REFUSED, Outcome.BEGUN, invite.room_id, facts)
+        await self._record(invite, begun)
         if not await _done(self._rooms.leave(invite.room_id, reason=_SAID[why])):
             log.warning("an invite could not be rejected")
         outcome = Outcome.FAILED if why is Why.NOT_JOINABLE else Outcome.DENIED
-        facts = {"reason": str(why)}
-        await self._record(invite, Effect(Action.ROOM_REFUSED, outcome, invite.room_id, facts))
+        await self._record(invite, replace(begun, outcome=outcome))
 
     async def _welcome(self, room_id: str) -> None:
         """In a room without encryption, say at once what is needed."""
@@ -207,11 +211,12 @@ class Membership:
             await self._journal.of_the_bot(refused)
             return False
         await self._pacing.turn(JOINING)
+        facts = {"reason": str(Why.UPGRADE)}
+        joined = Effect(Action.ROOM_JOINED, target=successor.room_id, facts=facts)
+        await self._journal.of_the_bot(replace(joined, outcome=Outcome.BEGUN))
         if not await _done(self._rooms.join(successor.room_id, via=successor.via)):
             log.info("an upgraded room can't be joined without an invite")
             return False
-        facts = {"reason": str(Why.UPGRADE)}
-        joined = Effect(Action.ROOM_JOINED, target=successor.room_id, facts=facts)
         await self._journal.of_the_bot(joined)
         return True
 
@@ -241,9 +246,10 @@ class Membership:
             await self._leave(room_id, Why.ALONE)
 
     async def _leave(self, room_id: str, why: Why) -> None:
+        left = Effect(Action.ROOM_LEFT, target=room_id, facts={"reason": str(why)})
+        await self._journal.of_the_bot(replace(left, outcome=Outcome.BEGUN))
         await self._rooms.leave(room_id)
-        facts = {"reason": str(why)}
-        await self._journal.of_the_bot(Effect(Action.ROOM_LEFT, target=room_id, facts=facts))
+        await self._journal.of_the_bot(left)
 
 
 async def _done(doing: Awaitable[object]) -> bool:

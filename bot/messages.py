@@ -133,8 +133,9 @@ class Action(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How an audited action ended."""
+    """How an audited action ended, or that it begins."""
 
+    BEGUN = "begun"  # before anything is done; how it ended is an entry of its own
     OK = "ok"
     DENIED = "denied"
     FAILED = "failed"

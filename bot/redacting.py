@@ -9,7 +9,7 @@ from bot.assistant import Assistant
 from bot.config import Config
 from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.journal import Journal
-from bot.messages import Action, Effect, Room
+from bot.messages import Action, Effect, Outcome, Room
 from bot.own_vault import Whose, known_vault
 from bot.private_talk import PrivateWindows
 from bot.room_events import Redaction
@@ -111,6 +111,9 @@ class Redactions:
             if vault is None:
                 return False
             said = await vault.turns.was_said(redaction.redacts)
+            if await vault.taking_back.preview([redaction.redacts]):
+                begun = Effect(Action.FORGET_DONE, Outcome.BEGUN, facts={"by": "redaction"})
+                await self._journal.of_person(message.sender, vault, [begun])
             await self._withdraw(redaction, vault)
             taken = await vault.taking_back.messages([redaction.redacts])
             if taken:

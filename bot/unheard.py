@@ -1,6 +1,7 @@
 """What the bot could not hear is told and recorded: gaps, messages without a key or not given."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -60,6 +61,7 @@ class Unheard:
         to = Address(event.room_id, event.event_id, reply_to=event.event_id).about("notice")
         try:
             if self._may_speak_in(await self._rooms.room(event.room_id)):
+                await self._journal.of_somebody([Effect(Action.MESSAGE_ANSWERED, Outcome.BEGUN)])
                 await self._delivery.send(Reply(replies.NOT_FETCHED), to)
         except HomeserverUnavailableError:
             raise
@@ -70,11 +72,12 @@ class Unheard:
     async def skipped(self, gap: Gap) -> None:
         """Say what was skipped where somebody may have asked something; record it."""
         room = await self._rooms.room(gap.room_id)
-        if self._may_speak_in(room):
-            to = Address(gap.room_id, gap.event_id)
-            await self._delivery.send(Reply(replies.skipped(gap.read)), to)
         facts: Facts = {"reason": "gap", "read": gap.read, "room": str(room.kind)}
         skipped = Effect(Action.MESSAGE_DENIED, Outcome.DENIED, facts=facts)
+        if self._may_speak_in(room):
+            await self._journal.of_somebody([replace(skipped, outcome=Outcome.BEGUN)])
+            to = Address(gap.room_id, gap.event_id)
+            await self._delivery.send(Reply(replies.skipped(gap.read)), to)
         await self._journal.of_somebody([skipped], finishes=gap.event_id)
 
     async def undecryptable(self, event: Undecryptable) -> None:
@@ -86,6 +89,8 @@ class Unheard:
         if self._unreadable.may_be_told(event, self._now()):
             room = await self._rooms.room(event.room_id)
             if event.sender in room.members and self._may_speak_in(room):
+                tells = Effect(Action.MESSAGE_UNDECRYPTABLE, Outcome.BEGUN, event.event_id)
+                await self._record(event, tells)
                 to = Address(event.room_id, event.event_id).about("undecryptable")
                 await self._delivery.send(Reply(replies.UNDECRYPTABLE), to)
         await self._storage.inbox.tell(event.event_id)

@@ -15,6 +15,7 @@ from storage.rows import Row
 
 FACT_CHARACTERS = 200
 SALT_BYTES = 32
+BEGUN = "begun"  # the outcome of an entry that says what is about to be done
 
 _CANONICAL = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from storage.audit_check import Verified
 from storage.audit_entry import (
+    BEGUN,
     AuditDetail,
     AuditEntry,
     Fact,
@@ -21,7 +22,7 @@ from storage.audit_tree import AuditTree, Proof
 from storage.checkpoints import HeadKey, SignedHead
 from storage.clock import utc_now
 from storage.database import Database, Transaction
-from storage.inbox import finish
+from storage.inbox import begin, finish
 from storage.incoming import Fields
 from storage.vault import Vault
 
@@ -68,14 +69,15 @@ class AuditLog:
         entries: Sequence[AuditEntry],
         vault: Vault | None = None,
         *,
+        begins: tuple[str, str] | None = None,
         finishes: str | None = None,
     ) -> list[int]:
         """Record entries, all or none; their numbers.
 
-        `vault` is that of the person whom they concern, if there is one. `finishes` is the event
-        whose handling they end: its inbox row is finished in the same transaction. The details
-        go first: a crash in between leaves details that count for nothing, never a public entry
-        whose details nobody has.
+        `vault` is that of the person whom they concern, if there is one. In the same transaction
+        the inbox is told what `begins` because of which event, and the event is done which they
+        are what `finishes`. The details go first: a crash in between leaves details that are
+        published later (`settle`), never a public entry whose details nobody has.
         """
         details = [salted(entry) for entry in entries]
         async with self._appending:
@@ -89,10 +91,33 @@ class AuditLog:
                     await _publish(transaction, detail, _pseudonym(detail.entry, vault))
                     for detail in details
                 ]
+                if begins is not None:
+                    await begin(transaction, *begins)
                 if finishes is not None:
                     await finish(transaction, finishes, self._now())
         self._appended.set()
         return seqs
+
+    async def settle(self, vault: Vault, user_id: str, alive: Collection[str]) -> None:
+        """Record what was changed in a vault and is not recorded, because something failed.
+
+        `alive` are those openings of the vault that go on.
+        """
+
+        def made(action: str, target: str) -> AuditDetail:
+            facts = {"recovered": True}
+            return salted(AuditEntry(self._now(), user_id, action, "ok", target, facts))
+
+        async with self._appending:
+            details = await vault.left_unrecorded(alive, made)
+            known = await self._numbers([detail.commitment for detail in details])
+            due = [detail for detail in details if detail.commitment not in known]
+            if not due:
+                return
+            async with self._database.transaction() as transaction:
+                for detail in due:
+                    await _publish(transaction, detail, vault.pseudonym)
+        self._appended.set()
 
     async def details(
         self, vault: Vault, *, limit: int, offset: int = 0
@@ -206,6 +231,8 @@ async def _publish(transaction: Transaction, detail: AuditDetail, pseudonym: str
         "VALUES (?, ?, ?, ?, ?, ?)",
         *(seq, time, entry.action, entry.outcome, commitment, leaf),
     )
+    if entry.outcome == BEGUN:
+        return seq  # the room is told how it ended
     await transaction.execute(
         "INSERT INTO audit_feed (seq, occurred_at, pseudonym, action, outcome, facts) "
         "VALUES (?, ?, ?, ?, ?, ?)",

@@ -98,11 +98,14 @@ async def opened(
         with closing(Keyring.open(path / "keyring", master_key)) as keyring:
             inbox = Inbox(shared, now, key=master_key.derive("handled events"))
             purging = Purging(shared, tenants=tenants, inbox=inbox, now=now)
+            head_key = HeadKey(master_key.derive(AUDIT_HEAD))
+            audit_log = AuditLog(shared, head_key, now)
             vaults = Vaults(
                 vaults_folder,
                 keyring=keyring,
                 tenants=tenants,
                 purging=purging,
+                settle=audit_log.settle,
                 now=now,
                 pool_size=pool_size,
             )
@@ -116,13 +119,12 @@ async def opened(
                 now=now,
             )
             await forgetting.recover()
-            head_key = HeadKey(master_key.derive(AUDIT_HEAD))
             try:
                 yield Storage(
                     inbox=inbox,
                     rooms=Rooms(shared, now),
                     readings=Readings(shared, master_key.derive("replay index")),
-                    audit_log=AuditLog(shared, head_key, now),
+                    audit_log=audit_log,
                     vaults=vaults,
                     forgetting=forgetting,
                     withdrawals=withdrawals,

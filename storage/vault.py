@@ -1,13 +1,14 @@
 """One person's vault: what was said, what is remembered, settings, usage and audit details."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from storage import unrecorded
 from storage.answers import Answers
-from storage.audit_entry import AuditDetail, detail_from, keep
+from storage.audit_entry import BEGUN, AuditDetail, detail_from, keep
 from storage.clock import from_text
 from storage.database import Database, Transaction
 from storage.files import size_on_disk
@@ -23,8 +24,18 @@ from storage.tracing import Traces
 from storage.turns import Turns
 from storage.vectors import Vectors
 
-# Tables that hold nothing but what can be made of the others, or what an import makes itself.
-DERIVED = frozenset({"turn_vector", "memory_vector", "vector_state", "turn_imported"})
+# Tables that hold nothing but what can be made of the others, what an import makes itself, or
+# what is due in the audit log.
+DERIVED = frozenset(
+    {
+        "turn_vector",
+        "memory_vector",
+        "vector_state",
+        "turn_imported",
+        "unrecorded",
+        "unpublished",
+    }
+)
 
 _COUNTS = """
     SELECT (SELECT count(*) FROM memory) AS memories,
@@ -180,13 +191,42 @@ class Vault:
     ) -> Merged:
         """Bring in what an export holds, all or nothing: see storage/merging.py."""
         async with self.memories.settling, self._database.transaction() as transaction:
-            return await merge(transaction, tables, is_own=is_own, since=since, now=now)
+            merged = await merge(transaction, tables, is_own=is_own, since=since, now=now)
+            await unrecorded.note_instead(transaction, "import.applied")
+        return merged
 
     async def keep_audit_details(self, details: Sequence[AuditDetail]) -> None:
-        """Write the private halves of audit entries; the log calls this before it publishes."""
+        """Write the private halves of audit entries; the log calls this before it publishes.
+
+        Unless they say only that something begins, all that was changed counts as recorded.
+        """
         async with self._database.transaction() as transaction:
+            if any(detail.entry.outcome != BEGUN for detail in details):
+                await unrecorded.drop_noted(transaction)
+            await unrecorded.unmark(transaction)
+            await unrecorded.mark(transaction, details)
             for detail in details:
                 await keep(transaction, detail)
+
+    async def noted(self) -> set[tuple[str, str]]:
+        """Actions and targets of what was changed in this opening and isn't recorded yet."""
+        async with self._database.transaction() as transaction:
+            return await unrecorded.noted(transaction)
+
+    async def left_unrecorded(
+        self, alive: Collection[str], made: Callable[[str, str], AuditDetail]
+    ) -> list[AuditDetail]:
+        """The details of what a crash, or a failure, kept out of the audit log; they are kept.
+
+        Some may be public already. `alive` are the openings that go on, which record it themselves.
+        """
+        async with self._database.transaction() as transaction:
+            details = [made(*one) for one in await unrecorded.left(transaction, alive)]
+            for detail in details:
+                await keep(transaction, detail)
+            await unrecorded.mark(transaction, details)
+            await unrecorded.drop_left(transaction, alive)
+            return await unrecorded.marked(transaction)
 
     async def audit_details(self, *, limit: int, offset: int) -> list[AuditDetail]:
         """Private halves, newest first; those of unpublished entries among them."""

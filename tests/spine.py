@@ -379,10 +379,11 @@ class Spine:
         return sent[-1].text
 
     async def audited(self, sender: str = ANN) -> list[tuple[str, str]]:
-        """Actions and outcomes in a person's own audit entries, oldest first."""
+        """Actions and outcomes in a person's own audit entries, oldest first; no intents."""
         async with self.storage.vaults.open(sender) as vault:
             entries = await self.storage.audit_log.details(vault, limit=1000)
-        return [(entry.action, entry.outcome) for _, entry in reversed(entries)]
+        done = [entry for _, entry in reversed(entries) if entry.outcome != "begun"]
+        return [(entry.action, entry.outcome) for entry in done]
 
 
 @dataclass

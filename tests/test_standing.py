@@ -53,7 +53,7 @@ async def reasons(bot: Spine) -> list[object]:
     """Why something of Ann's was denied, oldest first."""
     async with bot.storage.vaults.open(ANN) as vault:
         entries = await bot.storage.audit_log.details(vault, limit=100)
-    denied = [one for _, one in reversed(entries) if one.action == "message.denied"]
+    denied = [one for _, one in reversed(entries) if one.outcome == "denied"]
     return [one.facts["reason"] for one in denied]
 
 
@@ -206,7 +206,8 @@ async def changes(bot: Spine) -> list[str]:
     """What Ann's audit entries say of her identity and her memory, oldest first."""
     async with bot.storage.vaults.open(ANN) as vault:
         entries = await bot.storage.audit_log.details(vault, limit=100)
-    of_access = [one for _, one in reversed(entries) if one.action == "access.changed"]
+    done = [one for _, one in reversed(entries) if one.outcome != "begun"]
+    of_access = [one for one in done if one.action == "access.changed"]
     return [" ".join(map(str, one.facts.values())) for one in of_access]
 
 

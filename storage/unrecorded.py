@@ -1,0 +1,87 @@
+"""What was changed in a vault and is not in the audit log yet, so that no crash keeps it out.
+
+Triggers note each change in its own transaction. Whoever records in the same opening of the vault
+takes those notes back; what is left when nobody holds that opening any more was never recorded.
+"""
+
+import json
+from collections.abc import Collection, Sequence
+from contextvars import ContextVar
+
+from storage.audit_entry import AuditDetail, detail_from
+from storage.database import Transaction
+
+OCCASION: ContextVar[str] = ContextVar("occasion", default="")
+"""The opening of a vault in which something is done, as a number of this process."""
+
+_LEFT = """
+    SELECT action, target FROM unrecorded WHERE occasion NOT IN (SELECT value FROM json_each(?))
+    GROUP BY action, target ORDER BY min(position)
+"""
+_DROP_LEFT = """
+    DELETE FROM unrecorded WHERE occasion NOT IN (SELECT value FROM json_each(?))
+"""
+_MARKED = """
+    SELECT * FROM audit_detail WHERE commitment IN (SELECT commitment FROM unpublished)
+    ORDER BY position
+"""
+
+
+async def note_occasion(transaction: Transaction) -> None:
+    """Say of what was changed in a transaction in which opening of the vault that was."""
+    occasion = OCCASION.get()
+    if occasion:
+        await transaction.execute(
+            "UPDATE OR REPLACE unrecorded SET occasion = ? WHERE occasion = ''", occasion
+        )
+
+
+async def drop_noted(transaction: Transaction) -> None:
+    """All that was changed in this opening is being recorded."""
+    await transaction.execute("DELETE FROM unrecorded WHERE occasion IN ('', ?)", OCCASION.get())
+
+
+async def noted(transaction: Transaction) -> set[tuple[str, str]]:
+    """Actions and targets of what was changed in this opening and isn't recorded yet."""
+    rows = await transaction.rows(
+        "SELECT action, target FROM unrecorded WHERE occasion = ?", OCCASION.get()
+    )
+    return {(row["action"], row["target"]) for row in rows}
+
+
+async def note_instead(transaction: Transaction, action: str) -> None:
+    """Let one action stand for all that this transaction changed."""
+    await transaction.execute("DELETE FROM unrecorded WHERE occasion = ''")
+    await transaction.execute("INSERT INTO unrecorded (action, target) VALUES (?, '')", action)
+
+
+async def left(transaction: Transaction, alive: Collection[str]) -> list[tuple[str, str]]:
+    """The same of all openings but those that are `alive`."""
+    rows = await transaction.rows(_LEFT, json.dumps([*alive]))
+    return [(row["action"], row["target"]) for row in rows]
+
+
+async def drop_left(transaction: Transaction, alive: Collection[str]) -> None:
+    """What was left is being recorded."""
+    await transaction.execute(_DROP_LEFT, json.dumps([*alive]))
+
+
+async def mark(transaction: Transaction, details: Sequence[AuditDetail]) -> None:
+    """Remember which details must be published, until the next are kept.
+
+    What was done with a message is not among them: it is taken up again, and recorded then.
+    """
+    await transaction.many(
+        "INSERT OR IGNORE INTO unpublished (commitment) VALUES (?)",
+        [(one.commitment,) for one in details if not one.entry.action.startswith("message.")],
+    )
+
+
+async def unmark(transaction: Transaction) -> None:
+    """What was marked is published, for the next details are kept."""
+    await transaction.execute("DELETE FROM unpublished")
+
+
+async def marked(transaction: Transaction) -> list[AuditDetail]:
+    """The details that may not have been published, oldest first."""
+    return [detail_from(row) for row in await transaction.rows(_MARKED)]
