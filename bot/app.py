@@ -199,6 +199,7 @@ class _Bot:
                 pacing=Pacing(),
                 now=utc_now,
                 embedder=self._gateway,
+                synced=lambda: self._client.synced_at,
             )
             dispatcher = Dispatcher(handler.handle, self._storage.inbox, tasks)
             await self._journal.of_the_bot(Effect(Action.BOT_STARTED))
@@ -207,6 +208,7 @@ class _Bot:
                 self._config,
                 self._client.sender,
                 self._audit_room,
+                rules=self._storage.access,
                 accepted=lambda event: dispatcher.enqueue([event]),
                 now=utc_now,
             )

@@ -8,7 +8,18 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot import replies
-from bot.access import Chat, Ignore, Intent, Once, Order, Pace, Refusal, Refuse, intent
+from bot.access import (
+    Chat,
+    Ignore,
+    Intent,
+    Once,
+    Order,
+    Pace,
+    Refusal,
+    Refuse,
+    intent,
+    operator_intent,
+)
 from bot.amending import Amendments
 from bot.command import Command
 from bot.config import Config
@@ -34,6 +45,7 @@ from bot.messages import (
     RoomKind,
     RoomMessage,
 )
+from bot.operating import Operating
 from bot.room_events import (
     Accepted,
     Alone,
@@ -64,6 +76,8 @@ _NOTICE = {
     Refusal.UNVERIFIED_SESSION: replies.UNVERIFIED_SESSION,
     Refusal.TOO_LONG: replies.TOO_LONG,
     Refusal.TOO_FAST: replies.TOO_FAST,
+    Refusal.PAUSED: replies.PAUSED,
+    Refusal.CHANGED_IDENTITY: replies.CHANGED_IDENTITY,
 }
 _AGAIN = {Refusal.TOO_LONG: timedelta(0), Refusal.TOO_FAST: timedelta(minutes=1)}
 
@@ -101,6 +115,7 @@ class Handler:
         journal: Journal,
         membership: Membership,
         amendments: Amendments,
+        operating: Operating,
         pace: Pace,
         once: Once,
         commands: Sequence[Command],
@@ -116,6 +131,7 @@ class Handler:
         self._journal = journal
         self._membership = membership
         self._amendments = amendments
+        self._operating = operating
         self._commands = tuple(commands)
         self._audit_room = audit_room
         self._me = config.homeserver.user_id
@@ -193,17 +209,18 @@ class Handler:
             await self._journal.of_somebody([lost], finishes=event.event_id)
 
     async def _message(self, message: RoomMessage) -> None:
-        if message.room_id == self._audit_room:
-            return await self._storage.inbox.finish(message.event_id)
         room = await self._messenger.room(message.room_id)
         if not room.members >= {message.sender, self._me}:  # one is gone since; who would hear?
             return await self._storage.inbox.finish(message.event_id)
         match await self._intent(message, room):
             case Ignore():
                 await self._storage.inbox.finish(message.event_id)
-                await self._exchanges.overhear(message, room)
+                if message.room_id != self._audit_room:
+                    await self._exchanges.overhear(message, room)
             case Refuse(why):
                 await self._refuse(message, room, why)
+            case Order(line) if message.room_id == self._audit_room:
+                await self._operating.carry_out(message, room, line)
             case Order() | Chat() as wanted:
                 await self._exchanges.carry_out(message, room, wanted)
         return None
@@ -211,6 +228,8 @@ class Handler:
     async def _backlog(self, backlog: Backlog) -> None:
         """Say that it takes a while, where those who wait are obeyed; it costs nobody a turn."""
         message = backlog.message
+        if self._is_paused:
+            return
         room = await self._messenger.room(message.room_id)
         if backlog.mentioning is not (room.kind is RoomKind.SHARED) or (
             message.room_id == self._audit_room or message.sender not in room.members
@@ -228,18 +247,31 @@ class Handler:
 
     async def _intent(self, message: RoomMessage, room: Room) -> Intent:
         wanted = await self._wanted(message, room)
-        if isinstance(wanted, Order | Chat) and not self._pace.admits(message, self._now()):
+        if not isinstance(wanted, Order | Chat):
+            return wanted
+        if self._is_paused and message.room_id != self._audit_room:
+            return Refuse(Refusal.PAUSED)
+        if not self._pace.admits(message, self._now()):
             return Refuse(Refusal.TOO_FAST)
         return wanted
 
+    @property
+    def _is_paused(self) -> bool:
+        return self._storage.access.paused_since is not None
+
     def _meant(self, message: RoomMessage, room: Room, *, addressed: bool) -> Intent:
+        config, rules = self._config, self._storage.access
+        if room.room_id == self._audit_room:
+            return operator_intent(message, room, config=config, rules=rules)
+        commands = self._commands
         return intent(
-            message, room, config=self._config, commands=self._commands, addressed=addressed
+            message, room, config=config, rules=rules, commands=commands, addressed=addressed
         )
 
     async def _refuse(self, message: RoomMessage, room: Room, why: Refusal) -> None:
         whom = room.room_id if why is Refusal.UNENCRYPTED_ROOM else message.sender
-        if self._once.may(why, whom, now=self._now(), every=_AGAIN.get(why, timedelta(days=1))):
+        every = _AGAIN.get(why, timedelta(days=1))
+        if why in _NOTICE and self._once.may(why, whom, now=self._now(), every=every):
             await self._say(message, room, _NOTICE[why])
         facts = {"reason": str(why), "room": str(room.kind)}
         denied = Effect(Action.MESSAGE_DENIED, Outcome.DENIED, message.event_id, facts)

@@ -19,6 +19,7 @@ from bot.exchange import Exchanges
 from bot.greeting import Greeting
 from bot.handler import Fetch, Handler
 from bot.membership import Membership
+from bot.operating import Operating
 from bot.orders import Orders
 from bot.pacing import Pacing
 from bot.pausing import Pausing
@@ -26,6 +27,7 @@ from bot.private_talk import PrivateTalk, PrivateWindows
 from bot.processing import processing
 from bot.redacting import Redactions
 from bot.repertoire import Repertoire
+from bot.status import Health
 from bot.unkept import Unkept
 from storage import Storage, last_backup
 
@@ -44,6 +46,7 @@ def spine(
     pacing: Pacing,
     now: Callable[[], datetime],
     embedder: Embedder | None = None,
+    synced: Callable[[], datetime | None] = lambda: None,
 ) -> Handler:
     """The handler, on parts that are open already, and everything behind it."""
     stated = processing(config, gateway_host=gateway_host)
@@ -80,11 +83,36 @@ def spine(
         journal=parts.journal,
         membership=_membership(parts, exchanges, pacing),
         amendments=_amendments(parts, assistant, chats, windows, pace),
+        operating=_operating(parts, observed, synced, gateway_host),
         pace=pace,
         once=parts.once,
         commands=COMMANDS,
         audit_room=audit_room,
         now=now,
+    )
+
+
+def _operating(
+    parts: Common,
+    observed: Callable[[], Observation],
+    synced: Callable[[], datetime | None],
+    gateway_host: str,
+) -> Operating:
+    health = Health(
+        config=parts.config,
+        storage=parts.storage,
+        observed=observed,
+        synced=synced,
+        gateway_host=gateway_host,
+        now=parts.now,
+    )
+    return Operating(
+        config=parts.config,
+        storage=parts.storage,
+        delivery=parts.delivery,
+        journal=parts.journal,
+        health=health,
+        now=parts.now,
     )
 
 
@@ -166,6 +194,7 @@ def _exchanges(
 def _membership(parts: Common, exchanges: Exchanges, pacing: Pacing) -> Membership:
     return Membership(
         config=parts.config,
+        rules=parts.storage.access,
         rooms=parts.homeserver,
         record=exchanges.record,
         journal=parts.journal,

@@ -3,11 +3,13 @@
 The bot uses these names and nothing else of this package.
 """
 
+from storage.access_rules import AccessRules
 from storage.answers import Answers, KeptAnswer
 from storage.audit_entry import AuditDetail, AuditEntry
 from storage.audit_log import SYSTEM, AuditLog, FeedItem
 from storage.audit_reading import PublicEntry, read_audit_log, verify_audit_log
 from storage.backup import Manifest, back_up, last_backup
+from storage.census import Census
 from storage.destruction import Destroyed
 from storage.errors import AuditTampered, MasterKeyError, StorageFailure, VaultGone
 from storage.forgetting import Erased, Forgetting
@@ -43,6 +45,7 @@ __all__ = [
     "SYSTEM",
     "UNSENT",
     "WAITS",
+    "AccessRules",
     "Answers",
     "Asked",
     "AuditDetail",
@@ -50,6 +53,7 @@ __all__ = [
     "AuditLog",
     "AuditTampered",
     "Basis",
+    "Census",
     "Counts",
     "Destroyed",
     "Erased",
