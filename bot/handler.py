@@ -4,7 +4,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from bot import replies
@@ -18,7 +18,6 @@ from bot.access import (
     Refusal,
     Refuse,
     intent,
-    operator_intent,
 )
 from bot.amending import Amendments
 from bot.command import Command
@@ -46,6 +45,7 @@ from bot.messages import (
     RoomMessage,
 )
 from bot.operating import Operating
+from bot.refusing import Refusals
 from bot.room_events import (
     Accepted,
     Alone,
@@ -68,18 +68,6 @@ from storage import Storage, VaultGone
 log = logging.getLogger(__name__)
 
 STOPS = (HomeserverUnavailableError, AuditUnavailableError)  # "not now" and "not at all"
-
-_NOTICE = {
-    Refusal.UNLISTED: replies.NOT_ALLOWED,
-    Refusal.UNENCRYPTED_ROOM: replies.UNENCRYPTED_ROOM,
-    Refusal.UNENCRYPTED_MESSAGE: replies.UNENCRYPTED_MESSAGE,
-    Refusal.UNVERIFIED_SESSION: replies.UNVERIFIED_SESSION,
-    Refusal.TOO_LONG: replies.TOO_LONG,
-    Refusal.TOO_FAST: replies.TOO_FAST,
-    Refusal.PAUSED: replies.PAUSED,
-    Refusal.CHANGED_IDENTITY: replies.CHANGED_IDENTITY,
-}
-_AGAIN = {Refusal.TOO_LONG: timedelta(0), Refusal.TOO_FAST: timedelta(minutes=1)}
 
 Fetch = Callable[[str, str], Awaitable[Kept | None]]
 """Room id and event id to what was said or done there, decrypted again; None where it is gone.
@@ -116,6 +104,7 @@ class Handler:
         membership: Membership,
         amendments: Amendments,
         operating: Operating,
+        refusals: Refusals,
         pace: Pace,
         once: Once,
         commands: Sequence[Command],
@@ -132,6 +121,7 @@ class Handler:
         self._membership = membership
         self._amendments = amendments
         self._operating = operating
+        self._refusals = refusals
         self._commands = tuple(commands)
         self._audit_room = audit_room
         self._me = config.homeserver.user_id
@@ -209,18 +199,17 @@ class Handler:
             await self._journal.of_somebody([lost], finishes=event.event_id)
 
     async def _message(self, message: RoomMessage) -> None:
+        if message.room_id == self._audit_room:
+            return await self._operating.handle(message)
         room = await self._messenger.room(message.room_id)
         if not room.members >= {message.sender, self._me}:  # one is gone since; who would hear?
             return await self._storage.inbox.finish(message.event_id)
         match await self._intent(message, room):
             case Ignore():
                 await self._storage.inbox.finish(message.event_id)
-                if message.room_id != self._audit_room:
-                    await self._exchanges.overhear(message, room)
+                await self._exchanges.overhear(message, room)
             case Refuse(why):
-                await self._refuse(message, room, why)
-            case Order(line) if message.room_id == self._audit_room:
-                await self._operating.carry_out(message, room, line)
+                await self._refusals.refuse(message, room, why)
             case Order() | Chat() as wanted:
                 await self._exchanges.carry_out(message, room, wanted)
         return None
@@ -249,7 +238,7 @@ class Handler:
         wanted = await self._wanted(message, room)
         if not isinstance(wanted, Order | Chat):
             return wanted
-        if self._is_paused and message.room_id != self._audit_room:
+        if self._is_paused:
             return Refuse(Refusal.PAUSED)
         if not self._pace.admits(message, self._now()):
             return Refuse(Refusal.TOO_FAST)
@@ -261,21 +250,10 @@ class Handler:
 
     def _meant(self, message: RoomMessage, room: Room, *, addressed: bool) -> Intent:
         config, rules = self._config, self._storage.access
-        if room.room_id == self._audit_room:
-            return operator_intent(message, room, config=config, rules=rules)
         commands = self._commands
         return intent(
             message, room, config=config, rules=rules, commands=commands, addressed=addressed
         )
-
-    async def _refuse(self, message: RoomMessage, room: Room, why: Refusal) -> None:
-        whom = room.room_id if why is Refusal.UNENCRYPTED_ROOM else message.sender
-        every = _AGAIN.get(why, timedelta(days=1))
-        if why in _NOTICE and self._once.may(why, whom, now=self._now(), every=every):
-            await self._say(message, room, _NOTICE[why])
-        facts = {"reason": str(why), "room": str(room.kind)}
-        denied = Effect(Action.MESSAGE_DENIED, Outcome.DENIED, message.event_id, facts)
-        await self._exchanges.record(message, denied, finishes=message.event_id)
 
     async def _failed(self, event: RoomEvent, error: Exception) -> None:
         """Tell the person, in the error's own words if they are meant for them; record, go on."""

@@ -5,9 +5,11 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
+from typing import Protocol
 
 from bot import operator_words
-from bot.command import Line
+from bot.access import Order, Pace, Refusal, Refuse, operator_intent
+from bot.command import Line, split
 from bot.commands import COMMANDS
 from bot.commands.operators import OPERATOR_COMMANDS
 from bot.config import Config
@@ -17,14 +19,23 @@ from bot.journal import Journal
 from bot.messages import Action, Effect, Facts, Reply, Room, RoomMessage
 from bot.operator_command import Holding, OperatorCommand, OperatorContext, People
 from bot.own_vault import ByTheClock, behind, everybody, known_vault, own_vault
+from bot.refusing import Refusals
 from bot.status import Health
 from storage import Storage, StorageFailure, VaultGone
 
 log = logging.getLogger(__name__)
 
 
+class Rooms(Protocol):
+    """The homeserver, as far as it is asked who is in a room."""
+
+    async def room(self, room_id: str) -> Room:
+        """Members and encryption of a room."""
+        ...
+
+
 class Operating:
-    """Carries out what an operator orders; whoever it is and wherever they are was looked at.
+    """Hears what is said in the audit room, and carries out what an operator orders there.
 
     After a crash a command is carried out again: each of them leaves the same behind when done
     twice. What an operator does stands in the operator's own part of the audit log.
@@ -34,20 +45,42 @@ class Operating:
         self,
         *,
         config: Config,
+        rooms: Rooms,
         storage: Storage,
         delivery: Delivery,
         journal: Journal,
+        refusals: Refusals,
+        pace: Pace,
         health: Health,
         now: Callable[[], datetime],
     ) -> None:
         self._config = config
+        self._rooms = rooms
         self._storage = storage
         self._delivery = delivery
         self._journal = journal
+        self._refusals = refusals
+        self._pace = pace
         self._health = health
         self._now = now
 
-    async def carry_out(self, message: RoomMessage, room: Room, line: Line) -> None:
+    async def handle(self, message: RoomMessage) -> None:
+        """Take a message in the audit room to its end; who isn't an operator gets no answer."""
+        config, rules = self._config, self._storage.access
+        if split(message.body, prefix=self._prefix) is None:
+            return await self._storage.inbox.finish(message.event_id)
+        room = await self._rooms.room(message.room_id)
+        wanted = operator_intent(message, room, config=config, rules=rules)
+        if isinstance(wanted, Order) and not self._pace.admits(message, self._now()):
+            wanted = Refuse(Refusal.TOO_FAST)
+        match wanted:
+            case Order(line):
+                return await self._carry_out(message, room, line)
+            case Refuse(why):
+                return await self._refusals.refuse(message, room, why)
+        return await self._storage.inbox.finish(message.event_id)
+
+    async def _carry_out(self, message: RoomMessage, room: Room, line: Line) -> None:
         """Run a command, answer it, record and finish it."""
         begun = self._now()
         command = next((one for one in OPERATOR_COMMANDS if one.name == line.name), None)

@@ -26,6 +26,7 @@ from bot.pausing import Pausing
 from bot.private_talk import PrivateTalk, PrivateWindows
 from bot.processing import processing
 from bot.redacting import Redactions
+from bot.refusing import Refusals
 from bot.repertoire import Repertoire
 from bot.status import Health
 from bot.unkept import Unkept
@@ -73,6 +74,15 @@ def spine(
     windows = PrivateWindows(now)
     pace = Pace(config.limits.messages_per_minute, since=now())
     exchanges = _exchanges(parts, assistant, repertoire, chats, windows)
+    refusals = Refusals(delivery=parts.delivery, record=exchanges.record, once=parts.once, now=now)
+    health = Health(
+        config=config,
+        storage=storage,
+        observed=observed,
+        synced=synced,
+        gateway_host=gateway_host,
+        now=now,
+    )
     return Handler(
         config=config,
         messenger=homeserver,
@@ -83,7 +93,8 @@ def spine(
         journal=parts.journal,
         membership=_membership(parts, exchanges, pacing),
         amendments=_amendments(parts, assistant, chats, windows, pace),
-        operating=_operating(parts, observed, synced, gateway_host),
+        operating=_operating(parts, refusals, pace, health),
+        refusals=refusals,
         pace=pace,
         once=parts.once,
         commands=COMMANDS,
@@ -92,25 +103,15 @@ def spine(
     )
 
 
-def _operating(
-    parts: Common,
-    observed: Callable[[], Observation],
-    synced: Callable[[], datetime | None],
-    gateway_host: str,
-) -> Operating:
-    health = Health(
-        config=parts.config,
-        storage=parts.storage,
-        observed=observed,
-        synced=synced,
-        gateway_host=gateway_host,
-        now=parts.now,
-    )
+def _operating(parts: Common, refusals: Refusals, pace: Pace, health: Health) -> Operating:
     return Operating(
         config=parts.config,
+        rooms=parts.homeserver,
         storage=parts.storage,
         delivery=parts.delivery,
         journal=parts.journal,
+        refusals=refusals,
+        pace=pace,
         health=health,
         now=parts.now,
     )

@@ -10,6 +10,7 @@ from bot.access import (
     Chat,
     Few,
     Ignore,
+    Intent,
     Once,
     Order,
     Pace,
@@ -39,6 +40,12 @@ def config() -> Config:
             "CONFIDANT_ACCESS__USERS": '["@*:example.org"]',
             "CONFIDANT_ACCESS__OPERATORS": '["@root:other.org"]',
         },
+    )
+
+
+def meant(message: RoomMessage, where: Room, config: Config, *, addressed: bool) -> Intent:
+    return intent(
+        message, where, config=config, rules=NO_RULES, commands=COMMANDS, addressed=addressed
     )
 
 
@@ -110,16 +117,14 @@ TABLE = [
 def test_what_a_message_is(
     config: Config, message: RoomMessage, where: Room, addressed: bool, expected: object
 ) -> None:
-    found = intent(
-        message, where, config=config, rules=NO_RULES, commands=COMMANDS, addressed=addressed
-    )
+    found = meant(message, where, config, addressed=addressed)
 
     assert found == expected
 
 
 @pytest.mark.parametrize(("where", "addressed"), [(DIRECT, False), (SHARED, False), (SHARED, True)])
 def test_a_command_is_obeyed_everywhere(config: Config, where: Room, addressed: bool) -> None:
-    found = intent(
+    found = meant(
         said("!help me"),
         where,
         config=config,
@@ -134,9 +139,7 @@ def test_a_command_is_obeyed_everywhere(config: Config, where: Room, addressed: 
 
 
 def test_an_unknown_command_is_answered_in_a_direct_chat(config: Config) -> None:
-    found = intent(
-        said("!hepl"), DIRECT, config=config, rules=NO_RULES, commands=COMMANDS, addressed=False
-    )
+    found = meant(said("!hepl"), DIRECT, config, addressed=False)
 
     assert isinstance(found, Order)
     assert found.command is None
