@@ -24,7 +24,7 @@ from bot.orders import Orders
 from bot.pacing import Pacing
 from bot.pausing import Pausing
 from bot.private_talk import PrivateTalk, PrivateWindows
-from bot.processing import processing
+from bot.processing import Processing, processing
 from bot.redacting import Redactions
 from bot.refusing import Refusals
 from bot.repertoire import Repertoire
@@ -61,16 +61,7 @@ def spine(
     repertoire = Repertoire(
         COMMANDS, config, stated, evidence, identity, homeserver.upload_limit, now
     )
-    chats = Chats(
-        config=config,
-        assistant=assistant,
-        delivery=parts.delivery,
-        processing=stated,
-        consent=parts.consent(),
-        withdrawals=storage.withdrawals,
-        embedding=embedding,
-        now=now,
-    )
+    chats = _chats(parts, assistant, stated, embedding)
     windows = PrivateWindows(now)
     pace = Pace(config.limits.messages_per_minute, since=now())
     exchanges = _exchanges(parts, assistant, repertoire, chats, windows)
@@ -100,6 +91,19 @@ def spine(
         commands=COMMANDS,
         audit_room=audit_room,
         now=now,
+    )
+
+
+def _chats(parts: Common, assistant: Assistant, stated: Processing, embedding: Embedding) -> Chats:
+    return Chats(
+        config=parts.config,
+        assistant=assistant,
+        delivery=parts.delivery,
+        processing=stated,
+        consent=parts.consent(),
+        withdrawals=parts.storage.withdrawals,
+        embedding=embedding,
+        now=parts.now,
     )
 
 

@@ -124,14 +124,7 @@ def test_what_a_message_is(
 
 @pytest.mark.parametrize(("where", "addressed"), [(DIRECT, False), (SHARED, False), (SHARED, True)])
 def test_a_command_is_obeyed_everywhere(config: Config, where: Room, addressed: bool) -> None:
-    found = meant(
-        said("!help me"),
-        where,
-        config=config,
-        rules=NO_RULES,
-        commands=COMMANDS,
-        addressed=addressed,
-    )
+    found = meant(said("!help me"), where, config, addressed=addressed)
 
     assert isinstance(found, Order)
     assert found.command is COMMANDS[0]
