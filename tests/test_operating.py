@@ -13,7 +13,7 @@ from bot.replies import NOT_ALLOWED, PAUSED
 from bot.room_events import Invite, Reaction
 from storage import AuditEntry, StorageFailure, Vault
 from storage.audit_log import AuditLog
-from tests.spine import ANN, AUDIT_ROOM, BOB, BOT, EVE, Spine, configured, spine
+from tests.spine import ANN, AUDIT_ROOM, BOB, BOT, EVE, Spine, configured, remembers, spine
 
 OPERATOR, SECOND = "@op:x.org", "@second:x.org"
 LIMITS = {"messages_per_minute": "10000"}
@@ -42,6 +42,11 @@ async def order(bot: Spine, line: str) -> str:
     assert answer.room_id == AUDIT_ROOM
     assert not answer.generated
     return answer.text
+
+
+def in_files(path: Path) -> bytes:
+    """All that the bot's common file holds."""
+    return b"".join(one.read_bytes() for one in path.glob("shared.db*"))
 
 
 async def entries(bot: Spine, user_id: str) -> list[AuditEntry]:
@@ -243,7 +248,7 @@ async def test_rules_and_a_pause_outlive_a_restart_and_name_nobody_in_the_file(
         await order(first, f"!allow {EVE}")
         await order(first, f"!block {BOB}")
         await order(first, "!pause")
-    kept = b"".join(one.read_bytes() for one in tmp_path.glob("shared.db*"))
+    kept = in_files(tmp_path)
     async with spine(tmp_path, CONFIG) as second:
         with_audit_room(second)
         while_paused = await second.say("Hello")
@@ -308,14 +313,18 @@ async def test_while_paused_a_reaction_decides_nothing_and_the_notice_goes_on_as
     bot: Spine,
 ) -> None:
     await bot.say("!memory mode ask")
-    async with bot.storage.vaults.open(ANN) as vault:
-        before = await vault.pending.decided()
+    bot.model.answers = [remembers("You live in Oslo.", "I live in Oslo")]
+    await bot.say("I live in Oslo")
+    notice = list(bot.homeserver.ids())[-1]
     await order(bot, "!pause")
-    await bot.storage.inbox.accept([("$yes", "!ann")], "s")
-    sent = await bot.give(Reaction("$yes", "!ann", ANN, "$sent-0", "✅"))
+    ignored = await bot.give(Reaction("$yes", "!ann", ANN, notice, yes=True))
+    async with bot.storage.vaults.open(ANN) as vault:
+        waiting = (await vault.counts()).pending
+    await order(bot, "!resume")
+    heard = await bot.give(Reaction("$again", "!ann", ANN, notice, yes=True))
 
-    assert (before, sent) == ([], [])
-    assert await bot.storage.inbox.unfinished() == []
+    assert (ignored, waiting) == ([], 1)
+    assert [one.replaces for one in heard] == [notice]
 
 
 async def test_a_look_up_stands_with_the_person_before_it_is_answered(bot: Spine) -> None:
