@@ -1,6 +1,7 @@
 """An operator commands the bot in a real audit room, and people in their chats feel it."""
 
 import asyncio
+import re
 
 from bot.demo.homeserver import Homeserver
 from bot.replies import NOT_ALLOWED, PAUSED
@@ -41,10 +42,7 @@ async def test_an_operator_pauses_blocks_looks_up_and_people_see_what_concerns_t
     blocked = await chat.ask("And now?")
     await ordered(jane, bot, room, f"!allow {alice.user_id}", "may talk with me")
     answered = await chat.ask("And again?", kind="m.text")
-    name = next(
-        line for line in shown[2].splitlines() if "1 memory" in line or "2 messages" in line
-    )
-    pseudonym = name.split(":")[0].strip("•- *")
+    [pseudonym] = re.findall(r"([a-z]+-\d+)\W+\d+ memor\w+, 2 messages", shown[2])
     who = await ordered(jane, bot, room, f"!who {pseudonym}", "🔎")
     log = await chat.ask("!audit")
 
