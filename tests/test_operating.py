@@ -490,3 +490,15 @@ async def test_more_orders_than_a_minute_takes_wait(tmp_path: Path) -> None:
 
     assert "more than I may take" in sent[2][0]
     assert "For operators" in later
+
+
+async def test_the_bots_own_account_commands_nothing_whomever_the_operators_cover(
+    tmp_path: Path,
+) -> None:
+    config = configured(access={"operators": '["@*:x.org"]'})
+    async with spine(tmp_path, config) as bot:
+        with_audit_room(bot)
+        sent = await bot.say("!pause", BOT, AUDIT_ROOM)
+
+        assert bot.storage.access.paused_since is None
+    assert sent == []
