@@ -502,3 +502,14 @@ async def test_the_bots_own_account_commands_nothing_whomever_the_operators_cove
 
         assert bot.storage.access.paused_since is None
     assert sent == []
+
+
+async def test_a_crash_before_the_end_has_the_same_order_carried_out_and_answered_once(
+    bot: Spine,
+) -> None:
+    first = await bot.say(f"!block {EVE}", OPERATOR, AUDIT_ROOM, event_id="$order")
+    again = await bot.say(f"!block {EVE}", OPERATOR, AUDIT_ROOM, event_id="$order")
+
+    assert len(first) == 1
+    assert again == [], "the same transaction id is the same answer"
+    assert bot.storage.access.blocked == (EVE,)
