@@ -194,10 +194,12 @@ class _Bot:
                 identity=self._client.identity,
                 gateway_host=self._gateway.host,
                 observed=lambda: self._gateway.observation,
+                posted_heads=lambda: self._client.sender.posted_heads(self._audit_room),
                 audit_room=self._audit_room,
                 pacing=Pacing(),
                 now=utc_now,
                 embedder=self._gateway,
+                synced=lambda: self._client.synced_at,
             )
             dispatcher = Dispatcher(handler.handle, self._storage.inbox, tasks)
             await self._journal.of_the_bot(Effect(Action.BOT_STARTED))
@@ -206,6 +208,7 @@ class _Bot:
                 self._config,
                 self._client.sender,
                 self._audit_room,
+                rules=self._storage.access,
                 accepted=lambda event: dispatcher.enqueue([event]),
                 now=utc_now,
             )

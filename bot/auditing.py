@@ -135,7 +135,7 @@ async def _shown(config: Config) -> list[str]:
     ):
         configured = config.audit.room
         room_id = await client.sender.join(configured) if configured else await _own(storage)
-        notes: list[str] = await client.sender.posted_heads(room_id)  # type: ignore[attr-defined]
+        notes: list[str] = await client.sender.posted_heads(room_id)
         return notes
 
 

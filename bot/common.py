@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, cast
+from typing import Protocol
 
 from bot.access import Once
 from bot.audit_view import Tree
@@ -71,7 +71,7 @@ class Common:
     @property
     def tree(self) -> Tree:
         """The audit log, as far as people may look into it."""
-        return cast("Tree", self.storage.audit_log)
+        return self.storage.audit_log
 
     def consent(self) -> Consent:
         """What asks before something is remembered; it keeps nothing between calls."""

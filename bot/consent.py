@@ -138,8 +138,10 @@ class Consent:
             return done
 
     async def _may_decide(self, reaction: Reaction) -> bool:
-        if not allowed(reaction.sender, self._config):
+        if not allowed(reaction.sender, self._config, self._storage.access):
             return False
+        if self._storage.access.paused_since is not None:
+            return False  # the notice goes on asking
         return not await self._changes.paused(reaction.sender)
 
     async def _decided(self, reaction: Reaction, vault: Vault) -> bool:

@@ -58,8 +58,10 @@ class Digests:
 
     async def send_due(self) -> None:
         """Write each digest whose time has come; one that fails keeps nobody else's back."""
+        if self._storage.access.paused_since is not None:
+            return
         for person in await everybody(self._storage):
-            if not allowed(person.sender, self._config):
+            if not allowed(person.sender, self._config, self._storage.access):
                 continue
             if await self._changes.paused(person.sender):
                 continue  # what they told the bot is not for whoever runs the homeserver

@@ -39,6 +39,10 @@ from storage import Storage, StorageFailure, Turn, Vault, VaultGone
 log = logging.getLogger(__name__)
 
 RECOVERED: Facts = {"edited": True, "recovered": True}
+PAUSED = (
+    "My operator has paused me: I have taken over your edit, but I don't answer it. Please send it "
+    "as a new message later."
+)
 NO_COMMAND = "Edits run no command; send it as a new message."
 
 
@@ -193,7 +197,14 @@ class Edits:
         message, me = edit.message, self._config.homeserver.user_id
         if not room.members >= {message.sender, me}:
             return None
-        wanted = intent(message, room, config=self._config, commands=self._commands, addressed=True)
+        wanted = intent(
+            message,
+            room,
+            config=self._config,
+            rules=self._storage.access,
+            commands=self._commands,
+            addressed=True,
+        )
         return None if isinstance(wanted, Ignore | Refuse) else wanted
 
     async def _effects(self, edited: _Edited) -> list[Effect]:
@@ -246,8 +257,11 @@ class Edits:
         if not (chat and await vault.turns.is_last_question(turn)):
             await vault.answers.carried_through(turn.event_id, edit=edit.event_id)
             return []
+        if self._storage.access.paused_since is not None:
+            return await self._denied(edited, Refusal.PAUSED, PAUSED, every=timedelta(days=1))
         if not self._pace.admits(edit.message, begun):
-            return await self._too_fast(edited)
+            every = timedelta(minutes=1)
+            return await self._denied(edited, Refusal.TOO_FAST, replies.TOO_FAST, every=every)
         exchange = edited.exchange(begun)
         facts = await self._chats.answer_again(
             exchange, vault, edited.address(begun), edit=edit.event_id, record=self._record
@@ -256,11 +270,12 @@ class Edits:
         facts |= {"edited": True, "room": str(edited.room.kind), "ms": ms}
         return [Effect(Action.MESSAGE_ANSWERED, target=turn.event_id, facts=facts)]
 
-    async def _too_fast(self, edited: _Edited) -> list[Effect]:
-        """Say so once, as for a message; nothing is answered."""
-        sender, why = edited.edit.message.sender, Refusal.TOO_FAST
-        if self._once.may(why, sender, now=self._now(), every=timedelta(minutes=1)):
-            await self._say(replies.TOO_FAST, edited)
+    async def _denied(
+        self, edited: _Edited, why: Refusal, text: str, *, every: timedelta
+    ) -> list[Effect]:
+        """Say so once in a while, as for a message; nothing is answered."""
+        if self._once.may(why, edited.edit.message.sender, now=self._now(), every=every):
+            await self._say(text, edited)
         turn = edited.turn.event_id
         await edited.vault.answers.carried_through(turn, edit=edited.edit.event_id)
         facts: Facts = {"edited": True, "reason": str(why), "room": str(edited.room.kind)}

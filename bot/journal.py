@@ -49,6 +49,13 @@ class Journal:
             log.error("audit details could not be kept in a vault")
             await self.of_somebody(effects, begins=begins, finishes=finishes)
 
+    async def of_another(self, actor: str, vault: Vault, effect: Effect) -> None:
+        """Record with one person what another did that concerns them.
+
+        Raises VaultGone or StorageFailure where it can't be kept there: then it must not be done.
+        """
+        await self._audit_log.record([self._entry(effect, actor, effect.target)], vault)
+
     async def of_somebody(
         self,
         effects: Sequence[Effect],

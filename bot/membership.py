@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from bot import membership_words, replies
-from bot.access import Once, Refusal, allowed
+from bot.access import Once, Refusal, Rules, allowed
 from bot.config import Config
 from bot.delivery import Address, Delivery
 from bot.errors import HomeserverError, HomeserverUnavailableError
@@ -92,6 +92,7 @@ class Membership:
         self,
         *,
         config: Config,
+        rules: Rules,
         rooms: Rooms,
         record: Record,
         journal: Journal,
@@ -102,6 +103,7 @@ class Membership:
         now: Callable[[], datetime],
     ) -> None:
         self._config = config
+        self._rules = rules
         self._rooms = rooms
         self._record = record
         self._journal = journal
@@ -130,7 +132,7 @@ class Membership:
 
     async def _invited(self, invite: Invite) -> None:
         """Join where the inviter is listed and there is room; reject everywhere else."""
-        if not allowed(invite.sender, self._config):
+        if not allowed(invite.sender, self._config, self._rules):
             return await self._reject(invite, Why.UNLISTED)
         joined = await self._rooms.joined()
         if invite.room_id in joined:

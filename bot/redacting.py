@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.access import allowed
+from bot.access import allowed, covered
 from bot.assistant import Assistant
 from bot.config import Config
 from bot.errors import HomeserverError, HomeserverUnavailableError
@@ -93,7 +93,7 @@ class Redactions:
     async def _erased_for_one(self, redaction: Redaction) -> bool:
         """Whether one of those who may ask here had it; a damaged vault is reason to try again."""
         room, failure = await self._rooms.room(redaction.room_id), None
-        for person in sorted(one for one in room.members if allowed(one, self._config)):
+        for person in sorted(filter(self._may_have_asked, room.members)):
             try:
                 if await self._erase(redaction, Author(person)):
                     return True
@@ -104,6 +104,11 @@ class Redactions:
         if failure is not None:
             raise failure
         return False
+
+    def _may_have_asked(self, person: str) -> bool:
+        """Whether somebody is answered, or was before an operator shut them out."""
+        rules = self._storage.access
+        return allowed(person, self._config, rules) or covered(person, rules.blocked)
 
     async def _erase(self, redaction: Redaction, message: Whose) -> bool:
         """Whether it was theirs; what a file brought may name others' events, and is no proof."""

@@ -46,6 +46,14 @@ TOO_LONG = (
     "Please send it in shorter pieces."
 )
 TOO_FAST = "That was more than I may take in a minute. Please wait a moment, then send it again."
+PAUSED = (
+    "My operator has paused me, so I have neither answered nor kept that message. Please send it "
+    "again once I am back. What I remember of you is still there."
+)
+CHANGED_IDENTITY = (
+    "Your identity is not the one that I know you by, so I obey nothing that you write here. "
+    "Verify me in your client, and let another operator compare the emoji."
+)
 CAME_LATE = {  # in a shared room nobody else is told of an erasure
     RoomKind.DIRECT: (
         "By the time that your homeserver gives it, that message was sent before everything of "

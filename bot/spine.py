@@ -20,13 +20,16 @@ from bot.exchange import Exchanges
 from bot.greeting import Greeting
 from bot.handler import Fetch, Handler
 from bot.membership import Membership
+from bot.operating import Operating
 from bot.orders import Orders
 from bot.pacing import Pacing
 from bot.pausing import Pausing
 from bot.private_talk import PrivateTalk, PrivateWindows
-from bot.processing import processing
+from bot.processing import Processing, processing
 from bot.redacting import Redactions
+from bot.refusing import Refusals
 from bot.repertoire import Repertoire
+from bot.status import Health
 from bot.unkept import Unkept
 from storage import Storage, last_backup
 
@@ -46,6 +49,7 @@ def spine(
     now: Callable[[], datetime],
     embedder: Embedder | None = None,
     posted_heads: PostedHeads = nothing_posted,
+    synced: Callable[[], datetime | None] = lambda: None,
 ) -> Handler:
     """The handler, on parts that are open already, and everything behind it."""
     stated = processing(config, gateway_host=gateway_host)
@@ -59,20 +63,20 @@ def spine(
     repertoire = Repertoire(
         COMMANDS, config, stated, evidence, identity, homeserver.upload_limit, now
     )
-    chats = Chats(
-        config=config,
-        assistant=assistant,
-        delivery=parts.delivery,
-        processing=stated,
-        consent=parts.consent(),
-        withdrawals=storage.withdrawals,
-        embedding=embedding,
-        now=now,
-    )
+    chats = _chats(parts, assistant, stated, embedding)
     windows = PrivateWindows(now)
     pace = Pace(config.limits.messages_per_minute, since=now())
-    looks = AuditLooks(parts.tree, posted_heads, now, key=getattr(storage, "audit_key", ""))
+    looks = AuditLooks(parts.tree, posted_heads, now, key=storage.audit_key)
     exchanges = _exchanges(parts, assistant, repertoire, chats, windows, looks=looks)
+    refusals = Refusals(delivery=parts.delivery, record=exchanges.record, once=parts.once, now=now)
+    health = Health(
+        config=config,
+        storage=storage,
+        observed=observed,
+        synced=synced,
+        gateway_host=gateway_host,
+        now=now,
+    )
     return Handler(
         config=config,
         messenger=homeserver,
@@ -83,11 +87,40 @@ def spine(
         journal=parts.journal,
         membership=_membership(parts, exchanges, pacing),
         amendments=_amendments(parts, assistant, chats, windows, pace),
+        operating=_operating(parts, refusals, pace, health),
+        refusals=refusals,
         pace=pace,
         once=parts.once,
         commands=COMMANDS,
         audit_room=audit_room,
         now=now,
+    )
+
+
+def _chats(parts: Common, assistant: Assistant, stated: Processing, embedding: Embedding) -> Chats:
+    return Chats(
+        config=parts.config,
+        assistant=assistant,
+        delivery=parts.delivery,
+        processing=stated,
+        consent=parts.consent(),
+        withdrawals=parts.storage.withdrawals,
+        embedding=embedding,
+        now=parts.now,
+    )
+
+
+def _operating(parts: Common, refusals: Refusals, pace: Pace, health: Health) -> Operating:
+    return Operating(
+        config=parts.config,
+        rooms=parts.homeserver,
+        storage=parts.storage,
+        delivery=parts.delivery,
+        journal=parts.journal,
+        refusals=refusals,
+        pace=pace,
+        health=health,
+        now=parts.now,
     )
 
 
@@ -172,6 +205,7 @@ def _exchanges(
 def _membership(parts: Common, exchanges: Exchanges, pacing: Pacing) -> Membership:
     return Membership(
         config=parts.config,
+        rules=parts.storage.access,
         rooms=parts.homeserver,
         record=exchanges.record,
         journal=parts.journal,

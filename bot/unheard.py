@@ -82,7 +82,7 @@ class Unheard:
 
     async def undecryptable(self, event: Undecryptable) -> None:
         """Record that a message has no key yet, and say so to its sender; it waits on."""
-        if not allowed(event.sender, self._config) or len(event.session_id) > LONGEST_ID:
+        if not self._is_allowed(event.sender) or len(event.session_id) > LONGEST_ID:
             return
         if (effect := self._unreadable.effect(event, self._now())) is not None:
             await self._record(event, effect)
@@ -95,9 +95,12 @@ class Unheard:
                 await self._delivery.send(Reply(replies.UNDECRYPTABLE), to)
         await self._storage.inbox.tell(event.event_id)
 
+    def _is_allowed(self, user_id: str) -> bool:
+        return allowed(user_id, self._config, self._storage.access)
+
     def _may_speak_in(self, room: Room) -> bool:
         """Whether somebody is there whom the bot answers, in a room that it reads."""
         readable = room.encrypted or not self._config.privacy.encrypted_rooms_only
         others = room.members - {self._config.homeserver.user_id}
-        listed = any(allowed(one, self._config) for one in others)
+        listed = any(self._is_allowed(one) for one in others)
         return listed and readable and room.room_id != self._audit_room

@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Protocol
 
-from bot.access import Once, allowed, operates
+from bot.access import Once, Rules, allowed, operates
 from bot.config import Config
 from bot.messages import Comparison, Outgoing, Standing
+from bot.operator_words import plain
 from bot.room_events import Accepted
 
 AGAIN = timedelta(minutes=1)
@@ -39,10 +40,12 @@ class Verifying:
         outlet: Outlet,
         audit_room: str,
         *,
+        rules: Rules,
         accepted: Callable[[Accepted], None],
         now: Callable[[], datetime],
     ) -> None:
         self._config = config
+        self._rules = rules
         self._outlet = outlet
         self._audit_room = audit_room
         self._accepted = accepted
@@ -52,7 +55,7 @@ class Verifying:
 
     def may(self, user_id: str) -> bool:
         """Everybody listed, once in a while, where there are operators to compare."""
-        listed = allowed(user_id, self._config) and bool(self._config.access.operators)
+        listed = allowed(user_id, self._config, self._rules) and bool(self._config.access.operators)
         return listed and self._once.may(user_id, now=self._now(), every=AGAIN)
 
     async def ask(self, comparison: Comparison) -> None:
@@ -61,7 +64,7 @@ class Verifying:
         shown = " · ".join(comparison.emoji) or "numbers alone"
         await self._say(
             self._audit_room,
-            f"🔐 `{_plain(comparison.user_id)}` wants to verify me. I show **{shown}** "
+            f"🔐 `{plain(comparison.user_id)}` wants to verify me. I show **{shown}** "
             f"({' '.join(map(str, comparison.numbers))}).\n\nAsk them what their client shows, by "
             "another way than Matrix: face to face, or by voice. Emoji have other names in some "
             f"clients; the numbers are the same everywhere. If all are equal, write "
@@ -83,7 +86,7 @@ class Verifying:
         if accepted:
             person, number = comparison.user_id, comparison.number
             self._accepted(Accepted(comparison.room_id, person, number))
-        person = f"`{_plain(comparison.user_id)}`"
+        person = f"`{plain(comparison.user_id)}`"
         how = f"🔐 {person} and I have verified each other."
         if not verified:
             how = f"🔐 The verification with {person} ended without success: {reason}"
@@ -111,8 +114,3 @@ class Verifying:
     async def _say(self, room_id: str, words: str, about: str) -> None:
         transaction_id = sha256(f"verification {room_id} {about}".encode()).hexdigest()[:32]
         await self._outlet.send(Outgoing(room_id, words, transaction_id))
-
-
-def _plain(user_id: str) -> str:
-    """An id in which nothing is markup: ids come from other servers."""
-    return re.sub(r"[^!-_a-~]", "?", user_id)

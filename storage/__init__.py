@@ -3,6 +3,7 @@
 The bot uses these names and nothing else of this package.
 """
 
+from storage.access_rules import AccessRules
 from storage.answers import Answers, KeptAnswer
 from storage.audit_check import Verified
 from storage.audit_entry import AuditDetail, AuditEntry
@@ -17,6 +18,7 @@ from storage.audit_reading import (
 )
 from storage.audit_tree import Proof
 from storage.backup import Manifest, back_up, last_backup
+from storage.census import Census
 from storage.checkpoints import Checkpoint, SignedHead, notes_in
 from storage.destruction import Destroyed
 from storage.errors import AuditTampered, InUse, MasterKeyError, StorageFailure, VaultGone
@@ -53,6 +55,7 @@ __all__ = [
     "SYSTEM",
     "UNSENT",
     "WAITS",
+    "AccessRules",
     "Answers",
     "Asked",
     "AuditDetail",
@@ -60,6 +63,7 @@ __all__ = [
     "AuditLog",
     "AuditTampered",
     "Basis",
+    "Census",
     "Checkpoint",
     "Counts",
     "Destroyed",

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from storage.access_rules import AccessRules
 from storage.audit_log import AuditLog
+from storage.census import Census, take_census
 from storage.checkpoints import HeadKey
 from storage.clock import utc_now
 from storage.database import Database
@@ -41,12 +43,17 @@ class Storage:
     forgetting: Forgetting
     withdrawals: Withdrawals
     audit_key: str  # what the audit log's heads are checked with, as signed notes write a key
+    access: AccessRules
     _shared: Database = field(repr=False)
     _tenants: Tenants = field(repr=False)
 
     def person(self, user_id: str) -> str:
         """What stands for a person where nobody may be named: a hash under the master key."""
         return self._tenants.person(user_id).hex()
+
+    async def census(self, *, since: datetime) -> Census:
+        """How much is kept and how much waits; undecryptable messages are counted from then on."""
+        return await take_census(self._shared, since=since)
 
     async def state(self, name: str) -> str | None:
         """A single fact about the bot itself, such as its audit room."""
@@ -129,6 +136,7 @@ async def opened(
                     forgetting=forgetting,
                     withdrawals=withdrawals,
                     audit_key=head_key.verifier_key,
+                    access=await AccessRules.load(shared, tenants=tenants, now=now),
                     _shared=shared,
                     _tenants=tenants,
                 )

@@ -88,6 +88,12 @@ BY_THE_BOT = """
 """
 
 
+LAST_SAID = """
+    SELECT max(said_at) FROM turn
+    WHERE role = 'user' AND turn_id NOT IN (SELECT turn_id FROM turn_imported)
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Vault:
     """A handle on one person's data, from which no other person's can be reached.
@@ -165,6 +171,11 @@ class Vault:
         said = await self._database.value("SELECT min(said_at) FROM turn")
         oldest = None if said is None else from_text(str(said)).date()
         return Counts(**numbers, bytes=size_on_disk(self._database.files()), oldest=oldest)
+
+    async def last_said(self) -> date | None:
+        """The day on which the person last said something that is still kept."""
+        said = await self._database.value(LAST_SAID)
+        return None if said is None else from_text(str(said)).date()
 
     async def said_by_the_bot(self) -> list[tuple[str, str]]:
         """The (event id, room id) of all that the bot said to the person, as far as it was kept."""

@@ -12,13 +12,11 @@ import pytest
 from hypothesis import settings
 
 from bot.archive.page import page
-from tests import naive_tree
 from tests.browser import Chromium, Page, browser, tab
 from tests.exported import lived
 
 settings.register_profile("confidant", deadline=None)  # these machines are noisy
 settings.load_profile("confidant")
-naive_tree.install()
 
 
 @pytest.fixture

@@ -46,6 +46,17 @@ BOT, ANN, BOB, EVE = "@bot:x.org", "@ann:x.org", "@bob:x.org", "@eve:elsewhere.o
 AUDIT_ROOM = "!audit"
 
 
+@dataclass(frozen=True)
+class FixedRules:
+    """Whom operators let in and shut out, as a test has it."""
+
+    allowed: tuple[str, ...] = ()
+    blocked: tuple[str, ...] = ()
+
+
+NO_RULES = FixedRules()
+
+
 class FakeHomeserver:
     """Rooms as a test sets them; remembers what is sent, and into which room."""
 

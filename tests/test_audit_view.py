@@ -10,8 +10,16 @@ import pytest
 
 from bot.audit_view import AuditLooks
 from bot.errors import BusyError, HomeserverError, HomeserverUnavailableError
-from storage import AuditDetail, AuditEntry, AuditTampered, Vault
-from tests.naive_tree import Checkpoint, Head, Proof, Verified
+from storage import (
+    AuditDetail,
+    AuditEntry,
+    AuditTampered,
+    Checkpoint,
+    Proof,
+    SignedHead,
+    Vault,
+    Verified,
+)
 from tests.spine import ANN, BOB, spine
 
 AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -31,8 +39,8 @@ class Log:
     async def disclosed(self, vault: Vault) -> list[tuple[int, AuditDetail]]:
         return self.own
 
-    async def head(self) -> Head:
-        return Head(Checkpoint(self.entries, b"root"), "note")
+    async def head(self) -> SignedHead:
+        return SignedHead(Checkpoint("log", self.entries, b"root"), "note")
 
     async def proof(self, seq: int) -> Proof:
         raise AssertionError("nobody may ask for the proof of what is not theirs")

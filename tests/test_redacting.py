@@ -109,6 +109,17 @@ async def test_the_bots_answer_is_looked_for_only_with_those_who_may_ask(bot: Sp
     assert await texts(bot, ANN, "!all") == ["I like tea", "I see."], "she is not in the room"
 
 
+async def test_the_bots_answer_to_somebody_who_is_shut_out_by_now_is_taken_back(
+    bot: Spine,
+) -> None:
+    event_id = await answered(bot, ANN)
+    await bot.storage.access.block(ANN)
+
+    await bot.redact(event_id, EVE, "!all")
+
+    assert await texts(bot, ANN, "!all") == ["I like tea"]
+
+
 @pytest.mark.parametrize("asker", [BOB, ANN])
 async def test_another_members_damaged_vault_keeps_no_answer_back(
     bot: Spine, asker: str, monkeypatch: pytest.MonkeyPatch

@@ -7,7 +7,7 @@ import pytest
 from bot.messages import Comparison, Outgoing, Standing
 from bot.room_events import Accepted
 from bot.verifying import Verifying
-from tests.spine import ANN, AUDIT_ROOM, BOB, BOT, EVE, Clock, configured
+from tests.spine import ANN, AUDIT_ROOM, BOB, BOT, EVE, NO_RULES, Clock, configured
 
 EMOJI = ("🐶 Dog", "🍕 Pizza", "🔧 Wrench", "🚂 Train", "🎂 Cake", "📌 Pin", "🦋 Butterfly")
 ASKED = Comparison(123456, ANN, "!ann", EMOJI, (1234, 5678, 9012))
@@ -32,7 +32,12 @@ class Bot(Verifying):
         config = configured(access={"operators": operators})
         self.resumed: list[Accepted] = []
         super().__init__(
-            config, self.outlet, AUDIT_ROOM, accepted=self.resumed.append, now=self.clock
+            config,
+            self.outlet,
+            AUDIT_ROOM,
+            rules=NO_RULES,
+            accepted=self.resumed.append,
+            now=self.clock,
         )
 
     def told(

@@ -1,0 +1,104 @@
+"""What a command for operators is, and all that it can reach: numbers, rules and one name."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from bot.config import Config
+from bot.messages import Effect, Reply
+from bot.status import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What is kept of one person, in numbers."""
+
+    pseudonym: str
+    memories: int
+    messages: int
+    last_said: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """One page of those who have a vault, in the order in which they came, and how many there are.
+
+    None stands for a vault that can't be read.
+    """
+
+    page: Sequence[Holding | None]
+    total: int
+
+
+class Access(Protocol):
+    """What operators decided while the bot runs."""
+
+    @property
+    def allowed(self) -> Sequence[str]:
+        """Patterns of Matrix ids that were let in."""
+        ...
+
+    @property
+    def blocked(self) -> Sequence[str]:
+        """Patterns of Matrix ids that were shut out."""
+        ...
+
+    @property
+    def paused_since(self) -> datetime | None:
+        """Since when nobody is to be answered."""
+        ...
+
+    async def allow(self, pattern: str) -> None:
+        """Let in whom the pattern covers; it is blocked no more."""
+        ...
+
+    async def block(self, pattern: str) -> None:
+        """Shut out whom the pattern covers; it is allowed no more."""
+        ...
+
+    async def lift(self, pattern: str) -> None:
+        """The pattern is neither allowed nor blocked any more."""
+        ...
+
+    async def pause(self) -> None:
+        """Nobody is to be answered from now on."""
+        ...
+
+    async def resume(self) -> None:
+        """Everybody is answered again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorContext:
+    """All that a command for operators can reach: no vault, no message but its own line.
+
+    `record` writes what is about to be done into the audit log, before it is. `people` counts what
+    those from a first one on have, so many of them. `look_up` says who is behind a pseudonym, once
+    that stands in the person's own part of the audit log; None where nobody is called so.
+    """
+
+    arguments: str
+    prefix: str
+    config: Config
+    access: Access
+    commands: Sequence["OperatorCommand"]
+    status: Callable[[], Awaitable[Status]]
+    people: Callable[[int, int], Awaitable[People]]
+    look_up: Callable[[str], Awaitable[str | None]]
+    record: Callable[[Effect], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorCommand:
+    """One command for operators: its name, how it is typed (without the prefix), what it does.
+
+    None of them is answered anywhere but in the audit room. None as an answer: another part of the
+    bot says what became of it.
+    """
+
+    name: str
+    usage: tuple[str, ...]
+    summary: str
+    run: Callable[[OperatorContext], Awaitable[Reply | None]]
