@@ -54,10 +54,7 @@ def spine(
     """The handler, on parts that are open already, and everything behind it."""
     stated = processing(config, gateway_host=gateway_host)
     parts = common(config, storage, homeserver, audit_room=audit_room, now=now)
-    embedding = Embedding(
-        embedder if stated.memory_allowed and config.gateway.embedding_model else None,
-        config.gateway.embedding_model,
-    )
+    embedding = _embedding(config, stated, embedder)
     assistant = Assistant(model, config, stated, now=now, embedding=embedding)
     evidence = Evidence(observed, homeserver.sessions, lambda: last_backup(storage))
     repertoire = Repertoire(
@@ -95,6 +92,11 @@ def spine(
         audit_room=audit_room,
         now=now,
     )
+
+
+def _embedding(config: Config, stated: Processing, embedder: Embedder | None) -> Embedding:
+    name = config.gateway.embedding_model
+    return Embedding(embedder if stated.memory_allowed and name else None, name)
 
 
 def _chats(parts: Common, assistant: Assistant, stated: Processing, embedding: Embedding) -> Chats:
