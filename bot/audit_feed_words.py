@@ -44,6 +44,7 @@ WORDS: Mapping[str, Said] = {
     Action.IDENTITY_LOOKED_UP: Said("🔎", "identity", "identities", "looked up"),
     Action.RETENTION_SWEPT: Said("⏳", "sweep of old messages", "sweeps of old messages", "done"),
     Action.BACKUP_CREATED: Said("💾", "backup", "backups", "made"),
+    Action.BACKUP_RESTORED: Said("♻️", "backup", "backups", "restored"),
     Action.BOT_STARTED: Said("🟢", "bot", "times the bot", "started"),
     Action.BOT_STOPPED: Said("🔴", "bot", "times the bot", "stopped"),
     Action.AUDIT_HEAD: Said("🌲", "head of the log", "heads of the log", "signed"),

@@ -37,7 +37,7 @@ DONE: Mapping[str, tuple[str, str]] = {
     ),
     Action.RETENTION_SWEPT: ("Erased what had become too old", "erase what had become too old"),
     Action.BACKUP_CREATED: ("Made a backup", "make a backup"),
-    "backup.restored": ("Put a backup in the place of the data", "put a backup back"),
+    Action.BACKUP_RESTORED: ("Put a backup in the place of the data", "put a backup back"),
     Action.BOT_STARTED: ("Started", "start"),
     Action.BOT_STOPPED: ("Stopped", "stop"),
     Action.AUDIT_HEAD: ("Sealed the log up to here", "seal the log up to here"),

@@ -345,7 +345,7 @@ async def test_a_look_up_stands_with_the_person_before_it_is_answered(bot: Spine
     last = (await entries(bot, ANN))[-1]
     assert (last.actor, dict(last.facts)) == (OPERATOR, {"by": "an operator"})
     page = await bot.text("!audit")
-    assert "identity.looked_up · by an operator" in page
+    assert "Told an operator who is behind your pseudonym" in page
 
 
 async def test_what_cannot_be_recorded_with_the_person_is_not_said(

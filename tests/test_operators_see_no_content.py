@@ -25,6 +25,7 @@ RARE = (
     "INSERT INTO turn_part SELECT '$p', turn_id FROM turn LIMIT 1",
     "INSERT INTO turn_vector SELECT 1, turn_id, 'model', x'01' FROM turn LIMIT 1",
     "INSERT INTO memory_vector SELECT 1, memory_id, 'model', x'01' FROM memory LIMIT 1",
+    "INSERT INTO unrecorded (occasion, action, target) VALUES ('o', 'memory.created', 'memory 1')",
 )
 """What these two have not brought about."""
 
