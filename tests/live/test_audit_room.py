@@ -133,11 +133,17 @@ async def test_heads_and_entries_are_posted_once_over_lost_answers_limits_kills_
 
     to_room = ("PUT", f"/rooms/{room}/send")
     proxy.on(limited(retry_after_ms=200), *to_room, times=2)
-    killed = proxy.on(unheard(bot.kill), *to_room, times=1)
+    dead = asyncio.Event()
+
+    async def die() -> None:
+        await bot.kill()
+        dead.set()
+
     await bot.stop()
-    process = await bot.begin()
-    await killed.met()
-    await process.wait()
+    proxy.on(unheard(die), *to_room, times=1)
+    await bot.begin()
+    async with asyncio.timeout(60):
+        await dead.wait()
     await bot.start()
     await _until_heads(jane, room, bot, 2)
     await bot.restart()
