@@ -53,6 +53,6 @@ async def test_an_operator_pauses_blocks_looks_up_and_people_see_what_concerns_t
     assert blocked.text == NOT_ALLOWED
     assert answered.text
     assert alice.user_id in who
-    assert "identity.looked_up" in log.text
+    assert "Told an operator who is behind your pseudonym" in log.text
     feed = "\n".join(str(one) for one in jane.events if one.room_id == room)
     assert "Canary" not in feed
