@@ -11,7 +11,7 @@ from typing import Protocol
 from bot.assistant import Answer
 from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.growing import Growing
-from bot.messages import Attachment, Device, Outgoing, Reply, Room, RoomKind, RoomMessage, Standing
+from bot.messages import Device, Outgoing, Reply, Room, RoomKind, RoomMessage, Standing
 from bot.owned import NOBODY, Owner, while_kept
 from bot.parts import Parts
 from bot.splitting import split_text
@@ -99,11 +99,15 @@ class Delivery:
         self._outlet = outlet
         self._ramp = ramp
 
-    async def send(self, reply: Reply, to: Address, *, owner: Owner = NOBODY) -> list[str]:
-        """Send a finished reply, its file first; returns the event ids of its parts.
+    async def send(
+        self, reply: Reply, to: Address, *, owner: Owner = NOBODY, said: list[str] | None = None
+    ) -> list[str]:
+        """Send a finished reply, its file first; returns the event ids.
 
-        VaultGone where its owner's vault was erased meanwhile: then nothing of it stays.
+        They are noted in `said` as soon as they stand, so that who is refused knows what does.
+        VaultGone where the owner's vault was erased meanwhile: then nothing of it stays.
         """
+        said = [] if said is None else said
         events = [
             replace(
                 _outgoing(to, text, f"part {number}", generated=reply.generated),
@@ -112,22 +116,15 @@ class Delivery:
             )
             for number, text in enumerate(split_text(reply.text))
         ]
-        said: list[str] = []
+        if reply.attachment is not None:  # the words that say what it is end the reply
+            file = _outgoing(to, "", "file")
+            events.insert(0, replace(file, attachment=reply.attachment, wanted=owner.ensure))
         async with while_kept(said, owner):
-            if reply.attachment is not None:  # the words that say what it is end the reply
-                await self.send_file(reply.attachment, to, said, owner=owner)
             for event in events:
                 owner.ensure()
                 said.append(await self._outlet.send(event))
             owner.ensure()
-        return said[len(said) - len(events) :]
-
-    async def send_file(
-        self, file: Attachment, to: Address, said: list[str], *, owner: Owner = NOBODY
-    ) -> None:
-        """Send a file, and note its event with what was `said`."""
-        event = replace(_outgoing(to, "", "file"), attachment=file, wanted=owner.ensure)
-        said.append(await self._outlet.send(event))
+        return said
 
     async def edit(self, reply: Reply, to: Address, event_id: str) -> None:
         """Put a reply of one part in the place of what was said in an event."""

@@ -16,7 +16,7 @@ from bot.consent import Consent
 from bot.delivery import Address, Delivery, address
 from bot.errors import HomeserverError, HomeserverUnavailableError, UsageError
 from bot.messages import Attachment, Outcome, Reply, RoomKind, RoomMessage, Where
-from bot.owned import NOBODY, OfVault, Owner, while_kept
+from bot.owned import Owner, owner_of
 from bot.private_talk import PrivateTalk
 from bot.progress import Progress
 from bot.receipts import Receipts
@@ -116,18 +116,13 @@ class Orders:
 
         Without its file nothing was done, and that is recorded.
         """
-        file, owner, said = reply.attachment, self._owner(exchange, to), list[str]()
+        owner, said = self._owner(exchange, to), list[str]()
         try:
-            async with while_kept(said, owner):
-                if file is not None:
-                    await self._delivery.send_file(file, to, said, owner=owner)
-                    file = None
-                words = replace(reply, attachment=None)
-                return await self._delivery.send(words, to, owner=owner)
+            return await self._delivery.send(reply, to, owner=owner, said=said)
         except HomeserverUnavailableError:
             raise
         except HomeserverError:
-            if file is not None:
+            if reply.attachment is not None and not said:
                 failed = [replace(one, outcome=Outcome.FAILED) for one in reply.effects]
                 await record(exchange, failed)
             if exchange.erased is not None:
@@ -135,8 +130,7 @@ class Orders:
             raise
 
     def _owner(self, exchange: Exchange, to: Address) -> Owner:
-        vault = exchange.vault
-        return OfVault(vault, to.room_id, self._storage.withdrawals) if vault else NOBODY
+        return owner_of(exchange.vault, to.room_id, self._storage.withdrawals)
 
     async def _reply(
         self, exchange: Exchange, command: Command, line: Line, run: Run, to: Address

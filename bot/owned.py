@@ -51,6 +51,11 @@ class OfVault:
         await self.withdrawals.add([(event_id, self.room_id) for event_id in event_ids])
 
 
+def owner_of(vault: Vault | None, room_id: str, withdrawals: Withdrawals) -> Owner:
+    """Whose a reply is that is said in a room, because of this vault or of none."""
+    return OfVault(vault, room_id, withdrawals) if vault else NOBODY
+
+
 @asynccontextmanager
 async def while_kept(said: Sequence[str], owner: Owner) -> AsyncIterator[None]:
     """See to it that what is `said` in here leaves the room if its vault is erased meanwhile."""

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from bot.assistant import Answer, Assistant
 from bot.delivery import Address, Delivery
 from bot.messages import Room, RoomMessage
-from bot.owned import NOBODY, OfVault
+from bot.owned import owner_of
 from storage import Storage, Turn, Vault
 
 PAUSED = "answer without memory"  # what the inbox calls it
@@ -53,7 +53,7 @@ class Unkept:
         `person` is what the gateway's id of the asker is made of. VaultGone where they have a
         `vault` and it was erased meanwhile: then nothing of the answer stays.
         """
-        owner = OfVault(vault, to.room_id, self._storage.withdrawals) if vault else NOBODY
+        owner = owner_of(vault, to.room_id, self._storage.withdrawals)
         await self._storage.inbox.begin(message.event_id, called)
         private = called == PRIVATE
         answering = self._assistant.answer(
