@@ -20,7 +20,6 @@ from storage.audit_tree import Proof
 from storage.backup import Manifest, back_up, last_backup
 from storage.census import Census
 from storage.checkpoints import Checkpoint, SignedHead, notes_in
-from storage.destruction import Destroyed
 from storage.errors import AuditTampered, InUse, MasterKeyError, StorageFailure, VaultGone
 from storage.forgetting import Erased, Forgetting
 from storage.inbox import Inbox, StillWaiting
@@ -66,7 +65,6 @@ __all__ = [
     "Census",
     "Checkpoint",
     "Counts",
-    "Destroyed",
     "Erased",
     "FeedItem",
     "Fields",

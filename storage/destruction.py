@@ -1,27 +1,14 @@
 """What there is to know of a vault before it is destroyed."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
-from storage.vault import Vault
-
-
-@dataclass(frozen=True, slots=True)
-class Destroyed:
-    """What a destroyed vault held, for the receipt; and how many answers stay among others."""
-
-    memories: int = 0
-    turns: int = 0
-    audit_entries: int = 0
-    bytes: int = 0
-    imported_answers: int = 0
-    private_answers: int = 0
+from storage.vault import Counts, Vault
 
 
 class Plan(Protocol):
     """What has to be known of a vault when it is gone."""
 
-    async def read(self, vault: Vault | None, vault_id: str, gone: Destroyed) -> None:
+    async def read(self, vault: Vault | None, vault_id: str, gone: Counts) -> None:
         """Take it from the vault, in which nothing happens meanwhile; None: it can't be opened."""
         ...
 
@@ -33,7 +20,7 @@ class Plan(Protocol):
 class _NoPlan:
     """Nothing has to be known."""
 
-    async def read(self, vault: Vault | None, vault_id: str, gone: Destroyed) -> None:
+    async def read(self, vault: Vault | None, vault_id: str, gone: Counts) -> None:
         return
 
     async def write(self) -> None:

@@ -15,12 +15,11 @@ from datetime import datetime
 
 from storage.clock import from_text, to_text
 from storage.database import Database, Transaction
-from storage.destruction import Destroyed
 from storage.errors import StorageFailure
 from storage.purging import Purging
 from storage.rows import Row
 from storage.tenants import Tenants
-from storage.vault import Vault
+from storage.vault import Counts, Vault
 from storage.vaults import Vaults
 from storage.withdrawals import Withdrawals, can_be, search, withdraw
 
@@ -187,7 +186,7 @@ class _Plan:
     direct_rooms: Sequence[str]
     said: Sequence[tuple[str, str]] = ()  # by the bot
     vault_id: str = ""
-    gone: Destroyed = field(default_factory=Destroyed)
+    gone: Counts = field(default_factory=Counts)
 
 
 class _Planning:
@@ -202,7 +201,7 @@ class _Planning:
         self._now = now
         self._written = False
 
-    async def read(self, vault: Vault | None, vault_id: str, gone: Destroyed) -> None:
+    async def read(self, vault: Vault | None, vault_id: str, gone: Counts) -> None:
         """Take from the vault what is needed when it is gone; None: it can't be opened."""
         self._plan.vault_id, self._plan.gone = vault_id, gone
         if vault is not None:

@@ -63,10 +63,10 @@ class Counts:
     with others stand answers that are known from a file alone, and private ones that are not kept.
     """
 
-    memories: int
-    turns: int
-    audit_entries: int
-    bytes: int
+    memories: int = 0
+    turns: int = 0
+    audit_entries: int = 0
+    bytes: int = 0
     pending: int = 0
     revisions: int = 0
     vectors: int = 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from storage.database import Database
-from storage.destruction import UNPLANNED, Destroyed, Plan
+from storage.destruction import UNPLANNED, Plan
 from storage.errors import StorageFailure, VaultGone
 from storage.files import files_of, fsync_folder, size_on_disk
 from storage.keyring import Keyring
@@ -20,7 +20,7 @@ from storage.leases import Lease, Settle
 from storage.purging import Purging
 from storage.tenants import Tenant, Tenants
 from storage.unrecorded import OCCASION, note_occasion
-from storage.vault import Vault
+from storage.vault import Counts, Vault
 
 UNRECORDED = "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM audit_detail)"
 
@@ -100,7 +100,7 @@ class Vaults:
         """The user id behind a pseudonym. Looking that up is an audited action."""
         return await self._tenants.user_id(pseudonym)
 
-    async def destroy(self, user_id: str, plan: Plan = UNPLANNED) -> Destroyed:
+    async def destroy(self, user_id: str, plan: Plan = UNPLANNED) -> Counts:
         """Erase the person's key in place, then their files and their row, in this order.
 
         Handles that others still hold fail from here on. Killed at any point, it is finished at
@@ -110,9 +110,9 @@ class Vaults:
         async with self._lock(user_id):
             tenant = await self._tenants.find(user_id)
             if tenant is None:
-                await plan.read(None, "", Destroyed())
+                await plan.read(None, "", Counts())
                 await plan.write()
-                return Destroyed()
+                return Counts()
             async with AsyncExitStack() as stack:
                 lease = await self._readable(user_id, tenant)
                 if lease is not None:
@@ -241,14 +241,12 @@ class Vaults:
         self._pool.pop(user_id, None)
         await lease.database.close()
 
-    async def _plan(self, tenant: Tenant, lease: Lease | None, plan: Plan) -> Destroyed:
+    async def _plan(self, tenant: Tenant, lease: Lease | None, plan: Plan) -> Counts:
         """Count and plan, as far as the vault can be read and the disk has room."""
-        gone = Destroyed(bytes=size_on_disk(files_of(self._path(tenant.vault_id))))
+        gone = Counts(bytes=size_on_disk(files_of(self._path(tenant.vault_id))))
         if lease is not None:
             with suppress(StorageFailure):
-                counts = await lease.vault.counts()
-                held = (counts.memories, counts.turns, counts.audit_entries, counts.bytes)
-                gone = Destroyed(*held, counts.imported_answers, counts.private_answers)
+                gone = await lease.vault.counts()
         await plan.read(None if lease is None else lease.vault, tenant.vault_id, gone)
         with suppress(StorageFailure):
             await plan.write()

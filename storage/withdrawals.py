@@ -22,7 +22,7 @@ ADD = """
 SEARCH = """
     INSERT INTO withdrawal_search (room_id, until, job) VALUES (?, ?, ?)
     ON CONFLICT (room_id) DO UPDATE SET
-        until = max(until, excluded.until), job = iif(excluded.job = '', job, excluded.job)
+        until = max(until, excluded.until), job = excluded.job
 """
 # min() names the row that the other columns are of.
 NEXT = """
@@ -135,6 +135,6 @@ def can_be(event_id: str, room_id: str) -> bool:
     return bool(re.fullmatch(r"\$\S{1,254}", event_id) and re.fullmatch(r"!\S{1,254}", room_id))
 
 
-async def search(transaction: Transaction, room_id: str, until: datetime, *, job: str = "") -> None:
+async def search(transaction: Transaction, room_id: str, until: datetime, *, job: str) -> None:
     """Let a room be listed and redacted, in the transaction that decides so."""
     await transaction.execute(SEARCH, room_id, to_text(until), job)
