@@ -21,7 +21,6 @@ FOLD = 100  # entries in one notice at most
 BYTES = 16_000  # of their fields, so that the event with its text is not refused as too large
 IDLE = 600.0  # seconds without an entry after which a head may be due
 CURSOR = "audit_feed.promised"  # the last entry of the notice that is being sent
-BEGUN = "begun"  # the outcome of what is about to be done: what became of it is told
 
 
 class Outlet(Protocol):
@@ -110,7 +109,7 @@ class AuditFeed:
 
 def is_told(one: FeedItem) -> bool:
     """Whether an entry has a place in a notice: a head is a notice itself."""
-    return one.outcome != BEGUN and (one.action, one.outcome) != (Action.AUDIT_HEAD, Outcome.OK)
+    return (one.action, one.outcome) != (Action.AUDIT_HEAD, Outcome.OK)
 
 
 def fitting(items: Sequence[FeedItem]) -> Sequence[FeedItem]:

@@ -8,10 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from bot.errors import BusyError, HomeserverError, HomeserverUnavailableError
+from bot.messages import Action, Outcome
 from storage import AuditDetail, AuditEntry, AuditTampered, Vault
 
-BEGUN = "begun"  # the outcome of an entry that was written before its effect
-ANSWERED, FAILED = "message.answered", "gateway.failed"
 EVERY = timedelta(minutes=1)  # between two checks of the whole log for one person
 HEAD = "org.confidant.audit_head"  # the field of an event that carries a head
 
@@ -148,7 +147,7 @@ class AuditView:
         return [
             (seq, entry)
             for seq, entry in reversed(told)
-            if not (entry.outcome == BEGUN and entry.target == besides)
+            if not (entry.outcome == Outcome.BEGUN and entry.target == besides)
             and (not kind or entry.action.split(".")[0] == kind)
             and (since is None or entry.occurred_at >= since)
         ]
@@ -205,7 +204,7 @@ def folded(entries: Sequence[tuple[int, AuditEntry]]) -> list[tuple[int, AuditEn
     begun: list[tuple[int, AuditEntry]] = []
     ended: set[int] = set()
     for seq, entry in entries:
-        if entry.outcome == BEGUN:
+        if entry.outcome == Outcome.BEGUN:
             begun.append((seq, entry))
         elif begun:
             ended |= _ended_by(entry, begun)
@@ -229,7 +228,7 @@ def _ended_by(entry: AuditEntry, begun: Sequence[tuple[int, AuditEntry]]) -> set
 
 def _kind(entry: AuditEntry) -> str:
     """What ends what: an answer also with the failure of whoever was to give it."""
-    return ANSWERED if entry.action == FAILED else entry.action
+    return Action.MESSAGE_ANSWERED if entry.action == Action.GATEWAY_FAILED else entry.action
 
 
 def proof_file(detail: AuditDetail, proof: Proof, *, key: str) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import groupby
 
-from bot.audit_view import BEGUN, Checked
+from bot.audit_view import Checked
 from bot.durations import in_words
 from bot.messages import Action, Outcome, RoomKind
 from storage import AuditEntry
@@ -52,12 +52,12 @@ SAYS_ITSELF: Mapping[str, str] = {
 }
 """Actions that say themselves how it ended."""
 
-_ENDED = {
+_ENDED: Mapping[str, str] = {
     Outcome.OK: "{done}",
     Outcome.DENIED: "Refused to {do}",
     Outcome.FAILED: "Tried to {do}, and failed",
     Outcome.INTERRUPTED: "Began to {do}, and was interrupted",
-    BEGUN: "Began to {do}, and was cut short before I could note how it ended",
+    Outcome.BEGUN: "Began to {do}, and was cut short before I could note how it ended",
 }
 _ROOMS = {RoomKind.DIRECT: " in a direct chat", RoomKind.SHARED: " in a shared room"}
 _IN_THE_SENTENCE = frozenset({"chat", "command", "room", "completion_tokens"})
@@ -283,11 +283,3 @@ def tampered(why: str, prefix: str) -> str:
         "of the log, signed by me, that shows what the log was then. "
         f"`{prefix}export` makes one of how it is now."
     )
-
-
-def facts(given: Mapping[str, object]) -> list[str]:
-    """The facts of an audit entry in words, for the audit room."""
-    return [
-        f"{value} ms" if name == "ms" else f"{name.replace('_', ' ')} {value}"
-        for name, value in given.items()
-    ]

@@ -4,10 +4,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import cast
 
 from bot.audit_feed import AuditFeed
-from bot.audit_heads import AuditHeads, Signing
+from bot.audit_heads import AuditHeads
 from bot.audit_room import FitRoom, Way
 from bot.common import Homeserver, common
 from bot.config import Config
@@ -52,8 +51,7 @@ def feeding(
     """What posts the audit log in the audit room, for as long as that is fit for it."""
     outlet = FitRoom(homeserver)
     journal = Journal(storage.audit_log, now=now)
-    signing = cast(Signing, storage.audit_log)
-    heads = AuditHeads(storage, signing, journal, outlet, audit_room, now=now)
+    heads = AuditHeads(storage, storage.audit_log, journal, outlet, audit_room, now=now)
     return AuditFeed(storage, outlet, heads, audit_room)
 
 

@@ -109,7 +109,10 @@ def opened(note: str, key: str) -> Checkpoint:
     """What the verifier key vouches for; UnfitHead if it doesn't."""
     checkpoint, name = parsed(note).checkpoint, key.split("+", maxsplit=1)[0]
     if checkpoint.origin != name:
-        raise UnfitHead(f"A head is of another log ({checkpoint.origin}), not of {name}.")
+        raise UnfitHead(
+            f"A head is of another log ({checkpoint.origin}), not of this one ({name}). If the bot "
+            "was set up anew, give it a new audit room; if not, its log was replaced."
+        )
     verify(note, key)
     return checkpoint
 

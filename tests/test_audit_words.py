@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 import pytest
 
 from bot import audit_words
-from bot.audit_view import BEGUN, folded
+from bot.audit_view import folded
 from bot.messages import Action, Outcome
 from storage import AuditEntry
 
-ENDS = [*dict.fromkeys([*Outcome, BEGUN])]
+ENDS = list(Outcome)
+BEGUN = Outcome.BEGUN
 AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
