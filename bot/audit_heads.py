@@ -14,7 +14,7 @@ from typing import Protocol
 from bot import audit_feed_words
 from bot.journal import Journal
 from bot.messages import Action, Effect, Outgoing
-from storage import Storage
+from storage import SignedHead, Storage
 
 EVERY = 100  # entries
 DAILY = timedelta(days=1)
@@ -23,19 +23,10 @@ _PROMISED = "audit_head.promised"  # the note that is being posted, or was
 _POSTED = "audit_head.posted"  # how many entries the last one covers, and when it was posted
 
 
-class Noted(Protocol):
-    """A signed head."""
-
-    @property
-    def note(self) -> str:
-        """The C2SP signed note over its checkpoint."""
-        ...
-
-
 class Signing(Protocol):
     """The part of the audit log that is needed here."""
 
-    async def head(self) -> Noted:
+    async def head(self) -> SignedHead:
         """The signed head of all entries so far."""
         ...
 

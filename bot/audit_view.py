@@ -9,53 +9,13 @@ from typing import Any, Protocol
 
 from bot.errors import BusyError, HomeserverError, HomeserverUnavailableError
 from bot.messages import Action, Outcome
-from storage import AuditDetail, AuditEntry, AuditTampered, Vault
+from storage import AuditDetail, AuditEntry, Proof, SignedHead, Vault, Verified, signed_with
 
 EVERY = timedelta(minutes=1)  # between two checks of the whole log for one person
 HEAD = "org.confidant.audit_head"  # the field of an event that carries a head
 
 PostedHeads = Callable[[], Awaitable[Sequence[str]]]
 """The heads in the audit room, newest first; HomeserverError where they can't be read."""
-
-
-class Checkpoint(Protocol):
-    """How many entries the log has, and the root of the tree over them."""
-
-    @property
-    def size(self) -> int: ...
-    @property
-    def root(self) -> bytes: ...
-
-
-class Head(Protocol):
-    """A checkpoint, and the note in which the bot signed it."""
-
-    @property
-    def checkpoint(self) -> Checkpoint: ...
-    @property
-    def note(self) -> str: ...
-
-
-class Proof(Protocol):
-    """What leads from one entry's public half to a signed head."""
-
-    @property
-    def seq(self) -> int: ...
-    @property
-    def head(self) -> Head: ...
-    @property
-    def path(self) -> tuple[bytes, ...]: ...
-    @property
-    def public(self) -> Mapping[str, Any]: ...
-
-
-class Verified(Protocol):
-    """How many entries and heads were found right."""
-
-    @property
-    def entries(self) -> int: ...
-    @property
-    def heads(self) -> int: ...
 
 
 class Tree(Protocol):
@@ -65,7 +25,7 @@ class Tree(Protocol):
         """All of a person's own entries, oldest first, with what proves them."""
         ...
 
-    async def head(self) -> Head:
+    async def head(self) -> SignedHead:
         """The signed head of all entries so far."""
         ...
 
@@ -73,8 +33,8 @@ class Tree(Protocol):
         """That an entry is in the log."""
         ...
 
-    async def verify(self, notes: Sequence[str] = ()) -> Verified:
-        """Recompute everything and compare all heads; AuditTampered says what does not fit."""
+    async def verify(self, notes: Sequence[str], vault: Vault) -> Verified:
+        """Recompute all, compare heads and vault; AuditTampered says what does not fit."""
         ...
 
 
@@ -83,7 +43,8 @@ class Checked:
     """What was checked: all entries, all heads, and a person's own.
 
     `posted` are those of the heads that stand in the audit room, None where it could not be read;
-    `unpublished` notes in the person's vault that have no entry in the log.
+    `foreign` are heads there that the bot's key did not sign; `unpublished` notes in the person's
+    vault that have no entry in the log.
     """
 
     entries: int
@@ -91,6 +52,7 @@ class Checked:
     own: int
     unpublished: int
     posted: int | None
+    foreign: int = 0
 
 
 async def nothing_posted() -> Sequence[str]:
@@ -160,7 +122,7 @@ class AuditView:
         proof = await self._looks.tree.proof(seq)
         return own[seq].entry, proof_file(own[seq], proof, key=self._looks.key)
 
-    async def head(self) -> Head:
+    async def head(self) -> SignedHead:
         """The signed head of the log as it is now."""
         return await self._looks.tree.head()
 
@@ -173,21 +135,16 @@ class AuditView:
         looks.admit(self._person)
         async with looks.turn:
             held = (await self._vault.counts()).audit_entries
-            own = await self.disclosed()
-            notes = await self._notes()
-            verified = await looks.tree.verify(notes or ())
-        # Found by their commitments, which the leaves hold that were just recomputed.
-        beyond = next((seq for seq, _ in own if seq > verified.entries), None)
-        if beyond is not None:
-            raise AuditTampered(
-                f"The audit log was changed: entry {beyond} is about you, and gone."
-            )
+            shown = await self._notes()
+            notes = signed_with(looks.key, set(shown or ()))
+            verified = await looks.tree.verify(notes, self._vault)
         return Checked(
             entries=verified.entries,
             heads=verified.heads,
-            own=len(own),
-            unpublished=max(0, held - len(own)),
-            posted=None if notes is None else len(set(notes)),
+            own=verified.own,
+            unpublished=max(0, held - verified.own),
+            posted=None if shown is None else len(notes),
+            foreign=len(set(shown or ())) - len(notes),
         )
 
     async def _notes(self) -> Sequence[str] | None:

@@ -4,14 +4,13 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from bot import forget_words
-from bot.audit_view import Head
 from bot.delivery import Address, Delivery
 from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.journal import Journal
 from bot.messages import Action, Effect, Reply
 from bot.processing import Processing
 from bot.witness import witnessed
-from storage import Erased, Storage, last_backup
+from storage import Erased, SignedHead, Storage, last_backup
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +26,7 @@ class Receipts:
         processing: Processing,
         delivery: Delivery,
         journal: Journal,
-        head: Callable[[], Awaitable[Head]],
+        head: Callable[[], Awaitable[SignedHead]],
     ) -> None:
         self._me = me
         self._storage = storage

@@ -149,8 +149,8 @@ def linked(words: str, room_id: str, event_id: str = "") -> str:
 
 
 def count(number: int, one: str, many: str) -> str:
-    """`1 memory`, `2 memories`."""
-    return f"{number} {one if number == 1 else many}"
+    """`1 memory`, `2,000 memories`."""
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def holdings(counts: Counts) -> str:

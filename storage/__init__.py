@@ -19,7 +19,7 @@ from storage.audit_reading import (
 from storage.audit_tree import Proof
 from storage.backup import Manifest, back_up, last_backup
 from storage.census import Census
-from storage.checkpoints import Checkpoint, SignedHead, notes_in
+from storage.checkpoints import Checkpoint, SignedHead, notes_in, signed_with
 from storage.errors import AuditTampered, InUse, MasterKeyError, StorageFailure, VaultGone
 from storage.forgetting import Erased, Forgetting
 from storage.inbox import Inbox, StillWaiting
@@ -129,6 +129,7 @@ __all__ = [
     "read_audit_log",
     "restore",
     "seal",
+    "signed_with",
     "unseal",
     "verify_audit_log",
 ]

@@ -28,10 +28,14 @@ RESTORED = "backup.restored"
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """How much was found intact: entries, and different heads that they were compared with."""
+    """How much was found intact: entries, and different heads that they were compared with.
+
+    `own` are those entries of which one person's vault says the same, where it was asked.
+    """
 
     entries: int
     heads: int
+    own: int = 0
 
 
 class AuditCheck:

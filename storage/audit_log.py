@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from storage.audit_check import Verified
@@ -22,8 +22,10 @@ from storage.audit_tree import AuditTree, Proof
 from storage.checkpoints import HeadKey, SignedHead
 from storage.clock import utc_now
 from storage.database import Database, Transaction
+from storage.errors import AuditTampered
 from storage.inbox import begin, finish
 from storage.incoming import Fields
+from storage.rows import Row
 from storage.vault import Vault
 
 SYSTEM = "system"  # the actor, and the name in the feed, when the bot acts by itself
@@ -110,7 +112,7 @@ class AuditLog:
 
         async with self._appending:
             details = await vault.left_unrecorded(alive, made)
-            known = await self._numbers([detail.commitment for detail in details])
+            known = await self._public([detail.commitment for detail in details])
             due = [detail for detail in details if detail.commitment not in known]
             if not due:
                 return
@@ -124,8 +126,8 @@ class AuditLog:
     ) -> list[tuple[int, AuditEntry]]:
         """A person's own entries with their numbers, newest first, if the log vouches for them."""
         found: list[tuple[int, AuditEntry]] = []
-        async for seq, detail in self._vouched(vault):
-            found.append((seq, detail.entry))
+        async for public, detail in self._vouched(vault):
+            found.append((public["seq"], detail.entry))
             if len(found) == offset + limit:
                 break
         return found[offset:]
@@ -135,14 +137,14 @@ class AuditLog:
         vouched: list[Fields] = []
         for start in range(0, len(details), BATCH):
             some = details[start : start + BATCH]
-            numbers = await self._numbers([bytes.fromhex(row["commitment"]) for row in some])
-            known = {commitment.hex() for commitment in numbers}
+            public = await self._public([bytes.fromhex(row["commitment"]) for row in some])
+            known = {commitment.hex() for commitment in public}
             vouched += [row for row in some if row["commitment"] in known and row["actor"] == actor]
         return vouched
 
     async def disclosed(self, vault: Vault) -> list[tuple[int, AuditDetail]]:
         """All that the log vouches for of a person's entries, oldest first, with what proves it."""
-        found = [one async for one in self._vouched(vault, batch=1_000)]
+        found = [(public["seq"], one) async for public, one in self._vouched(vault, batch=1_000)]
         return found[::-1]
 
     async def feed(self, *, limit: int) -> list[FeedItem]:
@@ -182,31 +184,45 @@ class AuditLog:
         """What proves that an entry is in the log; LookupError if there is none of this number."""
         return await self._tree.proof(seq)
 
-    async def verify(self, notes: Sequence[str] = ()) -> Verified:
+    async def verify(self, notes: Sequence[str] = (), vault: Vault | None = None) -> Verified:
         """Recompute every leaf and the tree, and compare it with every head that was signed.
 
-        `notes` are heads that others have kept. AuditTampered says what was found first.
+        `notes` are heads that others have kept; of the entries in a `vault` the log has to say
+        what the vault says. AuditTampered says what was found first.
         """
-        return await self._tree.verify(notes)
+        # Found by their commitments, which the leaves hold that are recomputed now.
+        own = [] if vault is None else [_agreed(*one) async for one in self._vouched(vault)]
+        return replace(await self._tree.verify(notes), own=len(own))
 
     async def _vouched(
         self, vault: Vault, *, batch: int = BATCH
-    ) -> AsyncIterator[tuple[int, AuditDetail]]:
+    ) -> AsyncIterator[tuple[Row, AuditDetail]]:
         offset = 0
         while details := await vault.audit_details(limit=batch, offset=offset):
-            numbers = await self._numbers([detail.commitment for detail in details])
+            public = await self._public([detail.commitment for detail in details])
             for detail in details:
-                if detail.commitment in numbers:
-                    yield numbers[detail.commitment], detail
+                if detail.commitment in public:
+                    yield public[detail.commitment], detail
             offset += len(details)
 
-    async def _numbers(self, commitments: Sequence[bytes]) -> dict[bytes, int]:
+    async def _public(self, commitments: Sequence[bytes]) -> dict[bytes, Row]:
         rows = await self._database.rows(
-            "SELECT seq, commitment FROM audit_entry "
+            "SELECT seq, occurred_at, action, outcome, commitment FROM audit_entry "
             "WHERE commitment IN (SELECT unhex(value) FROM json_each(?))",
             json.dumps([commitment.hex() for commitment in commitments]),
         )
-        return {row["commitment"]: row["seq"] for row in rows}
+        return {row["commitment"]: row for row in rows}
+
+
+def _agreed(public: Row, detail: AuditDetail) -> int:
+    """The number of an entry of which both halves say the same, as far as both say it."""
+    entry = detail.entry
+    private = (minute(entry.occurred_at), entry.action, entry.outcome)
+    if (public["occurred_at"], public["action"], public["outcome"]) != private:
+        raise AuditTampered(
+            f"The audit log was changed: entry {public['seq']} is not what your own part says."
+        )
+    return int(public["seq"])
 
 
 def _pseudonym(entry: AuditEntry, vault: Vault | None) -> str:

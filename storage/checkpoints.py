@@ -7,7 +7,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from Crypto.Signature import eddsa
@@ -109,12 +109,14 @@ def opened(note: str, key: str) -> Checkpoint:
     """What the verifier key vouches for; UnfitHead if it doesn't."""
     checkpoint, name = parsed(note).checkpoint, key.split("+", maxsplit=1)[0]
     if checkpoint.origin != name:
-        raise UnfitHead(
-            f"A head is of another log ({checkpoint.origin}), not of this one ({name}). If the bot "
-            "was set up anew, give it a new audit room; if not, its log was replaced."
-        )
+        raise UnfitHead(f"A head is of another log ({checkpoint.origin}), not of {name}.")
     verify(note, key)
     return checkpoint
+
+
+def signed_with(key: str, notes: Iterable[str]) -> list[str]:
+    """Those of the heads that the verifier key vouches for."""
+    return [note for note in notes if _is_opened(note, key)]
 
 
 def verify(note: str, key: str) -> str:
@@ -126,6 +128,14 @@ def verify(note: str, key: str) -> str:
         if signer == name and _is_signed(text, encoded, key, _decoded(typed)):
             return text
     raise UnfitHead("A head has no signature of this log's key that fits.")
+
+
+def _is_opened(note: str, key: str) -> bool:
+    try:
+        opened(note, key)
+    except UnfitHead:
+        return False
+    return True
 
 
 def _notes(text: str) -> list[str]:

@@ -52,25 +52,6 @@ class RememberingOutlet:
         return [one[kind] for one in found if kind in one]
 
 
-class Note:
-    """A signed head of which only the note counts."""
-
-    def __init__(self, note: str) -> None:
-        self.note = note
-
-
-class Signer:
-    """Signs heads without a tree: the root is a digest of the size."""
-
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
-
-    async def head(self) -> Note:
-        """The newest entry is the one that says so, and is not posted yet."""
-        [*_, newest] = await self._storage.audit_log.feed(limit=100_000)
-        return Note(note(newest.seq))
-
-
 def note(size: int) -> str:
     """A note in the C2SP format; the signature is none."""
     root = base64.b64encode(hashlib.sha256(str(size).encode()).digest()).decode()
@@ -105,7 +86,7 @@ def feeding(
     """A feed with its heads, as after a restart."""
     now = clock or Clock()
     journal = Journal(storage.audit_log, now=now)
-    heads = AuditHeads(storage, Signer(storage), journal, outlet, ROOM, now=now)
+    heads = AuditHeads(storage, storage.audit_log, journal, outlet, ROOM, now=now)
     return AuditFeed(storage, outlet, heads, ROOM, pace=pace)
 
 

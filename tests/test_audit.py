@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot import audit_words
+from bot import audit_replies
 from bot.audit_view import HEAD
 from bot.commands.audit import PAGE
 from bot.messages import Standing
@@ -18,6 +18,7 @@ from bot.pausing import NOT_NOW
 from bot.replies import IN_DIRECT_CHAT
 from storage import AuditEntry, AuditLog, Vault
 from storage.audit_entry import canonical, leaf_hash
+from storage.checkpoints import HeadKey
 from tests.spine import ANN, BOB, Spine, configured, remembers, spine
 
 
@@ -117,7 +118,7 @@ async def test_an_empty_log_is_said_to_be_empty(
 
     monkeypatch.setattr(AuditLog, "disclosed", nothing)
 
-    assert await bot.text("!audit") == audit_words.NO_ENTRIES
+    assert await bot.text("!audit") == audit_replies.NO_ENTRIES
 
 
 async def test_what_was_begun_and_ended_is_one_line(bot: Spine) -> None:
@@ -190,8 +191,8 @@ async def test_another_persons_entry_is_not_told_from_one_that_is_not_there(bot:
     nobodys = await bot.text("!audit proof 999")
 
     assert [one.attachment for one in theirs] == [None]
-    assert theirs[0].text == audit_words.no_such(last, "!")
-    assert nobodys == audit_words.no_such(999, "!")
+    assert theirs[0].text == audit_replies.no_such(last, "!")
+    assert nobodys == audit_replies.no_such(999, "!")
 
 
 async def test_verify_checks_everything_and_says_what_it_means(bot: Spine) -> None:
@@ -239,6 +240,31 @@ async def test_a_rewritten_history_is_found_from_the_heads_in_the_room(bot: Spin
 
     assert "rewritten" in told
     assert "Ask my operator" in told
+
+
+async def test_an_entry_that_says_else_than_the_vault_is_named(bot: Spine) -> None:
+    await bot.say("good morning")
+    await _change(bot, "UPDATE audit_entry SET action = 'export.created' WHERE seq = 2")
+    await _sealed_again(bot)
+
+    told = await bot.text("!audit verify")
+
+    assert "entry 2 is not what your own part says" in told
+
+
+async def test_without_a_head_from_outside_no_more_is_claimed_than_was_checked(bot: Spine) -> None:
+    await bot.say("good morning")
+    unread = await bot.text("!audit verify")
+    bot.clock.forward(minutes=2)
+    bot.homeserver.heads = [HeadKey(b"2" * 32).sign(1, b"r" * 32).note]
+    foreign = await bot.text("!audit verify")
+    bot.clock.forward(minutes=2)
+    bot.homeserver.heads = [await head(bot)]
+    read = await bot.text("!audit verify")
+
+    assert all("without my signing key" in one for one in (unread, foreign))
+    assert "1 other there is not signed with my key and left out" in foreign
+    assert "that those heads were signed for" in read
 
 
 async def _change(bot: Spine, statement: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import audit_words, forget_words, memory_words
+from bot import audit_replies, forget_words, memory_words
 from bot.commands.audit import KINDS
 from tests.spine import ANN, BOB, Spine, configured, remembers, spine
 
@@ -41,13 +41,13 @@ async def test_help_lists_every_command_and_explains_one(bot: Spine) -> None:
                         "`!memory add I prefer short answers`."),
         ("!memory edit 9 x", "There is no memory 9. `!memory` lists those there are."),
         ("!forget 9", "There is no memory 9. `!memory` lists those there are."),
-        ("!audit many", audit_words.usage("!", "many", None, KINDS)),
-        ("!audit memry", audit_words.usage("!", "memry", "memory", KINDS)),
-        ("!audit 0", audit_words.usage("!", "0", None, KINDS)),
-        ("!audit " + "9" * 5000, audit_words.usage("!", "9" * 20, None, KINDS)),
-        ("!audit proof", audit_words.proof_usage("!")),
-        ("!audit proof me", audit_words.proof_usage("!")),
-        ("!audit proof 99", audit_words.no_such(99, "!")),
+        ("!audit many", audit_replies.usage("!", "many", None, KINDS)),
+        ("!audit memry", audit_replies.usage("!", "memry", "memory", KINDS)),
+        ("!audit 0", audit_replies.usage("!", "0", None, KINDS)),
+        ("!audit " + "9" * 5000, audit_replies.usage("!", "9" * 20, None, KINDS)),
+        ("!audit proof", audit_replies.proof_usage("!")),
+        ("!audit proof me", audit_replies.proof_usage("!")),
+        ("!audit proof 99", audit_replies.no_such(99, "!")),
         ("!forget", forget_words.usage("!", "")),
         ("!forget me not", forget_words.usage("!", "me not")),
     ],

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from bot import audit_words
+from bot import audit_replies
 from bot.audit_view import HEAD
 from bot.command import Command, CommandContext, first_word, number
 from bot.durations import parse_duration
@@ -55,7 +55,7 @@ def _span(context: CommandContext, word: str) -> timedelta:
         given = word[:20]
         near = difflib.get_close_matches(given, (*KINDS, "proof", "verify"), n=1)
         meant = near[0] if near else None
-        raise UsageError(audit_words.usage(context.prefix, given, meant, KINDS)) from None
+        raise UsageError(audit_replies.usage(context.prefix, given, meant, KINDS)) from None
 
 
 async def _page(context: CommandContext, wanted: _Wanted) -> Reply:
@@ -67,7 +67,7 @@ async def _page(context: CommandContext, wanted: _Wanted) -> Reply:
         return Reply(_nothing(context, wanted))
     pages = -(-len(entries) // PAGE)
     page = min(wanted.page, pages)
-    text = audit_words.page(
+    text = audit_replies.page(
         entries[(page - 1) * PAGE : page * PAGE],
         number=page,
         of=pages,
@@ -80,8 +80,8 @@ async def _page(context: CommandContext, wanted: _Wanted) -> Reply:
 
 def _nothing(context: CommandContext, wanted: _Wanted) -> str:
     if not wanted.kind and wanted.span is None:
-        return audit_words.NO_ENTRIES
-    return audit_words.nothing_found(wanted.kind, wanted.span, context.prefix)
+        return audit_replies.NO_ENTRIES
+    return audit_replies.nothing_found(wanted.kind, wanted.span, context.prefix)
 
 
 def _typed(context: CommandContext, wanted: _Wanted) -> str:
@@ -93,13 +93,13 @@ def _typed(context: CommandContext, wanted: _Wanted) -> str:
 async def _proof(context: CommandContext, given: str) -> Reply:
     seq = number(given)
     if seq is None:
-        raise UsageError(audit_words.proof_usage(context.prefix))
+        raise UsageError(audit_replies.proof_usage(context.prefix))
     found = await context.audit.proof(seq)
     if found is None:
-        raise UsageError(audit_words.no_such(seq, context.prefix))
+        raise UsageError(audit_replies.no_such(seq, context.prefix))
     entry, content = found
     file = Attachment(f"audit-proof-{seq}.json", "application/json", content)
-    return Reply(audit_words.proved(seq, entry, file.filename), attachment=file, repeats=True)
+    return Reply(audit_replies.proved(seq, entry, file.filename), attachment=file, repeats=True)
 
 
 async def _verify(context: CommandContext) -> Reply:
@@ -109,9 +109,9 @@ async def _verify(context: CommandContext) -> Reply:
     except BusyError as error:
         return Reply(str(error))
     except AuditTampered as found:
-        return Reply(audit_words.tampered(str(found), context.prefix))
-    line = audit_words.head_line(head.checkpoint.size, head.checkpoint.root)
-    return Reply(f"{audit_words.checked(checked)}\n\n{line}", fields={HEAD: head.note})
+        return Reply(audit_replies.tampered(str(found), context.prefix))
+    line = audit_replies.head_line(head.checkpoint.size, head.checkpoint.root)
+    return Reply(f"{audit_replies.checked(checked)}\n\n{line}", fields={HEAD: head.note})
 
 
 AUDIT = Command(
