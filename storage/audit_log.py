@@ -37,6 +37,10 @@ OWN = frozenset({"answered_by", "provider"})
 """Facts in the words of a server outside, which could put anything there: for the person alone."""
 
 
+UNNAMED = frozenset({"unlisted", "no operator"})
+"""Reasons of refusals that an operator can bring about for an id: a name would tell whose it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class FeedItem:
     """One entry as the audit room is told it."""
@@ -227,7 +231,7 @@ def _agreed(public: Row, detail: AuditDetail) -> int:
 
 
 def _pseudonym(entry: AuditEntry, vault: Vault | None) -> str:
-    if vault is not None:
+    if vault is not None and entry.facts.get("reason") not in UNNAMED:
         return vault.pseudonym
     return SYSTEM if entry.actor == SYSTEM else NOBODY
 

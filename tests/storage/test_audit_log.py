@@ -92,6 +92,19 @@ async def test_the_feed_is_told_once_in_order_by_pseudonym(storage: Storage) -> 
         assert (first[0].facts, first[0].occurred_at) == ({"rooms": 1}, "2026-11-23T12:00Z")
 
 
+@pytest.mark.parametrize("reason", ["unlisted", "no operator"])
+async def test_nobody_learns_whose_a_name_is_by_shutting_them_out(
+    storage: Storage, reason: str
+) -> None:
+    log = storage.audit_log
+    async with storage.vaults.open("@alice:hs") as vault:
+        await log.append(entry("message.denied", reason=reason), vault)
+        await log.append(entry("message.denied", reason="too fast"), vault)
+
+        assert [one.pseudonym for one in await log.feed(limit=9)] == ["—", vault.pseudonym]
+        assert len(await log.disclosed(vault)) == 2, "the person is told all the same"
+
+
 async def test_the_shared_file_never_learns_whom_an_entry_is_about(
     data: Path, master_key: MasterKey
 ) -> None:
