@@ -86,7 +86,10 @@ def proved(seq: int, entry: AuditEntry, filename: str) -> str:
 
 def head_line(size: int, root: bytes) -> str:
     """The head of the log, for a person to keep."""
-    return f"Head of my audit log: {count(size, 'entry', 'entries')}, `{root.hex()[:16]}…`"
+    return (
+        f"Head of my audit log: {count(size, 'entry', 'entries')}, `{root.hex()[:16]}…` (with this "
+        "message you keep it, signed: if anybody rewrites the log, it shows)"
+    )
 
 
 def checked(found: Checked) -> str:
