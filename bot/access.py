@@ -30,6 +30,8 @@ class Refusal(StrEnum):
     TOO_FAST = "too fast"
     PAUSED = "paused"
     NO_OPERATOR = "no operator"
+    TOO_LATE = "too late"
+    UNFIT_ROOM = "unfit room"
     CHANGED_IDENTITY = "changed identity"
 
 

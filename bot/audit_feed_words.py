@@ -71,6 +71,15 @@ COUNTED = frozenset(
 )
 """What comes in bursts: where it went well, how often says more than how each went."""
 
+ORDERED: Mapping[tuple[str, object], Said] = {
+    ("rule", "allow"): Said("🪪", "somebody was", "times somebody was", "let in"),
+    ("rule", "block"): Said("🪪", "somebody was", "times somebody was", "blocked"),
+    ("rule", "lift"): Said("🪪", "a rule was", "rules were", "taken back"),
+    ("bot", "paused"): Said("⏸️", "the bot was", "times the bot was", "paused"),
+    ("bot", "resumed"): Said("▶️", "the bot was", "times the bot was", "resumed"),
+}
+"""What operators change, by the fact that says what: whom it concerns is not to be read here."""
+
 _ENDED: Mapping[str, tuple[str, str]] = {
     Outcome.DENIED: ("⛔", "refused"),
     Outcome.FAILED: ("⚠️", "failed"),
@@ -93,8 +102,9 @@ def line(run: Sequence[FeedItem]) -> str:
     """Entries that are alike, in words; times are UTC."""
     first = run[0]
     begun = datetime.fromisoformat(first.occurred_at)
-    icon, what = _what(first.action, first.outcome, len(run))
-    whose = "" if first.pseudonym == SYSTEM else f" for {pictured(first.pseudonym)}"
+    icon, what = _what(first, len(run))
+    of = "by" if _ordered(first) else "for"
+    whose = "" if first.pseudonym == SYSTEM else f" {of} {pictured(first.pseudonym)}"
     return " · ".join([f"{begun:%H:%M} {icon} {what}{whose}{_spent(run)}", *_facts(run)])
 
 
@@ -117,9 +127,18 @@ def _lasting(one: FeedItem) -> Iterable[tuple[str, object]]:
     return ((name, value) for name, value in one.facts.items() if name not in _VARYING)
 
 
-def _what(action: str, outcome: str, count: int) -> tuple[str, str]:
+def _ordered(one: FeedItem) -> tuple[str, object] | None:
+    """The fact that says what an operator changed, if that is what the entry is about."""
+    if one.action != Action.ACCESS_CHANGED:
+        return None
+    return next((fact for fact in one.facts.items() if fact in ORDERED), None)
+
+
+def _what(one: FeedItem, count: int) -> tuple[str, str]:
     """The icon, and what was done or went amiss."""
+    action, outcome, order = one.action, one.outcome, _ordered(one)
     said = WORDS.get(action) or Said("•", action, action, "")  # of a newer version
+    said = ORDERED[order] if order else said
     noun = _capital(said.one) if count == 1 else f"{count:,} {said.many}"
     if action in AMISS:
         return said.icon, f"**{noun} {said.done}**"
@@ -147,7 +166,7 @@ def _facts(run: Sequence[FeedItem]) -> list[str]:
     if _is_counted(first):
         return []
     shown = first.facts.items() if len(run) == 1 else _lasting(first)
-    return [_fact(name, value) for name, value in shown]
+    return [_fact(*one) for one in shown if one != _ordered(first)]
 
 
 def _fact(name: str, value: object) -> str:

@@ -14,6 +14,10 @@ STATE = "audit.room"  # under which the room that we made is kept
 
 BY_INVITE = frozenset({"invite", "knock"})  # who knocks waits for somebody inside to let them in
 FOR_MEMBERS = frozenset({"shared", "invited", "joined"})
+ANOTHER = (
+    "The bot made that room, and nobody else may change its settings: make an encrypted, "
+    "invite-only one, invite the bot, and name it in audit.room."
+)
 
 
 class Rules(Protocol):
@@ -75,39 +79,64 @@ async def audit_room(config: Config, rooms: Rooms, storage: Storage) -> str:
     return room_id
 
 
-def check(rules: RoomRules) -> None:
-    """ConfigError with a line for each thing that lets others than invited members read."""
+def check(rules: RoomRules, *, own: bool = False) -> None:
+    """ConfigError with a line for each thing that lets others than invited members read.
+
+    In its `own` room nobody but the bot may change the settings.
+    """
     if found := _mistakes(rules):
-        raise ConfigError("\n".join(f"audit.room: {one}" for one in found))
+        lines = (f"audit.room: {what}. {ANOTHER if own else remedy}" for what, remedy in found)
+        raise ConfigError("\n".join(lines))
 
 
-def _mistakes(rules: RoomRules) -> list[str]:
+def _mistakes(rules: RoomRules) -> list[tuple[str, str]]:
+    """What is wrong, and what can be done about it in a room that somebody else made."""
     found = []
     if not rules.encrypted:
         found.append(
-            "that room is not encrypted, so its homeserver reads along. Turn encryption on "
-            "there, or leave the key empty and an encrypted room is made."
+            (
+                "that room is not encrypted, so its homeserver reads along",
+                "Turn encryption on there, or leave the key empty and an encrypted room is made.",
+            )
         )
     if rules.join_rule not in BY_INVITE:
         found.append(
-            f"people come into that room without an invitation (its join rule is "
-            f"“{rules.join_rule}”). Make it invite-only in its settings, or name another room."
+            (
+                "people come into that room without an invitation (its join rule is "
+                f"“{rules.join_rule}”)",
+                "Make it invite-only in its settings, or name another room.",
+            )
         )
     if rules.history_visibility not in FOR_MEMBERS:
         found.append(
-            f"people who are not in that room read its history (its history visibility is "
-            f"“{rules.history_visibility}”). Let members only read it, or name another room."
+            (
+                "people who are not in that room read its history (its history visibility is "
+                f"“{rules.history_visibility}”)",
+                "Let members only read it, or name another room.",
+            )
         )
     return found
 
 
 async def _own(rooms: Rooms, storage: Storage) -> str:
-    """The room that we made; what became of it since is looked at like somebody else's."""
+    """The room that we made; what became of it since is looked at like somebody else's.
+
+    ConfigError where it won't do, or the bot was put out of it.
+    """
     room_id = await storage.state(STATE)
     if room_id is None:
         room_id = await rooms.create_audit_room()
         await storage.set_state(STATE, room_id)
-    check(await rooms.rules(room_id))
+    try:
+        check(await rooms.rules(room_id), own=True)
+    except HomeserverUnavailableError:
+        raise
+    except HomeserverError:
+        raise ConfigError(
+            f"audit.room: the bot can't look into {room_id}, the room that it made: it was put out "
+            "of it, or the room is gone. Make an encrypted, invite-only room, invite the bot, and "
+            "name it in audit.room."
+        ) from None
     return room_id
 
 

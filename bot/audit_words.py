@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from bot.audit_order_words import LOOKED_UP, ORDERED, SAID, by_order, filled, ordered
 from bot.messages import Action, Outcome, RoomKind
 from storage import AuditEntry
 
@@ -27,10 +28,7 @@ DONE: Mapping[str, tuple[str, str]] = {
         "Noted a change of who you are to others, or of what you may do",
         "change what you may do",
     ),
-    Action.IDENTITY_LOOKED_UP: (
-        "Told an operator who is behind your pseudonym",
-        "tell an operator who is behind your pseudonym",
-    ),
+    Action.IDENTITY_LOOKED_UP: LOOKED_UP,
     Action.RETENTION_SWEPT: ("Erased what had become too old", "erase what had become too old"),
     Action.BACKUP_CREATED: ("Made a backup", "make a backup"),
     Action.BACKUP_RESTORED: ("Put a backup in the place of the data", "put a backup back"),
@@ -80,9 +78,20 @@ def commands() -> dict[str, str]:
     return {one: _ended(*_CARRIED_OUT, one) for one in _ENDED}
 
 
+def orders() -> dict[str, dict[str, dict[str, str]]]:
+    """How it ended that an operator changed something, by the name and the value of a fact."""
+    return {
+        name: {value: {one: _ended(*each, one) for one in _ENDED} for value, each in words.items()}
+        for name, words in ORDERED.items()
+    }
+
+
 def sentence(entry: AuditEntry) -> str:
     """One entry in words, with its facts; ids of events and rooms say nothing to a person."""
     told = said(entry.action, entry.outcome)
+    if (words := ordered(entry.action, entry.facts)) and entry.outcome in _ENDED:
+        told = _ended(*words, entry.outcome)
+    told = filled(told, entry) if by_order(entry) else told
     command = entry.facts.get("command")
     if entry.action == Action.MESSAGE_ANSWERED and command:
         told = commands().get(entry.outcome, told).replace("{command}", str(command))
@@ -109,7 +118,8 @@ def _target(target: str) -> list[str]:
 
 
 def _facts(entry: AuditEntry) -> list[str]:
-    facts = {name: value for name, value in entry.facts.items() if name not in _IN_THE_SENTENCE}
+    in_it = {*_IN_THE_SENTENCE, *(SAID if by_order(entry) else ())}
+    facts = {name: value for name, value in entry.facts.items() if name not in in_it}
     answered = entry.action == Action.MESSAGE_ANSWERED
     for name in _USED:
         if answered and facts.get(name) == 0:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.access import Once
+from bot.audit_room import Rules
 from bot.audit_view import Tree
 from bot.config import Config
 from bot.consent import Consent
@@ -39,7 +40,7 @@ class Uploads(Protocol):
 
 
 class Homeserver(
-    Messenger, DirectRooms, Outlet, OwnMessages, Rooms, Senders, Devices, Uploads, Protocol
+    Messenger, DirectRooms, Outlet, OwnMessages, Rooms, Rules, Senders, Devices, Uploads, Protocol
 ):
     """All that the parts between the dispatcher and the homeserver need of it."""
 

@@ -274,7 +274,9 @@ class Edits:
         self, edited: _Edited, why: Refusal, text: str, *, every: timedelta
     ) -> list[Effect]:
         """Say so once in a while, as for a message; nothing is answered."""
-        if self._once.may(why, edited.edit.message.sender, now=self._now(), every=every):
+        whom, since = edited.edit.message.sender, self._storage.access.paused_since
+        whom = f"{whom} {since}" if since else whom  # each pause is told
+        if self._once.may(why, whom, now=self._now(), every=every):
             await self._say(text, edited)
         turn = edited.turn.event_id
         await edited.vault.answers.carried_through(turn, edit=edited.edit.event_id)

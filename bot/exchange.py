@@ -180,6 +180,14 @@ class Exchanges:
                     return await self._orders.decided(message, wanted, vault)
         return None
 
+    async def is_awaited(self, message: RoomMessage, wanted: Chat) -> bool:
+        """Whether talk answers a question of the bot, and so never gets to the model."""
+        with suppress(StorageFailure):
+            async with known_vault(message, self._storage) as vault:
+                if vault is not None:
+                    return await self._orders.is_awaited(message, wanted, vault)
+        return False
+
     async def _ensure_not_forgotten(self, message: RoomMessage) -> None:
         """Raise VaultGone, as an own vault does, where all was erased since this was looked at."""
         if await self._storage.forgetting.is_before(message.sender, message.sent_at):

@@ -241,8 +241,10 @@ class Handler:
         wanted = await self._wanted(message, room)
         if not isinstance(wanted, Order | Chat):
             return wanted
-        if self._is_paused:
-            return Refuse(Refusal.PAUSED)
+        if self._is_paused and isinstance(wanted, Chat):
+            decides = await self._exchanges.is_awaited(message, wanted)  # about their own data
+            if not decides:
+                return Refuse(Refusal.PAUSED)
         if not self._pace.admits(message, self._now()):
             return Refuse(Refusal.TOO_FAST)
         return wanted

@@ -30,6 +30,7 @@ def restored(config: Config, source: Path, *, replace: bool) -> str:
         _about_the_forgotten(back),
         "The bot logs in as a new device: what it had not answered has to be asked again, and what "
         "people deleted piece by piece since then is back.",
+        "Whom operators let in or shut out, and whether I am paused, is as of then.",
     ]
     if config.homeserver.access_token.get_secret_value():
         lines.append(

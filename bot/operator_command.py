@@ -1,13 +1,14 @@
 """What a command for operators is, and all that it can reach: numbers, rules and one name."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Protocol
 
 from bot.config import Config
-from bot.messages import Effect, Reply
+from bot.messages import Effect, Outcome, Reply
 from bot.status import Status
+from storage import StorageFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,10 @@ class Access(Protocol):
 class OperatorContext:
     """All that a command for operators can reach: no vault, no message but its own line.
 
-    `record` writes what is about to be done into the audit log, before it is. `people` counts what
-    those from a first one on have, so many of them. `look_up` says who is behind a pseudonym, once
-    that stands in the person's own part of the audit log; None where nobody is called so.
+    `people` counts what those from a first one on have, so many of them. `look_up` says who is
+    behind a pseudonym, once that stands in the person's own part of the audit log; None where
+    nobody is called so. `record` writes into the audit log; `again` says that a crash cut this very
+    order short before, wherever it was.
     """
 
     arguments: str
@@ -88,6 +90,24 @@ class OperatorContext:
     people: Callable[[int, int], Awaitable[People]]
     look_up: Callable[[str], Awaitable[str | None]]
     record: Callable[[Effect], Awaitable[None]]
+    again: bool
+
+    async def change(
+        self, effect: Effect, make: Callable[[], Awaitable[None]], *, stands: bool
+    ) -> None:
+        """Make a change between two entries: that it begins, and how it ended.
+
+        What `stands` already is neither made nor recorded, unless its second entry may be missing.
+        """
+        if stands and not self.again:
+            return
+        await self.record(replace(effect, outcome=Outcome.BEGUN))
+        try:
+            await make()
+        except StorageFailure:
+            await self.record(replace(effect, outcome=Outcome.FAILED))
+            raise
+        await self.record(effect)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ NOT_RECORDED = (
     "I can't write into that person's part of the audit log that you looked them up, so I don't "
     "say who it is."
 )
-RESUMED = "▶️ I answer again. What people wrote meanwhile they have to send again; they were told."
-NOT_PAUSED = "I am not paused: I answer everybody who is listed."
+RESUMED = "▶️ I talk again. What people wrote meanwhile they have to send again; they were told."
+NOT_PAUSED = "I am not paused: I talk with everybody who is listed."
 MOST_SHOWN = 50  # rules of a kind in one answer
 
 
@@ -54,7 +54,7 @@ def usage(command: OperatorCommand, prefix: str) -> str:
 
 
 def no_pattern(name: str, prefix: str) -> str:
-    """What stands behind `!allow` or `!block` is no Matrix id."""
+    """What stands behind `!allow`, `!block` or `!lift` is no Matrix id."""
     return (
         f"That is no Matrix id. Type it as text and not as a mention, such as `{prefix}{name} "
         f"@jane:example.org`, or `{prefix}{name} @*:example.org` for a whole server."
@@ -93,6 +93,22 @@ def shut_out(pattern: str) -> str:
     )
 
 
+def lifted(pattern: str, prefix: str) -> str:
+    """What became of a `!lift`."""
+    return (
+        f"↩️ What was allowed or blocked here for `{plain(pattern)}` is taken back: the "
+        f"configuration counts, and what else `{prefix}allow` lists."
+    )
+
+
+def no_rule(pattern: str, prefix: str) -> str:
+    """A `!lift` of what was never allowed or blocked, or not any more."""
+    return (
+        f"Nothing was allowed or blocked here for `{plain(pattern)}`, so there is nothing to take "
+        f"back. `{prefix}allow` lists every rule: type one as it stands there."
+    )
+
+
 def rules(listed: Sequence[str], operators: Sequence[str], access: Access, prefix: str) -> str:
     """Whom the bot answers, and why."""
     rows = (
@@ -113,8 +129,9 @@ def _patterns(patterns: Sequence[str]) -> str:
 def paused(since: datetime, prefix: str) -> str:
     """The bot is paused, now or already."""
     return (
-        f"⏸️ I am paused since {_moment(since)}: I answer nobody but operators here, and tell "
-        f"people once a day. Erasing and this room's feed go on. `{prefix}resume` ends it."
+        f"⏸️ I am paused since {_moment(since)}: I talk with nobody, and tell people so once a day. "
+        "Commands about their own data go on, and so do erasing and this room's feed. "
+        f"`{prefix}resume` ends it."
     )
 
 

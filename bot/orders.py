@@ -85,6 +85,12 @@ class Orders:
         answer = await self._questions.decided(vault, message, ordered=ordered)
         return self._confirmations.decided(message) or answer
 
+    async def is_awaited(self, message: RoomMessage, wanted: Chat, vault: Vault) -> bool:
+        """Whether talk decides something of what its sender was asked; it is not decided yet."""
+        if self._confirmations.is_awaited(message):
+            return True
+        return not wanted.private and await self._questions.is_awaited(vault, message)
+
     async def direct(self, person: str, transaction: str, question: str = "") -> Address:
         """The direct chat with somebody, as the place of a reply."""
         room_id = await self._rooms.direct_room(person, besides=self._audit_room)

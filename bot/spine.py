@@ -65,7 +65,7 @@ def spine(
     pace = Pace(config.limits.messages_per_minute, since=now())
     looks = AuditLooks(parts.tree, posted_heads, now, key=storage.audit_key)
     exchanges = _exchanges(parts, assistant, repertoire, chats, windows, looks=looks)
-    refusals = Refusals(delivery=parts.delivery, record=exchanges.record, once=parts.once, now=now)
+    refusals = _refusals(parts, exchanges)
     health = Health(
         config=config,
         storage=storage,
@@ -108,6 +108,17 @@ def _chats(parts: Common, assistant: Assistant, stated: Processing, embedding: E
         consent=parts.consent(),
         withdrawals=parts.storage.withdrawals,
         embedding=embedding,
+        now=parts.now,
+    )
+
+
+def _refusals(parts: Common, exchanges: Exchanges) -> Refusals:
+    return Refusals(
+        config=parts.config,
+        pauses=parts.storage.access,
+        delivery=parts.delivery,
+        record=exchanges.record,
+        once=parts.once,
         now=parts.now,
     )
 

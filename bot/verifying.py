@@ -92,6 +92,14 @@ class Verifying:
             how = f"🔐 The verification with {person} ended without success: {reason}"
         await self._say(self._audit_room, how, f"ended {comparison.number}")
 
+    async def unknown(self, number: int) -> None:
+        """Tell the operators that nothing waits for what one of them answered."""
+        said = (
+            f"No verification waits for an answer under {number:06}: it has ended, it was "
+            "answered, or the number is another."
+        )
+        await self._say(self._audit_room, said, f"unknown {number} {self._now().isoformat()}")
+
     def answer(
         self, room_id: str, sender: str, body: str, *, encrypted: bool, standing: Standing
     ) -> tuple[int, bool] | None:

@@ -32,6 +32,7 @@ from bot.messages import (
     OwnIdentity,
     Room,
     RoomMessage,
+    RoomRules,
     Sessions,
     Standing,
     Successor,
@@ -62,6 +63,7 @@ class FakeHomeserver:
 
     def __init__(self) -> None:
         self.rooms: dict[str, Room] = {}
+        self.room_rules = RoomRules(True, join_rule="invite", history_visibility="joined")
         self.sent: list[Outgoing] = []
         self.greetings: list[Outgoing] = []  # apart, so that each test may begin with somebody new
         self.kept: dict[str, Kept] = {}  # what can be fetched again, by event id
@@ -92,6 +94,9 @@ class FakeHomeserver:
 
     async def room(self, room_id: str) -> Room:
         return self.rooms[room_id]
+
+    async def rules(self, room_id: str) -> RoomRules:
+        return self.room_rules
 
     async def send(self, outgoing: Outgoing) -> str:
         self._fail(outgoing.room_id)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.audit_feed_words import AMISS, WORDS, head, line, lines
+from bot.audit_feed_words import AMISS, ORDERED, WORDS, head, line, lines
 from bot.messages import Action, Outcome
 from bot.pseudonyms import PICTURES, pictured
 from storage.tenants import ANIMALS
@@ -55,6 +55,23 @@ def test_two_different_changes_are_two_lines() -> None:
         "- 12:01 ⚙️ Setting changed for 🦊 fox-31 · setting mode",
         "- 12:01 ⚙️ Setting changed for 🦊 fox-31 · setting digest",
     ]
+
+
+@pytest.mark.parametrize("fact", ORDERED)
+def test_what_an_operator_changes_is_told_as_theirs(fact: tuple[str, str]) -> None:
+    change = item(1, "access.changed", facts={fact[0]: fact[1]})
+    failed = item(2, "access.changed", "failed", facts={fact[0]: fact[1]})
+
+    assert line([change]).endswith(f"{ORDERED[fact].done} by 🦊 fox-31")
+    assert line([change, change]).endswith(f"{ORDERED[fact].done} by 🦊 fox-31 in 1 min")
+    assert f" not {ORDERED[fact].done}: failed** by 🦊 fox-31" in line([failed])
+    assert " for " not in line([change])
+
+
+def test_a_change_that_is_nobodys_order_is_told_as_before() -> None:
+    changed = item(1, "access.changed", facts={"identity": "changed"})
+
+    assert line([changed]) == "12:01 🪪 Access right changed for 🦊 fox-31 · identity changed"
 
 
 def test_facts_are_in_words() -> None:

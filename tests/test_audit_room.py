@@ -1,15 +1,18 @@
 """The audit room is for its members alone, or it is refused with every reason at once (AUD-07)."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from bot.audit_room import FitRoom, audit_room, check
+from bot.beside import feeding
 from bot.config import Config
-from bot.errors import ConfigError, HomeserverError
+from bot.errors import ConfigError, HomeserverError, HomeserverUnavailableError
 from bot.messages import Outgoing, Room, RoomRules
 from storage import MasterKey, Storage, open_storage
+from tests.audit_feeding import append
 from tests.spine import configured
 
 FIT = RoomRules(encrypted=True, join_rule="invite", history_visibility="joined")
@@ -26,8 +29,11 @@ class Homeserver:
         self.invited: list[str] = []
         self.sent: list[Outgoing] = []
         self.joinable = True
+        self.closed: HomeserverError | None = None  # raised by whoever looks into the room
 
     async def rules(self, room_id: str) -> RoomRules:
+        if self.closed:
+            raise self.closed
         return self.room_rules
 
     async def room(self, room_id: str) -> Room:
@@ -90,7 +96,28 @@ async def test_the_room_that_was_made_is_looked_at_again_at_each_start(storage: 
         encrypted=True, join_rule="public", history_visibility="joined"
     )
 
-    with pytest.raises(ConfigError, match="without an invitation"):
+    with pytest.raises(ConfigError, match="without an invitation") as refused:
+        await audit_room(config(), homeserver, storage)
+
+    assert "in its settings" not in str(refused.value), "nobody but the bot can change them"
+    assert "name it in audit.room" in str(refused.value)
+
+
+async def test_a_bot_that_was_put_out_of_its_own_room_says_what_to_do(storage: Storage) -> None:
+    homeserver = Homeserver()
+    await audit_room(config(), homeserver, storage)
+    homeserver.closed = HomeserverError("not in the room")
+
+    with pytest.raises(ConfigError, match=r"put out of it.*name it in audit\.room"):
+        await audit_room(config(), homeserver, storage)
+
+
+async def test_a_homeserver_that_is_away_does_not_make_the_room_unfit(storage: Storage) -> None:
+    homeserver = Homeserver()
+    await audit_room(config(), homeserver, storage)
+    homeserver.closed = HomeserverUnavailableError("away")
+
+    with pytest.raises(HomeserverUnavailableError):
         await audit_room(config(), homeserver, storage)
 
 
@@ -130,3 +157,22 @@ async def test_nothing_is_sent_while_the_room_is_open_to_others() -> None:
         await way.send(outgoing)
 
     assert homeserver.sent == [outgoing]
+
+
+async def test_the_feed_and_the_heads_are_not_posted_while_the_room_is_open_to_others(
+    storage: Storage,
+) -> None:
+    homeserver = Homeserver(UNFIT)
+    feed = feeding(storage, homeserver, audit_room="!r", now=lambda: datetime.now(UTC))
+    await append(storage)
+
+    with pytest.raises(ConfigError):
+        await feed.post()
+    unfit = list(homeserver.sent)
+    homeserver.room_rules = FIT
+    while await feed.post():
+        pass
+
+    assert unfit == []
+    kinds = [key for one in homeserver.sent for key in one.fields["org.confidant.audit"]]
+    assert {"head", "entries"} <= set(kinds)

@@ -76,6 +76,21 @@ def test_no_two_ends_of_an_action_sound_the_same(action: Action) -> None:
         (entry(Action.ROOM_JOINED, target="!secret:x.org"), "Came into a room"),
         (entry(Action.MESSAGE_DENIED, "denied", reason="too fast"), "Refused a message: reason "
                                                                     "too fast"),
+        (
+            entry(Action.IDENTITY_LOOKED_UP, by="an operator"),
+            "Told `@ann:x.org`, an operator, who is behind your pseudonym",
+        ),
+        (entry(Action.ACCESS_CHANGED, target="@*:x.org", rule="block"), "You blocked `@*:x.org`"),
+        (
+            entry(Action.ACCESS_CHANGED, "failed", target="@bob:x.org\n# loud", rule="allow"),
+            "Tried to let `@bob:x.org?#?loud` talk with me, and failed",
+        ),
+        (entry(Action.ACCESS_CHANGED, bot="paused"), "You paused me"),
+        (
+            entry(Action.ACCESS_CHANGED, rule="of a later release"),
+            "Noted a change of who you are to others, or of what you may do: "
+            "rule of a later release",
+        ),
         (entry("thing.done", "well"), "thing.done (well)"),
     ],
 )  # fmt: skip

@@ -207,6 +207,10 @@ def test_the_log_says_what_was_done_as_the_bot_says_it_in_the_chat(
         entry(8, "constructor", outcome="ok"),
         entry(9, outcome="constructor"),
         entry(10, "thing.done", outcome="failed"),
+        entry(11, Action.IDENTITY_LOOKED_UP, actor="@op:x.org"),
+        entry(12, Action.ACCESS_CHANGED, target="@$&:x.org", facts={"rule": "block"}),
+        entry(13, Action.ACCESS_CHANGED, outcome="failed", facts={"bot": "paused"}),
+        entry(14, Action.ACCESS_CHANGED, facts={"rule": "constructor"}),
     ]
 
     open_with(window, tmp_path, entries=ended)
@@ -219,6 +223,13 @@ def test_the_log_says_what_was_done_as_the_bot_says_it_in_the_chat(
     assert window.text("#entry-9 .done") == "message.answered"
     assert window.text("#entry-9 .badge") == "constructor"
     assert window.text("#entry-10 .badge") == "failed"
+    told = [window.text(f"#entry-{number} .done") for number in (11, 12, 13, 14)]
+    assert told == [
+        "Told @op:x.org, an operator, who is behind your pseudonym",
+        "You blocked @$&:x.org",
+        "Tried to pause, and failed",
+        audit_words.said(Action.ACCESS_CHANGED, Outcome.OK),
+    ]
     assert window.complaints() == []
 
 

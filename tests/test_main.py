@@ -104,14 +104,18 @@ class TestBackup:
         assert place.run("restore", there) == OK
 
         said = capsys.readouterr()
-        backed_up, apart, restored, known, new, again, unknown, new_again = said.out.splitlines()
+        backed_up, apart, restored, known, new, rules, *second = said.out.splitlines()
         assert backed_up == f"Backed up 1 vault to {there}."
         assert apart.endswith("a copy of storage.master_key somewhere else.")
         assert restored.startswith("Restored 1 vault as of 20")
         assert known == "Forgotten since then, and so not restored: 0 vaults."
+        again, unknown, *new_again = second
         assert again == restored
         assert unknown.startswith("Who was forgotten since then can't be known")
-        assert new == new_again
+        assert [new, rules] == new_again
+        assert rules == (
+            "Whom operators let in or shut out, and whether I am paused, is as of then."
+        )
         assert new.startswith("The bot logs in as a new device")
         assert "--replace" in said.err
 

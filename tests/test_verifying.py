@@ -100,6 +100,19 @@ async def test_the_operators_hear_how_it_ended() -> None:
     assert "without success: It took too long." in badly
 
 
+async def test_the_operators_hear_each_time_that_nothing_waits_for_an_answer() -> None:
+    bot = Bot()
+
+    await bot.unknown(12345)
+    bot.clock.forward(seconds=1)
+    await bot.unknown(12345)
+
+    first, again = bot.outlet.sent
+    assert first.text.startswith("No verification waits for an answer under 012345:")
+    assert first.room_id == AUDIT_ROOM
+    assert first.transaction_id != again.transaction_id
+
+
 async def test_a_new_identity_that_was_accepted_is_told_to_whoever_waits_for_it() -> None:
     bot = Bot()
 

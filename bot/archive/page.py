@@ -132,6 +132,7 @@ def _shown(document: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) ->
         "created_at": document["created_at"],
         "said": audit_words.every(),
         "carried_out": audit_words.commands(),
+        "ordered": audit_words.orders(),
         "unknown_command": audit_words.UNKNOWN_COMMAND,
         "audit_head": document.get("audit_head", ""),
     }

@@ -56,6 +56,10 @@ class Comparing(Protocol):
         """Say how it ended, and whether a changed identity was taken for the person's own."""
         ...
 
+    async def unknown(self, number: int) -> None:
+        """Say that no verification waits for an answer under this number."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Message:
@@ -174,15 +178,10 @@ class Verifications:
         newer = Cancelled("m.user", "You have begun another verification.")
         for older in [one for one in self._flows.values() if one.user_id == message.sender]:
             await self._cancel(older, newer, comparing)
-        flow = _Flow(
-            secrets.randbelow(900_000) + 100_000,  # an old answer, sent again, must not fit
-            message.sender,
-            device_id,
-            message.room_id,
-            message.transaction_id,
-            time.monotonic(),
-            await self._changed(message.sender, device_id),
-        )
+        named = secrets.randbelow(900_000) + 100_000  # an old answer, sent again, must not fit
+        place = (message.sender, device_id, message.room_id, message.transaction_id)
+        asking = await self._changed(message.sender, device_id)
+        flow = _Flow(named, *place, time.monotonic(), asking)
         self._flows[flow.transaction_id] = flow
         ready = {"from_device": self._device.session.device_id, "methods": [METHOD]}
         await self._send(flow, "ready", ready)
@@ -220,8 +219,8 @@ class Verifications:
         number, same = answer
         flow = next((one for one in self._flows.values() if one.number == number), None)
         if flow is None or flow.sas is None or flow.asked is None or flow.agreed:
-            return
-        if same:
+            await comparing.unknown(number)
+        elif same:
             flow.agreed = True
             await self._send(flow, "mac", flow.sas.mac())
             await self._finish(flow, comparing)

@@ -4,7 +4,7 @@ import asyncio
 import re
 
 from bot.demo.homeserver import Homeserver
-from bot.replies import NOT_ALLOWED, PAUSED
+from bot.replies import NOT_ALLOWED, paused
 from tests.live.bots import Bot, open_chat
 from tests.live.conftest import StartBot, StartPeer
 from tests.live.peers import Implementation, Peer
@@ -36,8 +36,9 @@ async def test_an_operator_pauses_blocks_looks_up_and_people_see_what_concerns_t
 
     await ordered(jane, bot, room, "!pause", "I am paused")
     await bot.restart()
-    paused = await chat.ask("Are you there?")
-    await ordered(jane, bot, room, "!resume", "I answer again")
+    told = await chat.ask("Are you there?")
+    kept = await chat.ask("!memory add I live in Oslo")
+    await ordered(jane, bot, room, "!resume", "I talk again")
     await ordered(jane, bot, room, f"!block {alice.user_id}", "no more")
     blocked = await chat.ask("And now?")
     await ordered(jane, bot, room, f"!allow {alice.user_id}", "may talk with me")
@@ -49,10 +50,11 @@ async def test_an_operator_pauses_blocks_looks_up_and_people_see_what_concerns_t
     assert re.search(r"Last sync\W+\d+ s ago", shown[1]), shown[1]
     assert "SQLCipher" in shown[1]
     assert "last reached" in shown[1]
-    assert paused.text == PAUSED
+    assert told.text == paused("!")
+    assert "Kept as memory" in kept.text
     assert blocked.text == NOT_ALLOWED
     assert answered.text
     assert alice.user_id in who
-    assert "Told an operator who is behind your pseudonym" in log.text
+    assert f"Told {jane.user_id}, an operator, who is behind" in log.text.replace("`", "")
     feed = "\n".join(str(one) for one in jane.events if one.room_id == room)
     assert "Canary" not in feed

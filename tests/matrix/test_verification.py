@@ -86,6 +86,7 @@ class Operators:
         self.asked: asyncio.Queue[Comparison] = asyncio.Queue()
         self.endings: asyncio.Queue[tuple[bool, str]] = asyncio.Queue()
         self.accepted: list[bool] = []
+        self.unknowns: list[int] = []
 
     def may(self, user_id: str) -> bool:
         return user_id in self.listed
@@ -98,6 +99,9 @@ class Operators:
     ) -> None:
         self.accepted.append(accepted)
         self.endings.put_nowait((verified, reason))
+
+    async def unknown(self, number: int) -> None:
+        self.unknowns.append(number)
 
 
 class Identities:
@@ -242,6 +246,7 @@ async def test_it_is_never_confirmed_without_an_operator(scene: Scene) -> None:
 
         assert await scene.silent()
     assert scene.homeserver.signed == []
+    assert scene.operators.unknowns == [comparison.number + 1]
 
 
 async def test_a_mismatch_ends_it(scene: Scene) -> None:
@@ -253,6 +258,7 @@ async def test_a_mismatch_ends_it(scene: Scene) -> None:
         scene.verifications.compared(comparison.number, same=True)
 
         assert await scene.silent()
+    assert scene.operators.unknowns == [comparison.number], "it has ended"
     assert cancelled["code"] == "m.mismatched_sas"
     assert ending == (False, "The emoji are not the same.")
 

@@ -1,6 +1,6 @@
 """The operators' commands, in the order in which `!help` shows them in the audit room."""
 
-from bot.commands.operators.access import ALLOW, BLOCK
+from bot.commands.operators.access import ALLOW, BLOCK, LIFT
 from bot.commands.operators.help import HELP
 from bot.commands.operators.pause import PAUSE, RESUME
 from bot.commands.operators.status import STATUS
@@ -15,6 +15,7 @@ OPERATOR_COMMANDS: tuple[OperatorCommand, ...] = (
     USERS,
     ALLOW,
     BLOCK,
+    LIFT,
     PAUSE,
     RESUME,
     WHO,

@@ -1,6 +1,7 @@
-"""`!allow` and `!block`: who may talk with the bot, over the configuration, from now on."""
+"""`!allow`, `!block` and `!lift`: who may talk with the bot, over the configuration."""
 
 import re
+from functools import partial
 
 from bot import operator_words
 from bot.access import covered, operates
@@ -16,11 +17,13 @@ async def _allow(context: OperatorContext) -> Reply:
     if not context.arguments:
         return _rules(context)
     pattern, access = _typed("allow", context), context.access
-    await context.record(_changed("allow", pattern))
-    if covered(pattern, context.config.access.users):
-        await access.lift(pattern)  # a rule of its own would outlive the listing
+    listed = context.config.access
+    if covered(pattern, (*listed.users, *listed.operators)):
+        make = partial(access.lift, pattern)  # a rule of its own would outlive the listing
+        stands = not _has_rule(pattern, context)
     else:
-        await access.allow(pattern)
+        make, stands = partial(access.allow, pattern), pattern in access.allowed
+    await context.change(_changed("allow", pattern), make, stands=stands)
     wider = [one for one in access.blocked if covered(pattern, [one])]
     still = [] if operates(pattern, context.config) else wider
     return Reply(operator_words.let_in(pattern, still))
@@ -32,9 +35,23 @@ async def _block(context: OperatorContext) -> Reply:
     pattern = _typed("block", context)
     if operates(pattern, context.config):
         raise UsageError(operator_words.is_operator(pattern))
-    await context.record(_changed("block", pattern))
-    await context.access.block(pattern)
+    make, stands = partial(context.access.block, pattern), pattern in context.access.blocked
+    await context.change(_changed("block", pattern), make, stands=stands)
     return Reply(operator_words.shut_out(pattern))
+
+
+async def _lift(context: OperatorContext) -> Reply:
+    pattern = _typed("lift", context)
+    stands = not _has_rule(pattern, context)
+    if stands and not context.again:
+        raise UsageError(operator_words.no_rule(pattern, context.prefix))
+    make = partial(context.access.lift, pattern)
+    await context.change(_changed("lift", pattern), make, stands=stands)
+    return Reply(operator_words.lifted(pattern, context.prefix))
+
+
+def _has_rule(pattern: str, context: OperatorContext) -> bool:
+    return pattern in (*context.access.allowed, *context.access.blocked)
 
 
 def _rules(context: OperatorContext) -> Reply:
@@ -67,4 +84,10 @@ BLOCK = OperatorCommand(
     usage=("block", "block @NAME:SERVER", "block @*:SERVER"),
     summary="whom I answer; shut somebody out, which counts for more than being listed",
     run=_block,
+)
+LIFT = OperatorCommand(
+    name="lift",
+    usage=("lift @NAME:SERVER", "lift @*:SERVER"),
+    summary="take back what was allowed or blocked here",
+    run=_lift,
 )
