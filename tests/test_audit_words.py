@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot import audit_words
+from bot import audit_entry_words
 from bot.audit_view import folded
 from bot.messages import Action, Outcome
 from storage import AuditEntry
@@ -21,7 +21,7 @@ def entry(action: str, outcome: str = "ok", *, target: str = "", **facts: object
 @pytest.mark.parametrize("action", Action)
 @pytest.mark.parametrize("outcome", ENDS)
 def test_every_action_and_outcome_has_words(action: Action, outcome: str) -> None:
-    told = audit_words.sentence(entry(action, outcome))
+    told = audit_entry_words.sentence(entry(action, outcome))
 
     assert told[0].isupper()
     assert action not in told, "a name for machines"
@@ -29,9 +29,11 @@ def test_every_action_and_outcome_has_words(action: Action, outcome: str) -> Non
     assert f"({outcome})" not in told
 
 
-@pytest.mark.parametrize("action", [one for one in Action if one not in audit_words.SAYS_ITSELF])
+@pytest.mark.parametrize(
+    "action", [one for one in Action if one not in audit_entry_words.SAYS_ITSELF]
+)
 def test_no_two_ends_of_an_action_sound_the_same(action: Action) -> None:
-    assert len({audit_words.said(action, one) for one in ENDS}) == len(ENDS)
+    assert len({audit_entry_words.said(action, one) for one in ENDS}) == len(ENDS)
 
 
 @pytest.mark.parametrize(
@@ -72,19 +74,66 @@ def test_no_two_ends_of_an_action_sound_the_same(action: Action) -> None:
             "Made an export: 0 memories, 34 kB, form zip",
         ),
         (entry(Action.MEMORY_DELETED, target="memory 7"), "Deleted a memory: memory 7"),
-        (entry(Action.MEMORY_UPDATED, pinned=True), "Changed a memory: pinned: yes"),
+        (entry(Action.MEMORY_UPDATED, pinned=True), "Changed a memory: pinned"),
         (entry(Action.ROOM_JOINED, target="!secret:x.org"), "Came into a room"),
-        (entry(Action.MESSAGE_DENIED, "denied", reason="too fast"), "Refused a message: reason "
-                                                                    "too fast"),
+        (
+            entry(Action.MESSAGE_DENIED, "denied", reason="too fast", edited=True),
+            "Refused a message: too fast, an edit",
+        ),
+        (
+            entry(Action.MESSAGE_ANSWERED, BEGUN, command="memory", room="direct"),
+            "Began to carry out the command “memory” in a direct chat, and was cut short before I "
+            "could note how it ended",
+        ),
+        (
+            entry(Action.MESSAGE_ANSWERED, "failed", room="shared"),
+            "Tried to answer a message of yours in a shared room, and failed",
+        ),
+        (
+            entry(Action.MESSAGE_ANSWERED, edited=True, answered=False, room="direct"),
+            "Took over an edit of yours in a direct chat",
+        ),
+        (
+            entry(Action.MESSAGE_ANSWERED, BEGUN, edited=True, answered=False),
+            "Began to take over an edit of yours, and was cut short before I could note how it "
+            "ended",
+        ),
+        (
+            entry(Action.MESSAGE_ANSWERED, edited=True, model="m"),
+            "Answered an edited message of yours: model m",
+        ),
+        (entry(Action.MESSAGE_ANSWERED, reaction=True), "Did what you decided by a reaction"),
+        (
+            entry(Action.MEMORY_CREATED, target="memory 1", by="model", pending=True),
+            "Noted a memory to ask you about: memory 1, from what you said",
+        ),
+        (
+            entry(Action.MEMORY_CREATED, target="memory 1", approved=True),
+            "Kept a memory: memory 1, you approved it",
+        ),
+        (
+            entry(Action.SETTINGS_CHANGED, setting="memory mode", value="ask"),
+            "Changed a setting: memory mode set to ask",
+        ),
+        (
+            entry(Action.ACCESS_CHANGED, identity="known", memory="resumed"),
+            "Noted a change of who you are to others, or of what you may do: you came with the "
+            "identity that I know you by, my memory of you works again",
+        ),
+        (
+            entry(Action.ROOM_REFUSED, "denied", reason="not joinable"),
+            "Turned down an invitation into a room: it can't be joined",
+        ),
         (entry("thing.done", "well"), "thing.done (well)"),
     ],
 )  # fmt: skip
 def test_an_entry_reads_as_a_sentence(told: AuditEntry, sentence: str) -> None:
-    assert audit_words.sentence(told) == sentence
+    assert audit_entry_words.sentence(told) == sentence
 
 
 A, B = "$a", "$b"
 ANSWERED, FAILED = Action.MESSAGE_ANSWERED, Action.GATEWAY_FAILED
+DENIED = Action.MESSAGE_DENIED
 
 
 @pytest.mark.parametrize(
@@ -96,6 +145,8 @@ ANSWERED, FAILED = Action.MESSAGE_ANSWERED, Action.GATEWAY_FAILED
         ([(ANSWERED, BEGUN, A), (ANSWERED, "interrupted", "")], [2]),
         ([(ANSWERED, BEGUN, A), (FAILED, BEGUN, ""), (FAILED, "failed", "")], [3]),
         ([(ANSWERED, BEGUN, A), (ANSWERED, BEGUN, ""), (ANSWERED, "failed", "")], [3]),
+        ([(ANSWERED, BEGUN, A), (DENIED, "denied", A)], [2]),
+        ([(ANSWERED, BEGUN, A), (DENIED, "denied", B)], [1, 2]),
         ([(ANSWERED, BEGUN, A), (Action.MEMORY_CREATED, "ok", "memory 1")], [1, 2]),
         ([("export.created", BEGUN, ""), ("export.created", BEGUN, ""),
           ("export.created", "ok", "")], [1, 3]),

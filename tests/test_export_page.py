@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import audit_words
+from bot import audit_entry_words
 from bot.archive.page import page
 from bot.messages import Action, Outcome
 from storage import KeptAnswer
@@ -207,18 +207,21 @@ def test_the_log_says_what_was_done_as_the_bot_says_it_in_the_chat(
         entry(8, "constructor", outcome="ok"),
         entry(9, outcome="constructor"),
         entry(10, "thing.done", outcome="failed"),
+        entry(11, Action.MEMORY_CREATED, facts={"by": "model", "pending": True}),
+        entry(12, facts={"edited": True, "answered": False}),
     ]
 
     open_with(window, tmp_path, entries=ended)
     window.to("log")
 
     shown = window.text()
-    assert all(audit_words.said(Action.EXPORT_CREATED, one) in shown for one in ENDS)
+    assert all(audit_entry_words.said(Action.EXPORT_CREATED, one) in shown for one in ENDS)
     assert "Tried to carry out the command “memory”, and failed" in shown
-    assert window.text("#entry-8 .done") == "constructor"
-    assert window.text("#entry-9 .done") == "message.answered"
-    assert window.text("#entry-9 .badge") == "constructor"
-    assert window.text("#entry-10 .badge") == "failed"
+    assert window.text("#entry-8 .done") == "constructor (ok)"
+    assert window.text("#entry-9 .done") == "message.answered (constructor)"
+    assert window.text("#entry-10 .done") == "thing.done (failed)"
+    assert window.text("#entry-11 .done") == "Noted a memory to ask you about"
+    assert window.text("#entry-12 .done") == "Took over an edit of yours"
     assert window.complaints() == []
 
 
