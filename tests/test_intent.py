@@ -309,7 +309,7 @@ async def editing_while_paused(bot: Spine) -> RoomEvent:
 
 async def editing_too_fast(bot: Spine) -> RoomEvent:
     event = await editing(bot)
-    while await bot.text("And now?") != TOO_FAST:
+    while await bot.text("!help") != TOO_FAST:
         pass
     return event
 
