@@ -50,6 +50,8 @@ WORDS: Mapping[str, Said] = {
     Action.AUDIT_HEAD: Said("🌲", "head of the log", "heads of the log", "signed"),
 }
 
+NOTED = Said("🧠", "memory", "memories", "noted, to be asked about")
+
 AMISS = frozenset(
     {
         Action.MESSAGE_DENIED,
@@ -116,11 +118,16 @@ def head(size: int, root: bytes, note: str) -> str:
 
 def _alike(one: FeedItem) -> tuple[object, ...]:
     facts = () if _is_counted(one) else tuple(sorted(_lasting(one), key=str))
-    return (one.pseudonym, one.action, one.outcome, facts)
+    return (one.pseudonym, one.action, one.outcome, _is_noted(one), facts)
 
 
 def _is_counted(one: FeedItem) -> bool:
     return one.action in COUNTED and one.outcome == Outcome.OK
+
+
+def _is_noted(one: FeedItem) -> bool:
+    """Whether a memory waits for its person's yes."""
+    return one.action == Action.MEMORY_CREATED and bool(one.facts.get("pending"))
 
 
 def _lasting(one: FeedItem) -> Iterable[tuple[str, object]]:
@@ -138,7 +145,7 @@ def _what(one: FeedItem, count: int) -> tuple[str, str]:
     """The icon, and what was done or went amiss."""
     action, outcome, order = one.action, one.outcome, _ordered(one)
     said = WORDS.get(action) or Said("•", action, action, "")  # of a newer version
-    said = ORDERED[order] if order else said
+    said = ORDERED[order] if order else NOTED if _is_noted(one) else said
     noun = _capital(said.one) if count == 1 else f"{count:,} {said.many}"
     if action in AMISS:
         return said.icon, f"**{noun} {said.done}**"

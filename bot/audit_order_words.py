@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from bot.messages import Action, Facts
 from bot.operator_words import plain
-from storage import AuditEntry
 
 ORDERED: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "rule": {
@@ -37,14 +36,13 @@ def ordered(action: str, facts: Facts) -> tuple[str, str] | None:
     return next((one for one in found if one), None)
 
 
-def by_order(entry: AuditEntry) -> bool:
+def by_order(action: str, facts: Facts) -> bool:
     """Whether an operator ordered what was done."""
-    looked_up = entry.action == Action.IDENTITY_LOOKED_UP
-    return looked_up or ordered(entry.action, entry.facts) is not None
+    return action == Action.IDENTITY_LOOKED_UP or ordered(action, facts) is not None
 
 
-def filled(sentence: str, entry: AuditEntry) -> str:
-    """A sentence with the ids that it speaks of, as text: nobody is notified, no link is made."""
-    for name, user_id in (("{actor}", entry.actor), ("{target}", entry.target)):
-        sentence = sentence.replace(name, f"`{plain(user_id)}`")
+def filled(sentence: str, *, actor: str, target: str, mark: str = "") -> str:
+    """A sentence with the ids that it speaks of as text, between marks: nobody is notified."""
+    for name, user_id in (("{actor}", actor), ("{target}", target)):
+        sentence = sentence.replace(name, f"{mark}{plain(user_id)}{mark}")
     return sentence

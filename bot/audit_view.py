@@ -105,12 +105,10 @@ class AuditView:
 
         `kind` is the first part of an action, `besides` the event that is answered right now.
         """
-        told = folded([(seq, detail.entry) for seq, detail in await self.disclosed()])
         return [
             (seq, entry)
-            for seq, entry in reversed(told)
-            if not (entry.outcome == Outcome.BEGUN and entry.target == besides)
-            and (not kind or entry.action.split(".")[0] == kind)
+            for seq, entry in reversed(told(await self.disclosed(), besides=besides))
+            if (not kind or entry.action.split(".")[0] == kind)
             and (since is None or entry.occurred_at >= since)
         ]
 
@@ -156,6 +154,20 @@ class AuditView:
             return None
 
 
+def told(
+    disclosed: Sequence[tuple[int, AuditDetail]], *, besides: str = ""
+) -> list[tuple[int, AuditEntry]]:
+    """The entries that a person is shown, oldest first: what was begun and ended is one.
+
+    What was begun because of the event `besides` is not told: it is going on.
+    """
+    return [
+        (seq, entry)
+        for seq, entry in folded([(seq, detail.entry) for seq, detail in disclosed])
+        if not (besides and entry.outcome == Outcome.BEGUN and entry.target == besides)
+    ]
+
+
 def folded(entries: Sequence[tuple[int, AuditEntry]]) -> list[tuple[int, AuditEntry]]:
     """The same entries, oldest first, without those begun that have an end."""
     begun: list[tuple[int, AuditEntry]] = []
@@ -184,8 +196,11 @@ def _ended_by(entry: AuditEntry, begun: Sequence[tuple[int, AuditEntry]]) -> set
 
 
 def _kind(entry: AuditEntry) -> str:
-    """What ends what: an answer also with the failure of whoever was to give it."""
-    return Action.MESSAGE_ANSWERED if entry.action == Action.GATEWAY_FAILED else entry.action
+    """What ends what: an answer also by being refused, or with the failure of the provider."""
+    return Action.MESSAGE_ANSWERED if entry.action in _INSTEAD else entry.action
+
+
+_INSTEAD = frozenset({Action.GATEWAY_FAILED, Action.MESSAGE_DENIED})
 
 
 def proof_file(detail: AuditDetail, proof: Proof, *, key: str) -> bytes:

@@ -1,12 +1,18 @@
-"""The audit log in words, the same in `!audit` and on the page of an export."""
+"""One entry of the audit log in words: what was done, where, how it ended, and what else is known.
+
+The same in `!audit`, beside a proof and on the page of an export.
+"""
 
 from collections.abc import Mapping
 
-from bot.audit_order_words import LOOKED_UP, ORDERED, SAID, by_order, filled, ordered
-from bot.messages import Action, Outcome, RoomKind
+from bot.audit_order_words import LOOKED_UP, SAID, by_order, filled, ordered
+from bot.messages import Action, Facts, Outcome, RoomKind
 from storage import AuditEntry
 
-DONE: Mapping[str, tuple[str, str]] = {
+Done = tuple[str, str]
+"""What was done, and the same as it stands behind "tried to"."""
+
+DONE: Mapping[str, Done] = {
     Action.MESSAGE_ANSWERED: ("Answered a message of yours", "answer a message of yours"),
     Action.MEMORY_CREATED: ("Kept a memory", "keep a memory"),
     Action.MEMORY_UPDATED: ("Changed a memory", "change a memory"),
@@ -36,7 +42,6 @@ DONE: Mapping[str, tuple[str, str]] = {
     Action.BOT_STOPPED: ("Stopped", "stop"),
     Action.AUDIT_HEAD: ("Sealed the log up to here", "seal the log up to here"),
 }
-"""What was done, and the same as it stands behind "tried to"."""
 
 SAYS_ITSELF: Mapping[str, str] = {
     Action.MESSAGE_DENIED: "Refused a message",
@@ -46,68 +51,63 @@ SAYS_ITSELF: Mapping[str, str] = {
 }
 """Actions that say themselves how it ended."""
 
+_NOTED = ("Noted a memory to ask you about", "note a memory to ask you about")
+_UNKNOWN = ("Answered a command that I do not know", "answer a command that I do not know")
+_DECIDED = ("Did what you decided by a reaction", "do what you decided by a reaction")
+_ANSWERED_AGAIN = ("Answered an edited message of yours", "answer an edited message of yours")
+_TAKEN_OVER = ("Took over an edit of yours", "take over an edit of yours")
+
 _ENDED: Mapping[str, str] = {
-    Outcome.OK: "{done}",
-    Outcome.DENIED: "Refused to {do}",
-    Outcome.FAILED: "Tried to {do}, and failed",
-    Outcome.INTERRUPTED: "Began to {do}, and was interrupted",
-    Outcome.BEGUN: "Began to {do}, and was cut short before I could note how it ended",
+    Outcome.OK: "{done}{where}",
+    Outcome.DENIED: "Refused to {do}{where}",
+    Outcome.FAILED: "Tried to {do}{where}, and failed",
+    Outcome.INTERRUPTED: "Began to {do}{where}, and was interrupted",
+    Outcome.BEGUN: "Began to {do}{where}, and was cut short before I could note how it ended",
 }
-_ROOMS = {RoomKind.DIRECT: " in a direct chat", RoomKind.SHARED: " in a shared room"}
-_IN_THE_SENTENCE = frozenset({"chat", "command", "room", "completion_tokens"})
+_ROOMS: Mapping[str, str] = {
+    RoomKind.DIRECT: " in a direct chat",
+    RoomKind.SHARED: " in a shared room",
+}
+_NOTHING: Facts = {}
 
 
-def said(action: str, outcome: str) -> str:
-    """What was done and how it ended, as a sentence without its full stop."""
-    if (action, outcome) == (Action.ROOM_REFUSED, Outcome.FAILED):
-        return "Could not come into a room"
+def said(action: str, outcome: str, facts: Facts = _NOTHING, *, where: str = "") -> str:
+    """What was done and how it ended, as a sentence without its full stop.
+
+    Where an operator did it, `{actor}` and `{target}` may stand in it for Matrix ids.
+    """
     if action in SAYS_ITSELF:
-        return SAYS_ITSELF[action]
+        return f"{SAYS_ITSELF[action]}{where}"
     if action not in DONE or outcome not in _ENDED:  # of a later release
-        return f"{action} ({outcome})"
-    return _ended(*DONE[action], outcome)
-
-
-def every() -> dict[str, dict[str, str]]:
-    """All of these sentences, by action and outcome."""
-    return {action: {one: said(action, one) for one in _ENDED} for action in Action}
-
-
-def commands() -> dict[str, str]:
-    """How it ended that a command was carried out, with `{command}` for its name."""
-    return {one: _ended(*_CARRIED_OUT, one) for one in _ENDED}
-
-
-def orders() -> dict[str, dict[str, dict[str, str]]]:
-    """How it ended that an operator changed something, by the name and the value of a fact."""
-    return {
-        name: {value: {one: _ended(*each, one) for one in _ENDED} for value, each in words.items()}
-        for name, words in ORDERED.items()
-    }
+        return f"{action} ({outcome}){where}"
+    done, do = _done(action, outcome, facts)
+    return _ENDED[outcome].format(done=done, do=do, where=where)
 
 
 def sentence(entry: AuditEntry) -> str:
     """One entry in words, with its facts; ids of events and rooms say nothing to a person."""
-    told = said(entry.action, entry.outcome)
-    if (words := ordered(entry.action, entry.facts)) and entry.outcome in _ENDED:
-        told = _ended(*words, entry.outcome)
-    told = filled(told, entry) if by_order(entry) else told
-    command = entry.facts.get("command")
-    if entry.action == Action.MESSAGE_ANSWERED and command:
-        told = commands().get(entry.outcome, told).replace("{command}", str(command))
-        if command == "unknown" and entry.outcome == Outcome.OK:
-            told = UNKNOWN_COMMAND
-    where = _ROOMS.get(str(entry.facts.get("room")), "")  # type: ignore[call-overload]
+    where = _ROOMS.get(str(entry.facts.get("room")), "")
+    told = said(entry.action, entry.outcome, entry.facts, where=where)
+    told = filled(told, actor=entry.actor, target=entry.target, mark="`")
     more = [*_target(entry.target), *_facts(entry)]
-    return f"{told}{where}: {', '.join(more)}" if more else f"{told}{where}"
+    return f"{told}: {', '.join(more)}" if more else told
 
 
-_CARRIED_OUT = ("Carried out the command “{command}”", "carry out the command “{command}”")
-UNKNOWN_COMMAND = "Answered a command that I do not know"
-
-
-def _ended(done: str, do: str, outcome: str) -> str:
-    return _ENDED[outcome].replace("{done}", done).replace("{do}", do)
+def _done(action: str, outcome: str, facts: Facts) -> Done:
+    """What was done, by what else is known of it."""
+    if action == Action.MEMORY_CREATED and facts.get("pending"):
+        return _NOTED
+    if action != Action.MESSAGE_ANSWERED:
+        return ordered(action, facts) or DONE[action]
+    if command := facts.get("command"):
+        carried_out = (f"Carried out the command “{command}”", f"carry out the command “{command}”")
+        return _UNKNOWN if command == "unknown" else carried_out
+    if facts.get("reaction"):
+        return _DECIDED
+    if facts.get("edited"):
+        answered = outcome == Outcome.OK and facts.get("answered", True)
+        return _ANSWERED_AGAIN if answered else _TAKEN_OVER
+    return DONE[action]
 
 
 def _target(target: str) -> list[str]:
@@ -117,10 +117,17 @@ def _target(target: str) -> list[str]:
     return [target if "," in numbers else f"memory {numbers}"]
 
 
+_IN_THE_SENTENCE = frozenset(
+    {"chat", "command", "room", "completion_tokens", "pending", "reaction", "answered"}
+)
+
+
 def _facts(entry: AuditEntry) -> list[str]:
-    in_it = {*_IN_THE_SENTENCE, *(SAID if by_order(entry) else ())}
+    in_it = _IN_THE_SENTENCE.union(SAID if by_order(entry.action, entry.facts) else ())
     facts = {name: value for name, value in entry.facts.items() if name not in in_it}
     answered = entry.action == Action.MESSAGE_ANSWERED
+    if answered:
+        facts.pop("edited", None)
     for name in _USED:
         if answered and facts.get(name) == 0:
             del facts[name]
@@ -129,6 +136,8 @@ def _facts(entry: AuditEntry) -> list[str]:
         facts["prompt_tokens"] = sum(one for one in (asked, told) if isinstance(one, int))
     if facts.get("answered_by") == facts.get("model"):
         facts.pop("answered_by", None)
+    if "setting" in facts and "value" in facts:
+        facts[str(facts.pop("setting"))] = f"set to {facts.pop('value')}"
     ordered = sorted(facts, key=lambda name: (name in _LAST, _ORDER.get(name, len(_ORDER))))
     return [_fact(name, facts[name], used=answered) for name in ordered]
 
@@ -139,20 +148,18 @@ _LAST = ("answered_by", "provider", "gateway", "ms")
 
 
 def _fact(name: str, value: object, *, used: bool) -> str:
+    if (name, str(value)) in _PLAIN:
+        return _PLAIN[name, str(value)]
     if isinstance(value, bool) or value is None:
         return f"{name.replace('_', ' ')}: {_TRUTH[value]}"
     if name == "bytes" and isinstance(value, int):
         return size(value)
-    if not isinstance(value, int) or name not in _COUNTED:
-        return _plain(name, value)
-    one, many, when_used = _COUNTED[name]
-    return f"{value:,} {one if value == 1 else many}{when_used if used else ''}"
-
-
-def _plain(name: str, value: object) -> str:
+    if isinstance(value, int) and name in _COUNTED:
+        one, many, when_used = _COUNTED[name]
+        return f"{value:,} {one if value == 1 else many}{when_used if used else ''}"
     if name == "ms" and isinstance(value, int | float):
         return f"{value:,} ms"
-    return f"{name.replace('_', ' ')} {value}"
+    return str(value) if name == "reason" else f"{name.replace('_', ' ')} {value}"
 
 
 _TRUTH = {True: "yes", False: "no", None: "none"}
@@ -160,6 +167,39 @@ _COUNTED = {
     "prompt_tokens": ("token", "tokens", ""),
     "memories": ("memory", "memories", " used"),
     "messages": ("message", "messages", " used"),
+}
+_PLAIN: Mapping[tuple[str, str], str] = {
+    ("approved", "True"): "you approved it",
+    ("approved", "False"): "you did not want it kept",
+    ("by", "model"): "from what you said",
+    ("by", "edit"): "because you edited a message",
+    ("by", "redaction"): "because you deleted a message",
+    ("by", "command"): "as you asked by a command",
+    ("by", "command line"): "by my operator, at the machine",
+    ("digest", "True"): "for your weekly digest",
+    ("edited", "True"): "an edit",
+    ("expired", "True"): "you had not approved it in time",
+    ("identity", "accepted"): "your new identity was accepted",
+    ("identity", "changed"): "you came with another identity",
+    ("identity", "forgotten"): "the identity that I knew you by was forgotten",
+    ("identity", "known"): "you came with the identity that I know you by",
+    ("memory", "paused"): "without memory",
+    ("memory", "resumed"): "my memory of you works again",
+    ("passphrase", "True"): "sealed with a passphrase",
+    ("passphrase", "False"): "without a passphrase",
+    ("pinned", "True"): "pinned",
+    ("pinned", "False"): "no longer pinned",
+    ("private", "True"): "private talk",
+    ("private", "False"): "no private talk",
+    ("reason", "changed identity"): "you came with another identity",
+    ("reason", "identity changed"): "you came with another identity",
+    ("reason", "gap"): "it came while I was not there",
+    ("reason", "not joinable"): "it can't be joined",
+    ("reason", "paused"): "my operator had paused me",
+    ("reason", "unlisted"): "whoever asked is not among those I answer",
+    ("recovered", "True"): "noted after a crash",
+    ("shared", "True"): "shared",
+    ("shared", "False"): "no longer shared",
 }
 
 

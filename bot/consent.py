@@ -14,7 +14,7 @@ from bot.config import Config
 from bot.delivery import Address, Delivery
 from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.journal import Journal
-from bot.messages import Action, Effect, Outcome, Reply, Room, RoomKind, RoomMessage
+from bot.messages import Action, Effect, Facts, Outcome, Reply, Room, RoomKind, RoomMessage
 from bot.own_vault import ByTheClock, everybody, known_vault
 from bot.owned import OfVault, while_kept
 from bot.recall import usable
@@ -158,9 +158,11 @@ class Consent:
         room = await self._rooms.room(reaction.room_id)
         if reaction.sender not in room.members:
             return False
-        begins, facts = (reaction.event_id, DECIDING), {"command": DECIDING}
-        effect = Effect(Action.MESSAGE_ANSWERED, Outcome.BEGUN, reaction.event_id, facts)
-        await self._journal.of_person(reaction.sender, vault, [effect], begins=begins)
+        begins = (reaction.event_id, DECIDING)
+        facts: Facts = {"reaction": True, "room": str(room.kind)}
+        done = Effect(Action.MESSAGE_ANSWERED, target=reaction.event_id, facts=facts)
+        effects = [replace(done, outcome=Outcome.BEGUN)]
+        await self._journal.of_person(reaction.sender, vault, effects, begins=begins)
         in_time = [one for one in waiting if self._now() - one.created_at < WAITS]
         if waiting and not in_time:
             decided = await approving.decide(vault, waiting, yes=False)
@@ -169,9 +171,8 @@ class Consent:
             decided = await approving.decide(vault, in_time, yes=reaction.yes)
             decided = _with_before(decided, asked, yes=reaction.yes) if begun else decided
             await self._answer(reaction, room, vault, self._remembered(decided.remembered, room))
-        await self._journal.of_person(
-            reaction.sender, vault, decided.effects, finishes=reaction.event_id
-        )
+        effects = [*decided.effects, done]
+        await self._journal.of_person(reaction.sender, vault, effects, finishes=reaction.event_id)
         return True
 
     async def _answer(self, reaction: Reaction, room: Room, vault: Vault, text: str) -> None:

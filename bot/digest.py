@@ -94,9 +94,14 @@ class Digests:
             used = Effect(Action.MEMORY_USED, facts=told)
             begun = replace(used, outcome=Outcome.BEGUN)
             await self._journal.of_person(person.sender, vault, [begun])
-            to = await self._to(person, since)
-            owner = OfVault(vault, to.room_id, self._storage.withdrawals)
-            await self._delivery.send(Reply(text, repeats=True), to, owner=owner)
+            try:
+                to = await self._to(person, since)
+                owner = OfVault(vault, to.room_id, self._storage.withdrawals)
+                await self._delivery.send(Reply(text, repeats=True), to, owner=owner)
+            except HomeserverError:
+                failed = replace(used, outcome=Outcome.FAILED)
+                await self._journal.of_person(person.sender, vault, [failed])
+                raise
             await self._journal.of_person(person.sender, vault, [used])
         await digest_sent(vault, now)
 

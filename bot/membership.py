@@ -141,11 +141,13 @@ class Membership:
         if too_many is not None:
             return await self._reject(invite, too_many)
         await self._pacing.turn(JOINING)
-        await self._record(invite, Effect(Action.ROOM_JOINED, Outcome.BEGUN, invite.room_id))
+        joins = Effect(Action.ROOM_JOINED, target=invite.room_id)
+        await self._record(invite, replace(joins, outcome=Outcome.BEGUN))
         if not await _done(self._rooms.join(invite.room_id)):
+            await self._record(invite, replace(joins, outcome=Outcome.FAILED))
             return await self._reject(invite, Why.NOT_JOINABLE)
         self._invited_by[invite.room_id] = invite.sender
-        await self._record(invite, Effect(Action.ROOM_JOINED, target=invite.room_id))
+        await self._record(invite, joins)
         await self._welcome(invite.room_id)
         return await self._leave_predecessor(invite.room_id)
 
@@ -164,12 +166,11 @@ class Membership:
     async def _reject(self, invite: Invite, why: Why) -> None:
         await self._pacing.turn(REJECTING)
         facts = {"reason": str(why)}
-        begun = Effect(Action.ROOM_REFUSED, Outcome.BEGUN, invite.room_id, facts)
-        await self._record(invite, begun)
+        refused = Effect(Action.ROOM_REFUSED, Outcome.DENIED, invite.room_id, facts)
+        await self._record(invite, replace(refused, outcome=Outcome.BEGUN))
         if not await _done(self._rooms.leave(invite.room_id, reason=_SAID[why])):
             log.warning("an invite could not be rejected")
-        outcome = Outcome.FAILED if why is Why.NOT_JOINABLE else Outcome.DENIED
-        await self._record(invite, replace(begun, outcome=outcome))
+        await self._record(invite, refused)
 
     async def _welcome(self, room_id: str) -> None:
         """In a room without encryption, say at once what is needed."""
@@ -218,6 +219,7 @@ class Membership:
         await self._journal.of_the_bot(replace(joined, outcome=Outcome.BEGUN))
         if not await _done(self._rooms.join(successor.room_id, via=successor.via)):
             log.info("an upgraded room can't be joined without an invite")
+            await self._journal.of_the_bot(replace(joined, outcome=Outcome.FAILED))
             return False
         await self._journal.of_the_bot(joined)
         return True

@@ -123,7 +123,7 @@ class Redactions:
             taken = await vault.taking_back.messages([redaction.redacts])
             if taken:
                 row = redaction.event_id if said else None
-                effects = undoing(taken, by="redaction")
+                effects = undoing(taken, by="redaction", begun=True)
                 await self._journal.of_person(message.sender, vault, effects, finishes=row)
             return said and bool(taken)
 
@@ -133,8 +133,11 @@ class Redactions:
         await vault.pending.let_go(redaction.redacts)
 
 
-def undoing(taken: TakenBack, *, by: str) -> list[Effect]:
-    """What the audit log gets where something was taken back: numbers, and by what."""
+def undoing(taken: TakenBack, *, by: str, begun: bool = False) -> list[Effect]:
+    """What the audit log gets where something was taken back: numbers, and by what.
+
+    What was begun in it is ended, also where no message was kept any more that could be forgotten.
+    """
     facts = {"by": by}
     forgotten = Effect(Action.FORGET_DONE, facts={**facts, "messages": taken.messages})
     return [
@@ -146,5 +149,5 @@ def undoing(taken: TakenBack, *, by: str) -> list[Effect]:
             Effect(Action.MEMORY_UPDATED, target=f"memory {one}", facts=facts)
             for one in taken.updated
         ),
-        *([forgotten] if taken.messages else []),
+        *([forgotten] if taken.messages or begun else []),
     ]

@@ -81,16 +81,16 @@ class Unheard:
         await self._journal.of_somebody([skipped], finishes=gap.event_id)
 
     async def undecryptable(self, event: Undecryptable) -> None:
-        """Record that a message has no key yet, and say so to its sender; it waits on."""
+        """Record that a message has no key yet, then say so to its sender; it waits on."""
         if not self._is_allowed(event.sender) or len(event.session_id) > LONGEST_ID:
             return
-        if (effect := self._unreadable.effect(event, self._now())) is not None:
+        tells = self._unreadable.may_be_told(event, self._now())
+        effect = self._unreadable.effect(event, self._now(), told=tells)
+        if effect is not None:
             await self._record(event, effect)
-        if self._unreadable.may_be_told(event, self._now()):
+        if tells:
             room = await self._rooms.room(event.room_id)
             if event.sender in room.members and self._may_speak_in(room):
-                tells = Effect(Action.MESSAGE_UNDECRYPTABLE, Outcome.BEGUN, event.event_id)
-                await self._record(event, tells)
                 to = Address(event.room_id, event.event_id).about("undecryptable")
                 await self._delivery.send(Reply(replies.UNDECRYPTABLE), to)
         await self._storage.inbox.tell(event.event_id)

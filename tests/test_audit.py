@@ -103,6 +103,31 @@ async def test_a_kind_and_a_span_are_looked_for_alone_and_together(bot: Spine) -
     assert [one.split(" · ")[2] for one in both] == ["Kept a memory: memory 2"]
 
 
+@pytest.mark.parametrize("kind", ["audit", "backup", "bot"])
+async def test_kinds_that_are_in_nobodys_log_are_not_offered(bot: Spine, kind: str) -> None:
+    told = await bot.text(f"!audit {kind}")
+
+    assert "is nothing that I can look for" in told
+    assert f"`{kind}`" not in told
+    assert "`memory`" in told
+
+
+async def test_a_memory_is_kept_after_the_yes_and_noted_before(bot: Spine) -> None:
+    await bot.say("!memory mode ask")
+    bot.model.answers = [remembers("You live in Bremen.", "I live in Bremen")]
+    await bot.say("I live in Bremen")
+    before = lines(await bot.text("!audit memory"))
+    await bot.say("!memory approve 1")
+
+    after = lines(await bot.text("!audit memory"))
+
+    assert [one.split(" · ")[2] for one in after] == [
+        "Kept a memory: memory 1, you approved it",
+        "Noted a memory to ask you about: memory 1, from what you said",
+    ]
+    assert before == after[1:]
+
+
 async def test_where_nothing_is_found_that_is_said(bot: Spine) -> None:
     assert await bot.text("!audit export 1h") == (
         "There is no audit entry about you of the kind “export” from the last hour. "

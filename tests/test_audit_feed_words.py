@@ -74,6 +74,16 @@ def test_a_change_that_is_nobodys_order_is_told_as_before() -> None:
     assert line([changed]) == "12:01 🪪 Access right changed for 🦊 fox-31 · identity changed"
 
 
+def test_what_waits_for_a_yes_is_not_told_as_saved() -> None:
+    kept = item(1, "memory.created", facts={"approved": True})
+    noted = item(1, "memory.created", facts={"by": "model", "pending": True})
+
+    assert lines([noted, kept, kept, noted]).splitlines() == [
+        "- 12:01 🧠 2 memories noted, to be asked about for 🦊 fox-31 in 1 min",
+        "- 12:01 🧠 2 memories saved for 🦊 fox-31 in 1 min",
+    ]
+
+
 def test_facts_are_in_words() -> None:
     shared = item(1, "memory.shared", facts={"shared": True, "not_done": None, "ms": 12})
 

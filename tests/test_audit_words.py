@@ -72,10 +72,8 @@ def test_no_two_ends_of_an_action_sound_the_same(action: Action) -> None:
             "Made an export: 0 memories, 34 kB, form zip",
         ),
         (entry(Action.MEMORY_DELETED, target="memory 7"), "Deleted a memory: memory 7"),
-        (entry(Action.MEMORY_UPDATED, pinned=True), "Changed a memory: pinned: yes"),
+        (entry(Action.MEMORY_UPDATED, pinned=True), "Changed a memory: pinned"),
         (entry(Action.ROOM_JOINED, target="!secret:x.org"), "Came into a room"),
-        (entry(Action.MESSAGE_DENIED, "denied", reason="too fast"), "Refused a message: reason "
-                                                                    "too fast"),
         (
             entry(Action.IDENTITY_LOOKED_UP, by="an operator"),
             "Told `@ann:x.org`, an operator, who is behind your pseudonym",
@@ -91,6 +89,54 @@ def test_no_two_ends_of_an_action_sound_the_same(action: Action) -> None:
             "Noted a change of who you are to others, or of what you may do: "
             "rule of a later release",
         ),
+        (
+            entry(Action.MESSAGE_DENIED, "denied", reason="too fast", edited=True),
+            "Refused a message: too fast, an edit",
+        ),
+        (
+            entry(Action.MESSAGE_ANSWERED, BEGUN, command="memory", room="direct"),
+            "Began to carry out the command “memory” in a direct chat, and was cut short before I "
+            "could note how it ended",
+        ),
+        (
+            entry(Action.MESSAGE_ANSWERED, "failed", room="shared"),
+            "Tried to answer a message of yours in a shared room, and failed",
+        ),
+        (
+            entry(Action.MESSAGE_ANSWERED, edited=True, answered=False, room="direct"),
+            "Took over an edit of yours in a direct chat",
+        ),
+        (
+            entry(Action.MESSAGE_ANSWERED, BEGUN, edited=True, answered=False),
+            "Began to take over an edit of yours, and was cut short before I could note how it "
+            "ended",
+        ),
+        (
+            entry(Action.MESSAGE_ANSWERED, edited=True, model="m"),
+            "Answered an edited message of yours: model m",
+        ),
+        (entry(Action.MESSAGE_ANSWERED, reaction=True), "Did what you decided by a reaction"),
+        (
+            entry(Action.MEMORY_CREATED, target="memory 1", by="model", pending=True),
+            "Noted a memory to ask you about: memory 1, from what you said",
+        ),
+        (
+            entry(Action.MEMORY_CREATED, target="memory 1", approved=True),
+            "Kept a memory: memory 1, you approved it",
+        ),
+        (
+            entry(Action.SETTINGS_CHANGED, setting="memory mode", value="ask"),
+            "Changed a setting: memory mode set to ask",
+        ),
+        (
+            entry(Action.ACCESS_CHANGED, identity="known", memory="resumed"),
+            "Noted a change of who you are to others, or of what you may do: you came with the "
+            "identity that I know you by, my memory of you works again",
+        ),
+        (
+            entry(Action.ROOM_REFUSED, "denied", reason="not joinable"),
+            "Turned down an invitation into a room: it can't be joined",
+        ),
         (entry("thing.done", "well"), "thing.done (well)"),
     ],
 )  # fmt: skip
@@ -100,6 +146,7 @@ def test_an_entry_reads_as_a_sentence(told: AuditEntry, sentence: str) -> None:
 
 A, B = "$a", "$b"
 ANSWERED, FAILED = Action.MESSAGE_ANSWERED, Action.GATEWAY_FAILED
+DENIED = Action.MESSAGE_DENIED
 
 
 @pytest.mark.parametrize(
@@ -111,6 +158,8 @@ ANSWERED, FAILED = Action.MESSAGE_ANSWERED, Action.GATEWAY_FAILED
         ([(ANSWERED, BEGUN, A), (ANSWERED, "interrupted", "")], [2]),
         ([(ANSWERED, BEGUN, A), (FAILED, BEGUN, ""), (FAILED, "failed", "")], [3]),
         ([(ANSWERED, BEGUN, A), (ANSWERED, BEGUN, ""), (ANSWERED, "failed", "")], [3]),
+        ([(ANSWERED, BEGUN, A), (DENIED, "denied", A)], [2]),
+        ([(ANSWERED, BEGUN, A), (DENIED, "denied", B)], [1, 2]),
         ([(ANSWERED, BEGUN, A), (Action.MEMORY_CREATED, "ok", "memory 1")], [1, 2]),
         ([("export.created", BEGUN, ""), ("export.created", BEGUN, ""),
           ("export.created", "ok", "")], [1, 3]),

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -42,6 +43,28 @@ async def facts(bot: Spine) -> dict[str, object]:
     async with bot.storage.vaults.open(ANN) as vault:
         entries = await bot.storage.audit_log.details(vault, limit=100)
     return next(dict(one.facts) for _, one in entries if one.action == "export.created")
+
+
+def page_entries(page: bytes) -> list[tuple[str, str]]:
+    """Actions and outcomes that a page of an export shows."""
+    [found] = re.findall(r'id="data"[^>]*>(.*?)</script>', page.decode(), re.DOTALL)
+    entries = json.loads(found)["tables"]["entry"]
+    action, outcome = (entries["columns"].index(one) for one in ("action", "outcome"))
+    return [(row[action], row[outcome]) for row in entries["rows"]]
+
+
+async def test_the_page_tells_of_what_was_begun_and_ended_once_and_of_itself_not_at_all(
+    bot: Spine,
+) -> None:
+    await bot.say("good morning")
+
+    inside = unpacked(attached(await bot.say("!export")).content)["index.html"]
+    alone = attached(await bot.say("!export html")).content
+
+    before = [("vault.created", "ok"), ("message.answered", "ok")]
+    exported = [("export.created", "ok"), ("message.answered", "ok")]
+    assert page_entries(inside) == before
+    assert page_entries(alone) == [*before, *exported]
 
 
 async def test_the_zip_holds_everything_of_its_owner_and_of_nobody_else(bot: Spine) -> None:

@@ -211,6 +211,8 @@ def test_the_log_says_what_was_done_as_the_bot_says_it_in_the_chat(
         entry(12, Action.ACCESS_CHANGED, target="@$&:x.org", facts={"rule": "block"}),
         entry(13, Action.ACCESS_CHANGED, outcome="failed", facts={"bot": "paused"}),
         entry(14, Action.ACCESS_CHANGED, facts={"rule": "constructor"}),
+        entry(15, Action.MEMORY_CREATED, facts={"by": "model", "pending": True}),
+        entry(16, facts={"edited": True, "answered": False}),
     ]
 
     open_with(window, tmp_path, entries=ended)
@@ -219,10 +221,11 @@ def test_the_log_says_what_was_done_as_the_bot_says_it_in_the_chat(
     shown = window.text()
     assert all(audit_words.said(Action.EXPORT_CREATED, one) in shown for one in ENDS)
     assert "Tried to carry out the command “memory”, and failed" in shown
-    assert window.text("#entry-8 .done") == "constructor"
-    assert window.text("#entry-9 .done") == "message.answered"
-    assert window.text("#entry-9 .badge") == "constructor"
-    assert window.text("#entry-10 .badge") == "failed"
+    assert window.text("#entry-8 .done") == "constructor (ok)"
+    assert window.text("#entry-9 .done") == "message.answered (constructor)"
+    assert window.text("#entry-10 .done") == "thing.done (failed)"
+    assert window.text("#entry-15 .done") == "Noted a memory to ask you about"
+    assert window.text("#entry-16 .done") == "Took over an edit of yours"
     told = [window.text(f"#entry-{number} .done") for number in (11, 12, 13, 14)]
     assert told == [
         "Told @op:x.org, an operator, who is behind your pseudonym",

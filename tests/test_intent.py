@@ -2,16 +2,32 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bot.errors import AuditUnavailableError
-from bot.messages import Outgoing, Room, RoomMessage, Successor
-from bot.room_events import Alone, Edit, Invite, Reaction, Redaction, RoomEvent, Upgraded
+from bot.audit_view import told
+from bot.errors import (
+    AuditUnavailableError,
+    GatewayError,
+    HomeserverError,
+    HomeserverUnavailableError,
+)
+from bot.messages import Outgoing, Room, RoomMessage, Standing, Successor
+from bot.replies import TOO_FAST
+from bot.room_events import (
+    Alone,
+    Edit,
+    Invite,
+    Reaction,
+    Redaction,
+    RoomEvent,
+    Undecryptable,
+    Upgraded,
+)
 from storage import StorageFailure, audit_log
 from storage.audit_entry import salted
 from storage.database import Database, Transaction
@@ -267,6 +283,127 @@ async def crashed(path: Path, prepare: Prepare, trap: Trap) -> bool:
         assert await recorded(bot, since=since) == done, trap
     assert done or trap.sprung, "it does something, unless a crash kept it from that"
     return trap.sprung
+
+
+async def editing_an_earlier_message(bot: Spine) -> RoomEvent:
+    event = await editing(bot)
+    await bot.say("And now?")
+    return event
+
+
+async def editing_into_a_command(bot: Spine) -> RoomEvent:
+    await saying("")(bot)
+    return Edit(message(bot, "!memory"), "$rome")
+
+
+async def editing_into_a_private_question(bot: Spine) -> RoomEvent:
+    await saying("")(bot)
+    return Edit(message(bot, "!private where do I live?"), "$rome")
+
+
+async def editing_while_paused(bot: Spine) -> RoomEvent:
+    event = await editing(bot)
+    await bot.storage.access.pause()
+    return event
+
+
+async def editing_too_fast(bot: Spine) -> RoomEvent:
+    event = await editing(bot)
+    while await bot.text("!help") != TOO_FAST:
+        pass
+    return event
+
+
+async def redacting_what_is_not_kept_any_more(bot: Spine) -> RoomEvent:
+    event = await redacting(bot)
+    await bot.say("!retention 1d")
+    bot.clock.forward(days=9)
+    await bot.daily["retention"]()
+    return event
+
+
+async def commanding_with_another_identity(bot: Spine) -> RoomEvent:
+    await bot.say("hello")
+    return replace(message(bot, "!memory"), standing=Standing.CHANGED)
+
+
+async def failing(bot: Spine) -> RoomEvent:
+    await bot.say("hello")
+    bot.model.answers = [GatewayError("gone")]
+    return message(bot, "hello?")
+
+
+async def inviting_to_nowhere(bot: Spine) -> RoomEvent:
+    await bot.say("hello")
+    return Invite("!nowhere", ANN)
+
+
+async def sending_without_a_key(bot: Spine) -> RoomEvent:
+    await bot.say("hello")
+    return Undecryptable("$m", "!ann", ANN, "session")
+
+
+ORDINARY = [
+    *EVENTS,
+    editing_an_earlier_message,
+    editing_into_a_command,
+    editing_into_a_private_question,
+    editing_while_paused,
+    editing_too_fast,
+    redacting_what_is_not_kept_any_more,
+    commanding_with_another_identity,
+    failing,
+    inviting_to_nowhere,
+    sending_without_a_key,
+]
+
+
+@pytest.mark.parametrize("prepare", ORDINARY, ids=name)
+async def test_where_nothing_crashes_nothing_is_told_as_cut_short(
+    tmp_path: Path, prepare: Prepare
+) -> None:
+    async with spine(tmp_path) as bot:
+        event = await prepare(bot)
+        await bot.storage.inbox.accept([("$m", "!ann")], "s1")
+        since = await _last(bot)
+
+        await bot.handler.handle(event)
+
+        assert await _last(bot) > since
+        assert [one for one in await told_to_ann(bot) if one[1] == "begun"] == []
+
+
+async def test_a_message_that_cannot_be_read_is_told_of_once(tmp_path: Path) -> None:
+    async with spine(tmp_path) as bot:
+        said = await bot.give(await sending_without_a_key(bot))
+
+        assert len(said) == 1
+        assert (await told_to_ann(bot))[-1] == ("message.undecryptable", "failed")
+        assert (await bot.audited()).count(("message.undecryptable", "failed")) == 1
+
+
+@pytest.mark.parametrize("error", [HomeserverError, HomeserverUnavailableError])
+async def test_a_digest_that_is_not_taken_has_failed(
+    tmp_path: Path, error: type[HomeserverError]
+) -> None:
+    async with spine(tmp_path) as bot:
+        await bot.say("!memory digest on")
+        await bot.say("!memory add I like tea")
+        bot.clock.forward(days=8)
+        bot.homeserver.broken_rooms["!ann"] = error("refused")
+
+        with suppress(HomeserverUnavailableError):
+            await bot.daily["digest"]()
+
+        assert (await told_to_ann(bot))[-1] == ("memory.used", "failed")
+        assert [one for one in await told_to_ann(bot) if one[1] == "begun"] == []
+
+
+async def told_to_ann(bot: Spine) -> list[tuple[str, str]]:
+    """Actions and outcomes as `!audit` would tell them, oldest first."""
+    async with bot.storage.vaults.open(ANN) as vault:
+        disclosed = await bot.storage.audit_log.disclosed(vault)
+    return [(one.action, one.outcome) for _, one in told(disclosed)]
 
 
 async def _last(bot: Spine) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot import pausing
-from bot.editing import erased
+from bot.editing_words import erased
 from bot.errors import GatewayError
 from bot.messages import Room, RoomMessage, Standing
 from bot.preferences import choose_private, is_private

@@ -13,7 +13,7 @@ from bot.archive import json_text
 from bot.archive.chatgpt import conversations
 from bot.archive.page import page, pieces
 from bot.archive.views import Tables, audit_entry, memories, messages
-from bot.audit_view import folded
+from bot.audit_view import told
 from bot.export_words import README
 from storage import AuditDetail
 
@@ -27,7 +27,7 @@ class Export:
     """Everything that is held of a person at one moment.
 
     `document` is what is imported again; `entries` are those of the audit log, with their numbers,
-    and `told` the numbers of those that a person is shown: not what was begun and then ended.
+    and `told` the numbers of those that a person is shown, as `!audit` would at that moment.
     """
 
     made_at: datetime
@@ -43,8 +43,13 @@ class Export:
         disclosed: Sequence[tuple[int, AuditDetail]],
         made_at: datetime,
         head: str = "",
+        *,
+        besides: str = "",
     ) -> "Export":
-        """The export of a vault's tables; `head` is the signed head of the log, '' without one."""
+        """The export of a vault's tables; `head` is the signed head of the log, '' without one.
+
+        `besides` is the event that asked for it, which is being answered.
+        """
         document = {
             "schema": SCHEMA + VERSION,
             "created_at": made_at.astimezone(UTC).isoformat(),
@@ -53,8 +58,13 @@ class Export:
             "tables": tables,
         }
         entries = [audit_entry(*one) for one in disclosed]
-        told = folded([(seq, detail.entry) for seq, detail in disclosed])
-        return cls(made_at, document, entries, frozenset(seq for seq, _ in told))
+        numbers = frozenset(seq for seq, _ in told(disclosed, besides=besides))
+        return cls(made_at, document, entries, numbers)
+
+    @property
+    def shown(self) -> Sequence[Mapping[str, Any]]:
+        """The entries that the page tells of."""
+        return [one for one in self.entries if one["seq"] in self.told]
 
     def as_json(self) -> bytes:
         """`export.json`, a row a line."""
@@ -62,8 +72,7 @@ class Export:
 
     def as_page(self) -> bytes:
         """`index.html`, to be read without anything else."""
-        shown = [one for one in self.entries if one["seq"] in self.told]
-        return page(self.document, shown)
+        return page(self.document, self.shown)
 
     def as_zip(self, *, views: bool = True) -> bytes:
         """All of it; the same export gives the same bytes.
@@ -84,7 +93,7 @@ class Export:
 
     def _views(self) -> Iterator[tuple[str, Iterable[bytes]]]:
         tables = self.document["tables"]
-        yield "index.html", pieces(self.document, self.entries)
+        yield "index.html", pieces(self.document, self.shown)
         yield "memories.json", _encoded(json_text.array(map(json_text.row, memories(tables))))
         yield "messages.jsonl", _encoded(json_text.lines(messages(tables)))
         yield "conversations.json", _encoded(conversations(tables["turn"]))

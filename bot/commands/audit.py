@@ -14,7 +14,12 @@ from bot.messages import Action, Attachment, Reply, Where
 from storage import AuditTampered
 
 PAGE = 20
-KINDS = tuple(dict.fromkeys(action.partition(".")[0] for action in Action))
+OF_NOBODY = frozenset({"audit", "backup", "bot"})  # what the bot does for all and itself
+KINDS = tuple(
+    kind
+    for kind in dict.fromkeys(action.partition(".")[0] for action in Action)
+    if kind not in OF_NOBODY
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,9 +73,9 @@ async def _export(context: CommandContext, form: Form, passphrase: str = "") -> 
     disclosed, tables = await context.audit.disclosed(), await context.vault.export()
     head = await given(context.audit.head)
     await say(export_words.packing(counts))
-    whose = context.message.sender
-    note = head.note if head else ""
-    export = await asyncio.to_thread(Export.of, whose, tables, disclosed, made_at, note)
+    asked, note = context.message, head.note if head else ""
+    write = partial(Export.of, besides=asked.event_id)
+    export = await asyncio.to_thread(write, asked.sender, tables, disclosed, made_at, note)
     limit = min(LIMIT, await context.upload_limit() or LIMIT)
     content, lean = await _packed(context.turn, export, form, passphrase, limit)
     facts: Facts = {

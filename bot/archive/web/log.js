@@ -21,8 +21,7 @@ function entryItem(one, isTarget) {
   return el("li", { id: `entry-${one.id}`, class: `entry ${one.outcome === "ok" ? "" : "bad"}${isTarget ? " target" : ""}`, tabindex: "-1" },
     el("p", { class: "about" }, link(`log/${one.id}`, {}, number(one.id)), " ", time(one.at, told(one.at, "time"))),
     el("div", {},
-      el("p", {}, theirs("span", actionWords(one), { class: "done" }), entryTarget(one),
-        saysItsEnd(one) ? "" : [" ", theirs("span", OUTCOMES.get(one.outcome) ?? one.outcome, { class: "badge" })]),
+      el("p", {}, theirs("span", actionWords(one), { class: "done" }), entryTarget(one)),
       one.facts.length ? el("ul", { class: "facts" }, ...one.facts.map((fact) => theirs("li", factWords(fact)))) : "",
       proof(one)));
 }

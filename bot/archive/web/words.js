@@ -64,35 +64,9 @@ const OUTCOMES = new Map([
   ["begun", "cut short"],
 ]);
 
-// What an object of ours has under a name that is not: it may be one that every object has.
-function own(words, name) {
-  return words && Object.hasOwn(words, name) ? words[name] : undefined;
-}
-
-function saysItsEnd(entry) {
-  return entry.outcome === "ok" || Boolean(own(own(given.said, entry.action), entry.outcome));
-}
-
-// What an operator changed, by the fact that says what.
-function orderWords(entry) {
-  if (entry.action !== "access.changed") return undefined;
-  const found = entry.facts.map(([name, value]) => own(own(own(given.ordered, name), value), entry.outcome));
-  return found.find((words) => words);
-}
-
-// What was done and how it ended, in the words that the bot has for it; a later one may have more.
+// What was done and how it ended, in the words that the bot has for it.
 function actionWords(entry) {
-  return (orderWords(entry) ?? plainWords(entry))
-    .replace("{actor}", () => entry.actor ?? "").replace("{target}", () => entry.target ?? "");
-}
-
-function plainWords(entry) {
-  const command = entry.facts.find(([name]) => name === "command")?.[1];
-  if (entry.action !== "message.answered" || !command) {
-    return own(own(given.said, entry.action), entry.outcome) ?? entry.action;
-  }
-  if (command === "unknown" && entry.outcome === "ok") return given.unknown_command;
-  return (own(given.carried_out, entry.outcome) ?? "“{command}”").replace("{command}", () => String(command));
+  return given.said[entry.said];
 }
 
 function factWords([name, value]) {
