@@ -3,16 +3,15 @@
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
-from bot.config import load_config
-from bot.matrix.client import open_client
 from bot.matrix.http import path
 from bot.messages import Outgoing
-from storage import MasterKey, open_storage
 from tests.live.audit_guard import AUDIT, Guard
 from tests.live.bots import STARTED, Bot, open_chat
 from tests.live.conftest import StartBot, StartPeer
 from tests.live.overheard import audit_room_of
+from tests.live.own_client import own_client
 from tests.live.peers import Implementation
 from tests.live.test_rooms import other_device
 
@@ -56,25 +55,10 @@ async def test_words_sentences_and_ids_from_elsewhere_are_found_in_every_kind_of
     )
 
 
-async def _say(bot: Bot, outgoing: Outgoing) -> None:
+async def _say(bot: Bot, said: Outgoing) -> None:
     """Post something in the audit room as the bot does."""
-    config, key = load_config(bot.config, {}), MasterKey.load("", bot.data)
-    async with (
-        open_storage(bot.data, key) as storage,
-        open_client(
-            config.homeserver,
-            data=bot.data,
-            master_key=key,
-            rooms=storage.rooms,
-            readings=storage.readings,
-            share_keys_with=config.privacy.share_keys_with,
-            device_name="Confidant",
-        ) as client,
-    ):
-        room = audit_room_of(bot)
-        await client.sender.send(
-            Outgoing(room, outgoing.text, outgoing.transaction_id, fields=outgoing.fields)
-        )
+    async with own_client(bot) as client:
+        await client.sender.send(replace(said, room_id=audit_room_of(bot)))
 
 
 async def _say_openly(bot: Bot, text: str) -> None:
