@@ -37,10 +37,11 @@ async def test_after_the_whole_job_the_log_verifies_and_knowing_everything_links
     async with spine(tmp_path) as bot:
         life, posting = Life(bot, Random(seed)), Posting(bot)
         await life.go(STEPS)
+        name = await pseudonym(bot)
+        assert leads(tmp_path, [name]) != [], "what waits to be posted is under it"
         await posting.all()
         anns, bobs = await details(bot, ANN), await details(bot, BOB)
         known, salts = [one.entry for one in anns], [one.salt for one in anns]
-        name = await pseudonym(bot)
         heads = posting.notes()
         the_attack_works(tmp_path, anns)
 
@@ -81,13 +82,13 @@ def linked(data: Path, known: Sequence[AuditEntry], salts: Iterable[bytes]) -> s
     return public.intersection(tried)
 
 
-def guesses(data: Path) -> set[bytes]:
+def guesses(data: Path, person: str = ANN, secret: str = "ab" * 32) -> set[bytes]:
     """What stands in any column of the shared file, and what a salt could be made of."""
-    key = MasterKey.load("ab" * 32, data)
-    keys = [b"", bytes(32), *(key.derive(one) for one in ("audit", "audit head", "salt", ANN))]
-    values = {*keys, *columns(data), *map(str.encode, (ANN, "!ann", "salt"))}
+    key, names = MasterKey.load(secret, data), [person.encode(), b"salt"]
+    keys = [b"", bytes(32), *(key.derive(one) for one in ("audit", "audit head", "salt", person))]
+    values = {*keys, *names, *columns(data)}
     made = (hashlib.sha256(one).digest() for one in values)
-    sealed = (hmac.digest(one, name, "sha256") for one in keys for name in (ANN.encode(), b"salt"))
+    sealed = (hmac.digest(one, name, "sha256") for one in keys for name in names)
     return {*values, *made, *sealed}
 
 

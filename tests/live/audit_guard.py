@@ -19,13 +19,11 @@ from tests.live.bots import REPOSITORY, STARTED, Bot
 from tests.live.overheard import Overheard, audit_room_of, overheard, rows
 
 AUDIT = "org.confidant.audit"
-TEXTS = frozenset({"body", "displayname", "filename", "formatted_body", "key", "name"}) | frozenset(
-    {"reason", "topic"}
-)  # the keys of events under which people's words stand
+TEXTS = frozenset("body displayname filename formatted_body key name reason topic".split())
 RECKONED = re.compile(r"[A-Za-z0-9+/=]{40,}")  # the root and the signature of a head
 USER_ID = re.compile(r"@[^\s:]+:[\w.*:-]+")
 COMMAND = re.compile(r"!(memory (add|edit \d+|search)|\w+) ?")
-WORD, LONG, SENTENCE = 4, 8, 10  # characters: of a word, of one that is found within others, of all
+WORD, LONG, SENTENCE = 3, 8, 10  # characters: of a word, of one that is found within others, of all
 UNPOSTED = "SELECT seq, occurred_at, pseudonym, action, outcome, facts FROM audit_feed ORDER BY seq"
 
 
@@ -127,13 +125,12 @@ def posted(event: Overheard, content: Mapping[str, Any]) -> Post:
 
 def unposted(bot: Bot, room: str) -> list[Post]:
     """What waits to be posted, as it would be: a short test is over before its turn."""
-    waiting = rows(bot.data / "shared.db", UNPOSTED)
-    items = [FeedItem(*one, facts=json.loads(facts)) for *one, facts in waiting]
-    outgoing = [(one.seq, notice([one], room)) for one in items]
-    return [
-        Post(f"entry {seq}", "\n".join([one.text, *strings(one.fields)]), is_feed=True)
-        for seq, one in outgoing
-    ]
+
+    def post(seq: int, at: str, name: str, action: str, outcome: str, facts: str) -> Post:
+        one = notice([FeedItem(seq, at, name, action, outcome, json.loads(facts))], room)
+        return Post(f"entry {seq}", "\n".join([one.text, *strings(one.fields)]), is_feed=True)
+
+    return [post(*one) for one in rows(bot.data / "shared.db", UNPOSTED)]
 
 
 def strings(value: object) -> Iterator[str]:
@@ -150,7 +147,7 @@ def strings(value: object) -> Iterator[str]:
 
 
 def texts(content: Mapping[str, Any]) -> Iterator[str]:
-    """The words of people in the content of an event."""
+    """What people may have written in the content of an event."""
     for name, value in content.items():
         if isinstance(value, Mapping):
             yield from texts(value)

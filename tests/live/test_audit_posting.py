@@ -10,7 +10,7 @@ from tests.live.bots import Bot, Chat, open_chat
 from tests.live.conftest import StartBot, StartPeer
 from tests.live.overheard import audit_room_of, overheard, rows
 from tests.live.peers import Implementation
-from tests.live.proxy import Proxy, Trouble, limited, unheard
+from tests.live.proxy import Proxy, Trouble, after, limited, unheard
 from tests.live.test_rooms import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -31,7 +31,8 @@ async def test_from_the_first_entry_on_each_is_posted_once_over_limits_kills_and
     await _talk(chat, limits)
     await bot.kill()  # while it waits for the limit
     limits.end()
-    await _killed_before_it_hears(bot, proxy, to_room)
+    for passed in (0, 2):  # a head comes first; then that again, the next head, and entries
+        await _killed_before_it_hears(bot, proxy, to_room, passed)
     await bot.start()
     await _all_posted(bot)
     limits = proxy.on(limited(), *to_room)
@@ -48,22 +49,25 @@ async def test_from_the_first_entry_on_each_is_posted_once_over_limits_kills_and
         if outcome != "begun" and (action, outcome) != ("audit.head", "ok")
     }
     waiting = {seq for [seq] in rows(bot.data / "shared.db", WAITING)}
-    posted = _posted(bot)
+    posted, heads = _posted(bot)
     assert {due.pop(seq) for seq in waiting & due.keys()} <= {"bot.stopped"}
-    assert posted == Counter(due.keys()), "each once, and none missed"
+    assert posted == sorted(due), "each once, in order, and none missed"
+    assert heads == sorted(set(heads)), "each once, and growing"
     done = Counter(due.values())
-    assert (done["message.answered"], done["bot.started"]) == (6, 4), done
+    assert (done["message.answered"], done["bot.started"], len(heads)) == (6, 5, 5), done
 
 
-async def _killed_before_it_hears(bot: Bot, proxy: Proxy, to_room: tuple[str, ...]) -> None:
-    """Let it run until the room has something of which it does not know that it was posted."""
+async def _killed_before_it_hears(
+    bot: Bot, proxy: Proxy, to_room: tuple[str, ...], passed: int
+) -> None:
+    """Let it run until it has posted something, after so much else, and can't know that."""
     dead = asyncio.Event()
 
     async def die() -> None:
         await bot.kill()
         dead.set()
 
-    proxy.on(unheard(die), *to_room, times=1)
+    proxy.on(after(passed, unheard(die)), *to_room, times=passed + 1)
     await bot.begin()
     async with asyncio.timeout(60):
         await dead.wait()
@@ -83,9 +87,10 @@ async def _all_posted(bot: Bot) -> None:
     await until(so, 120)
 
 
-def _posted(bot: Bot) -> Counter[int]:
-    """How often each entry stands in the audit room, whoever was in it by then."""
+def _posted(bot: Bot) -> tuple[list[int], list[int]]:
+    """The entries and the sizes of heads in the audit room, whoever was in it by then."""
     room = audit_room_of(bot)
     contents = [one.content or {} for one in overheard(bot) if one.room_id == room]
-    entries = [entry for one in contents for entry in one.get(AUDIT, {}).get("entries", [])]
-    return Counter(entry["seq"] for entry in entries)
+    fields = [one[AUDIT] for one in contents if AUDIT in one]
+    entries = [entry["seq"] for one in fields for entry in one.get("entries", [])]
+    return entries, [int(one["head"].splitlines()[1]) for one in fields if "head" in one]

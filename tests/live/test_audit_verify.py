@@ -53,7 +53,7 @@ async def test_a_history_signed_again_with_the_real_key_is_found_from_the_heads_
 async def _verify(bot: Bot, *options: str) -> tuple[int | None, str, str]:
     """The exit code and what was said of the log, and of what is wrong."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", "audit", "verify", "--config", bot.config, *options),
+        *(sys.executable, "-m", "bot", "audit", "verify", "--config", str(bot.config), *options),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=REPOSITORY,
