@@ -19,12 +19,14 @@ from tests.live.bots import REPOSITORY, STARTED, Bot
 from tests.live.overheard import Overheard, audit_room_of, overheard, rows
 
 AUDIT = "org.confidant.audit"
-TEXTS = frozenset("body displayname filename formatted_body key name reason topic".split())
+FORMATTED = {"body", "formatted_body", "filename"}
+TEXTS = FORMATTED | {"displayname", "key", "name", "reason", "topic"}  # what people may write in
 RECKONED = re.compile(r"[A-Za-z0-9+/=]{40,}")  # the root and the signature of a head
 USER_ID = re.compile(r"@[^\s:]+:[\w.*:-]+")
 COMMAND = re.compile(r"!(memory (add|edit \d+|search)|\w+) ?")
 WORD, LONG, SENTENCE = 3, 8, 10  # characters: of a word, of one that is found within others, of all
-UNPOSTED = "SELECT seq, occurred_at, pseudonym, action, outcome, facts FROM audit_feed ORDER BY seq"
+ENTRY = ("seq", "occurred_at", "pseudonym", "action", "outcome", "facts")
+UNPOSTED = f"SELECT {', '.join(ENTRY)} FROM audit_feed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +128,12 @@ def posted(event: Overheard, content: Mapping[str, Any]) -> Post:
 def unposted(bot: Bot, room: str) -> list[Post]:
     """What waits to be posted, as it would be: a short test is over before its turn."""
 
-    def post(seq: int, at: str, name: str, action: str, outcome: str, facts: str) -> Post:
-        one = notice([FeedItem(seq, at, name, action, outcome, json.loads(facts))], room)
-        return Post(f"entry {seq}", "\n".join([one.text, *strings(one.fields)]), is_feed=True)
+    def post(row: tuple[Any, ...]) -> Post:
+        entry = dict(zip(ENTRY, row, strict=True)) | {"facts": json.loads(row[-1])}
+        one = notice([FeedItem(**entry)], room)
+        return Post(f"entry {row[0]}", "\n".join([one.text, *strings(one.fields)]), is_feed=True)
 
-    return [post(*one) for one in rows(bot.data / "shared.db", UNPOSTED)]
+    return [post(one) for one in rows(bot.data / "shared.db", UNPOSTED)]
 
 
 def strings(value: object) -> Iterator[str]:
