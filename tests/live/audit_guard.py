@@ -83,6 +83,7 @@ class Guard:
     words: int = 0
     sentences: int = 0
     ids: int = 0
+    unread: int = 0  # events elsewhere to which no key is there
 
     def look(self, bot: Bot) -> list[str]:
         """What of elsewhere stands in the audit room of this bot, or will: nothing, it is hoped."""
@@ -94,6 +95,7 @@ class Guard:
         self.words += len(elsewhere.words)
         self.sentences += len(elsewhere.sentences)
         self.ids += len(elsewhere.ids | elsewhere.people)
+        self.unread += sum(one.content is None for one in events)
         assert posts, f"nothing was read in the audit room of {bot.config}"
         return sorted({f"{one} in {post.where}" for post in posts for one in post.of(elsewhere)})
 
@@ -165,9 +167,9 @@ def words(text: str) -> set[str]:
 
 
 def sentences(text: str) -> Iterable[str]:
-    """The lines of a text, without the commands at their beginning."""
+    """The lines of a text, without the commands at their beginning; no lone names as of formats."""
     lines = (COMMAND.sub("", line.strip(), count=1) for line in text.splitlines())
-    return (line for line in lines if len(line) >= SENTENCE)
+    return (one for one in lines if len(one) >= SENTENCE and (" " in one or not one.isascii()))
 
 
 def bots_own(bot: Bot) -> frozenset[str]:
