@@ -9,15 +9,14 @@ from typing import Any
 
 import pytest
 
-from bot.config import load_config
 from bot.demo.homeserver import Homeserver
 from bot.matrix import rooms
-from bot.matrix.client import open_client
 from bot.matrix.http import RequestError
-from storage import MasterKey, open_storage, read_audit_log
+from storage import read_audit_log
 from tests.live.bots import Bot, open_chat, settings_for
 from tests.live.conftest import StartBot, StartPeer
 from tests.live.events import Event
+from tests.live.own_client import own_client
 from tests.live.peers import Implementation, Peer
 from tests.live.proxy import Proxy, limited, unheard
 from tests.live.test_rooms import ENCRYPTED, Account, account, other_device
@@ -246,18 +245,5 @@ def _untold(bot: Bot) -> set[int]:
 
 async def _read_back(bot: Bot, room: str) -> list[str]:
     """The heads as the bot itself reads them, from the homeserver."""
-    config = load_config(bot.config, {})
-    key = MasterKey.load("", bot.data)
-    async with (
-        open_storage(bot.data, key) as storage,
-        open_client(
-            config.homeserver,
-            data=bot.data,
-            master_key=key,
-            rooms=storage.rooms,
-            readings=storage.readings,
-            share_keys_with=config.privacy.share_keys_with,
-            device_name="Confidant",
-        ) as client,
-    ):
+    async with own_client(bot) as client:
         return await client.sender.posted_heads(room)
