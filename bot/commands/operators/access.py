@@ -9,7 +9,7 @@ from bot.errors import UsageError
 from bot.messages import Action, Effect, Reply
 from bot.operator_command import OperatorCommand, OperatorContext
 
-_PATTERN = re.compile(r"@(?:\*|[^\s:*\ud800-\udfff]+):[A-Za-z0-9.:\[\]-]+")
+_PATTERN = re.compile(r"@(?:\*|[^\s:*]+):[A-Za-z0-9.:\[\]-]+")
 LONGEST = 255  # bytes of a Matrix id
 
 
