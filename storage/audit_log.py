@@ -176,10 +176,6 @@ class AuditLog:
         """The signed head of all entries so far; it is kept, and the same one is the same note."""
         return await self._tree.head()
 
-    async def heads(self) -> list[SignedHead]:
-        """Every head that was signed, the smallest first; AuditTampered if one is none."""
-        return await self._tree.heads()
-
     async def proof(self, seq: int) -> Proof:
         """What proves that an entry is in the log; LookupError if there is none of this number."""
         return await self._tree.proof(seq)
