@@ -22,7 +22,7 @@ from storage.audit_tree import AuditTree, Proof
 from storage.checkpoints import HeadKey, SignedHead
 from storage.clock import utc_now
 from storage.database import Database, Transaction
-from storage.errors import AuditTampered
+from storage.errors import AuditTampered, DetailsNotKept, StorageFailure, VaultGone
 from storage.inbox import begin, finish
 from storage.incoming import Fields
 from storage.rows import Row
@@ -33,8 +33,9 @@ NOBODY = "—"  # the name in the feed of somebody without a vault
 BATCH = 200
 
 
-OWN = frozenset({"answered_by", "provider"})
-"""Facts in the words of a server outside, which could put anything there: for the person alone."""
+OWN = frozenset({"answered_by", "provider", "prompt_tokens", "completion_tokens"})
+"""Facts in the words of a server outside, which could put anything there, and would know a request
+again by its numbers: for the person alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +81,12 @@ class AuditLog:
         the inbox is told what `begins` because of which event, and the event is done which they
         are what `finishes`. The details go first: a crash in between leaves details that are
         published later (`settle`), never a public entry whose details nobody has.
+        DetailsNotKept says that it was the vault which failed, and nothing is recorded.
         """
         details = [salted(entry) for entry in entries]
         async with self._appending:
             if vault is not None:
-                await vault.keep_audit_details(details)
+                await _keep(details, vault)
             async with self._database.transaction() as transaction:
                 if vault is None:
                     for detail in details:
@@ -97,6 +99,8 @@ class AuditLog:
                     await begin(transaction, *begins)
                 if finishes is not None:
                     await finish(transaction, finishes, self._now())
+            if vault is not None:
+                vault.published(details)
         self._appended.set()
         return seqs
 
@@ -114,12 +118,12 @@ class AuditLog:
             details = await vault.left_unrecorded(alive, made)
             known = await self._public([detail.commitment for detail in details])
             due = [detail for detail in details if detail.commitment not in known]
-            if not due:
-                return
-            async with self._database.transaction() as transaction:
-                for detail in due:
-                    await _publish(transaction, detail, vault.pseudonym)
-        self._appended.set()
+            if due:
+                async with self._database.transaction() as transaction:
+                    for detail in due:
+                        await _publish(transaction, detail, vault.pseudonym)
+                self._appended.set()
+            vault.published(details)
 
     async def details(
         self, vault: Vault, *, limit: int, offset: int = 0
@@ -208,6 +212,15 @@ class AuditLog:
             json.dumps([commitment.hex() for commitment in commitments]),
         )
         return {row["commitment"]: row for row in rows}
+
+
+async def _keep(details: Sequence[AuditDetail], vault: Vault) -> None:
+    try:
+        await vault.keep_audit_details(details)
+    except VaultGone:
+        raise
+    except StorageFailure as failure:
+        raise DetailsNotKept(str(failure)) from failure
 
 
 def _agreed(public: Row, detail: AuditDetail) -> int:

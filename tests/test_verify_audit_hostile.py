@@ -168,7 +168,12 @@ def test_a_hostile_proof_is_no_traceback(
     place: Place, outsider: Outsider, name: str | None
 ) -> None:
     [file] = asyncio.run(proofs(place, 1))
-    right = {"path": ([], "", {}), "seq": (1,), "key": (None, [], "", {})}.get(name or "", ())
+    by_name: dict[str, tuple[Any, ...]] = {
+        "path": ([], "", {}),
+        "seq": (1,),
+        "key": (None, [], "", {}),
+    }
+    right = by_name.get(name or "", ())
     for value in [one for one in HOSTILE if one not in right]:
         outsider.proof.write_text(json.dumps(value if name is None else {**file, name: value}))
         code, said = outsider.verify("--proof", outsider.proof)
