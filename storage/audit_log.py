@@ -83,7 +83,7 @@ class AuditLog:
         published later (`settle`), never a public entry whose details nobody has.
         DetailsNotKept says that it was the vault which failed, and nothing is recorded.
         """
-        details = [salted(entry) for entry in entries]
+        details = [salted(entry if vault is not None else _bare(entry)) for entry in entries]
         async with self._appending:
             if vault is not None:
                 await _keep(details, vault)
@@ -234,6 +234,11 @@ def _agreed(public: Row, detail: AuditDetail) -> int:
     return int(public["seq"])
 
 
+def _bare(entry: AuditEntry) -> AuditEntry:
+    """The entry as others than the person may keep it."""
+    return replace(entry, facts={k: v for k, v in entry.facts.items() if k not in OWN})
+
+
 def _pseudonym(entry: AuditEntry, vault: Vault | None) -> str:
     if vault is not None:
         return vault.pseudonym
@@ -262,6 +267,6 @@ async def _publish(transaction: Transaction, detail: AuditDetail, pseudonym: str
         "INSERT INTO audit_feed (seq, occurred_at, pseudonym, action, outcome, facts) "
         "VALUES (?, ?, ?, ?, ?, ?)",
         *(seq, time, pseudonym, entry.action, entry.outcome),
-        canonical({name: entry.facts[name] for name in entry.facts if name not in OWN}).decode(),
+        canonical(dict(_bare(entry).facts)).decode(),
     )
     return seq

@@ -29,11 +29,12 @@ from storage.tenants import Tenants
 from storage.withdrawals import withdraw
 
 # What the living data knows must not be unlearned, and its log, which people have seen, goes on.
-KNOWLEDGE = ("encrypted_room", "identity", "reading", "handled")
+KNOWLEDGE = ("encrypted_room", "identity", "reading", "handled", "retired_pseudonym")
 # What is still to be done for whoever was forgotten, and withdrawals.
 JOBS = ("forgetting", "forgetting_room", "withdrawal_search")
 # Of these, what data that went on from the backup has no longer was forgotten, lifted or is done.
 SINCE = ("state", "identity", "withdrawal", "access_rule", *JOBS)
+NAMES = "SELECT pseudonym FROM tenant"  # which the audit room has seen
 LOG = ("audit_entry", "audit_detail", "audit_feed", "audit_head")
 
 
@@ -144,6 +145,7 @@ async def _learn(restored: Database, tenants: Tenants, path: Path) -> tuple[bool
     try:
         async with await Database.open(path / "shared.db", migrations="shared") as living:
             await tenants.bury(await _forgotten(living, _slots(path / "keyring")))
+            await tenants.retire([row["pseudonym"] for row in await living.rows(NAMES)])
             await tenants.take_over(await living.rows("SELECT * FROM forgotten"))
             goes_on = await _goes_on(living, restored)
             for table in SINCE if goes_on else ():

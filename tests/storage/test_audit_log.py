@@ -92,6 +92,24 @@ async def test_the_feed_is_told_once_in_order_by_pseudonym(storage: Storage) -> 
         assert (first[0].facts, first[0].occurred_at) == ({"rooms": 1}, "2026-11-23T12:00Z")
 
 
+async def test_what_a_gateway_said_is_for_the_person_alone(
+    data: Path, master_key: MasterKey
+) -> None:
+    facts: dict[str, str | int] = {"provider": "canary", "answered_by": "canary", "model": "m"}
+    facts |= {"prompt_tokens": 86411, "completion_tokens": 99173}
+    async with open_storage(data, master_key) as storage, storage.vaults.open("@alice:hs") as vault:
+        await storage.audit_log.append(entry(**facts), vault)
+        await storage.audit_log.append(entry(**facts))  # as where a vault is damaged
+
+        feed = await storage.audit_log.feed(limit=9)
+        [(_, own)] = await storage.audit_log.details(vault, limit=9)
+
+        assert [one.facts for one in feed] == [{"model": "m"}] * 2
+        assert own.facts == facts
+        for word in (b"canary", b"86411", b"99173"):
+            assert holding(word, everything_under(data)) == []
+
+
 async def test_the_shared_file_never_learns_whom_an_entry_is_about(
     data: Path, master_key: MasterKey
 ) -> None:
