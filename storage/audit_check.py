@@ -6,7 +6,7 @@ the audit room or in an export, tell.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from storage.audit_entry import leaf_hash
@@ -30,12 +30,15 @@ RESTORED = "backup.restored"
 class Verified:
     """How much was found intact: entries, and different heads that they were compared with.
 
-    `own` are those entries of which one person's vault says the same, where it was asked.
+    `own` are those entries of which one person's vault says the same, where it was asked. The first
+    `covered` entries are those that a head vouches for; of the heads, `outside` came from there.
     """
 
     entries: int
     heads: int
     own: int = 0
+    covered: int = field(default=0, compare=False)
+    outside: int = field(default=0, compare=False)
 
 
 class AuditCheck:
@@ -55,7 +58,7 @@ class AuditCheck:
         self._frontier = Frontier()
         self._restored: int | None = None
         self._kept = {_kept(size, note, verifier_key) for size, note in kept}
-        self._outside = {_outside(note, verifier_key) for note in set(notes)} - self._kept
+        self._outside = {_outside(note, verifier_key) for note in set(notes)}
         self._roots: dict[int, set[Checkpoint]] = {}
         for head in self._kept | self._outside:
             self._roots.setdefault(head.size, set()).add(head)
@@ -71,8 +74,8 @@ class AuditCheck:
 
     def done(self) -> Verified:
         """There are no more entries."""
-        for heads in (self._kept, self._outside):
-            newest = max(heads, key=lambda head: head.size, default=None)
+        for some in (self._kept, self._outside):
+            newest = max(some, key=lambda head: head.size, default=None)
             if newest is not None and newest.size > self._frontier.size:
                 self._misfit(
                     newest,
@@ -81,7 +84,11 @@ class AuditCheck:
                 )
         if self._misfits:
             raise AuditTampered(min(self._misfits)[-1])
-        return Verified(self._frontier.size, len(self._kept | self._outside))
+        heads = self._kept | self._outside
+        covered = max(self._roots, default=0)
+        return Verified(
+            self._frontier.size, len(heads), covered=covered, outside=len(self._outside)
+        )
 
     def _recomputed(self, row: Row | Sequence[Any]) -> bytes:
         expected = self._frontier.size + 1

@@ -95,11 +95,12 @@ async def test_the_feed_is_told_once_in_order_by_pseudonym(storage: Storage) -> 
 async def test_what_a_gateway_said_is_for_the_person_alone(
     data: Path, master_key: MasterKey
 ) -> None:
-    facts: dict[str, str | int] = {"provider": "canary", "answered_by": "canary", "model": "m"}
-    facts |= {"prompt_tokens": 86411, "completion_tokens": 99173}
+    facts: dict[str, str | int | bool | None] = {"prompt_tokens": 86411, "model": "m"}
+    facts |= {"provider": "canary", "answered_by": "canary", "completion_tokens": 99173}
     async with open_storage(data, master_key) as storage, storage.vaults.open("@alice:hs") as vault:
-        await storage.audit_log.append(entry(**facts), vault)
-        await storage.audit_log.append(entry(**facts))  # as where a vault is damaged
+        said = replace(entry(), facts=facts)
+        await storage.audit_log.append(said, vault)
+        await storage.audit_log.append(said)  # as where a vault is damaged
 
         feed = await storage.audit_log.feed(limit=9)
         [(_, own)] = await storage.audit_log.details(vault, limit=9)
