@@ -57,4 +57,4 @@ def proof(path, key=None):
     return f"entry {seq} of {size}, if this is the key of the log: {key!a}\n{json.dumps(entry)}"
 if len(sys.argv) < 3: sys.exit(__doc__)
 try: print("INTACT:", proof(*sys.argv[2:]) if sys.argv[1] == "--proof" else log(*sys.argv[1:]))
-except Exception as error: sys.exit(f"NOT PROVED: {error}")
+except Exception as error: sys.exit(f"NOT PROVED: {error!r}")
