@@ -190,9 +190,10 @@ class AuditLog:
         `notes` are heads that others have kept; of the entries in a `vault` the log has to say
         what the vault says. AuditTampered says what was found first.
         """
-        # Found by their commitments, which the leaves hold that are recomputed now.
+        verified = await self._tree.verify(notes)
+        # Found by their commitments, which the leaves hold that were just recomputed.
         own = [] if vault is None else [_agreed(*one) async for one in self._vouched(vault)]
-        return replace(await self._tree.verify(notes), own=len(own))
+        return replace(verified, own=sum(seq <= verified.entries for seq in own))
 
     async def _vouched(
         self, vault: Vault, *, batch: int = BATCH
