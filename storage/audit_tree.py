@@ -8,10 +8,9 @@ from typing import Any
 
 from storage.audit_check import ENTRIES, FIRST, HEADS, AuditCheck, Verified
 from storage.audit_entry import public_half
-from storage.checkpoints import HeadKey, SignedHead, UnfitHead, parsed
+from storage.checkpoints import HeadKey, SignedHead, UnfitHead, opened
 from storage.clock import to_text
 from storage.database import Database
-from storage.errors import AuditTampered
 from storage.merkle import Frontier, inclusion
 from storage.rows import Row
 
@@ -90,12 +89,13 @@ class AuditTree:
             self._frontier = await asyncio.to_thread(_grown, self._frontier, _leaves(rows))
 
     async def _kept(self, size: int) -> SignedHead | None:
-        """The newest head of at least so many entries."""
+        """The newest head of at least so many entries; None also where that was changed."""
         note = await self._database.value(NEWEST, size)
         try:
-            return None if note is None else parsed(str(note))
-        except UnfitHead as error:
-            raise AuditTampered(f"A head that was kept was changed: {error}") from None
+            checkpoint = opened(str(note or ""), self._key.verifier_key)
+        except UnfitHead:
+            return None
+        return SignedHead(checkpoint, str(note)) if checkpoint.size >= size else None
 
 
 def _leaves(rows: Sequence[Row]) -> list[bytes]:

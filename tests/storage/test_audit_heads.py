@@ -123,6 +123,20 @@ async def test_proofs_lead_to_heads_that_are_there_and_make_one_only_where_none_
     assert len(read_audit_heads(data)) == 2
 
 
+async def test_no_proof_leads_to_a_head_that_was_changed(data: Path, master_key: MasterKey) -> None:
+    async with open_storage(data, master_key) as storage:
+        await fill(storage, 3)
+        small = await storage.audit_log.head()
+        await fill(storage, 2)
+    with defenceless(data) as file:
+        file.execute("INSERT INTO audit_head VALUES (9, 'x', ''), (8, ?, '')", (small.note,))
+    async with open_storage(data, master_key) as storage:
+        assert (await storage.audit_log.proof(5)).head.checkpoint.size == 5
+        async with storage.audit_log._database.transaction() as transaction:
+            await transaction.execute("DELETE FROM audit_head WHERE size = 9")
+        assert (await storage.audit_log.proof(5)).head.checkpoint.size == 5
+
+
 async def test_every_entry_is_proved_by_its_details_alone(storage: Storage) -> None:
     log = storage.audit_log
     async with storage.vaults.open("@alice:hs") as vault:
