@@ -10,12 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bot.audit_verbs import add_audit_verbs
-from bot.command_line import Verbs, add_verb, config_option, configured
+from bot.command_line import FAILED, OK, WRONG, Verbs, add_verb, config_option, configured
 from bot.errors import BotError, ConfigError
 
 log = logging.getLogger("bot")
 
-OK, FAILED, WRONG = 0, 1, 2
 SAMPLE = "config.sample.toml"
 
 

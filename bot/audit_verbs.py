@@ -6,14 +6,15 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from bot.command_line import Verbs, add_verb, config_option, configured
-
-OK = 0
+from bot.command_line import OK, Verbs, add_verb, config_option, configured
 
 
 def add_audit_verbs(verbs: Verbs) -> None:
     """Let the command line know them."""
-    audit = verbs.add_parser("audit", help="check or export the audit log, also while the bot runs")
+    audit = verbs.add_parser(
+        "audit",
+        help="check or export the audit log; only `verify --room` needs the bot to be stopped",
+    )
     parts = audit.add_subparsers(title="verbs", required=True, metavar="VERB")
     verify = add_verb(parts, "verify", _verify, "check that no entry was changed or cut off")
     config_option(verify)

@@ -23,6 +23,7 @@ from storage import (
     read_audit_heads,
     read_audit_key,
     read_audit_log,
+    signed_with,
     verify_audit_log,
 )
 
@@ -30,14 +31,21 @@ from storage import (
 def verified(config: Config, *, heads: Path | None, room: bool) -> str:
     """Check the audit log, also against heads in a file or in the audit room.
 
-    StorageError says what was done to it first, HomeserverError why the room can't be read.
+    StorageError says what was done to it, or that no signed head vouches for it; HomeserverError
+    why the room can't be read.
     """
     with explained():
         key = read_audit_key(config.storage.path, _secret(config)).verifier_key
         notes = _copied(heads) if heads is not None else []
-        notes += asyncio.run(_in_the_room(config)) if room else []
-        found = verify_audit_log(config.storage.path, key, notes)
-    return _intact(found, from_outside=len(set(notes)))
+        shown = set(asyncio.run(_shown(config))) if room else set()
+        ours = signed_with(key, shown)
+        if room and not ours:
+            raise StorageError(
+                "The audit room shows no signed head of this log that can be read, so it proves "
+                "nothing."
+            )
+        found = verify_audit_log(config.storage.path, key, [*notes, *ours])
+    return _intact(found) + _left_out(len(shown) - len(ours))
 
 
 def exported(config: Config, *, heads: bool) -> Iterator[str]:
@@ -45,9 +53,11 @@ def exported(config: Config, *, heads: bool) -> Iterator[str]:
     path = config.storage.path
     with explained():
         origin = read_audit_key(path, _secret(config)).origin
+        # Before the entries: while the bot runs, later ones are of more entries than those here.
+        signed = read_audit_heads(path) if heads else []
         for entry in read_audit_log(path):
             yield json.dumps(_of_entry(entry, origin))
-        for head in read_audit_heads(path) if heads else ():
+        for head in signed:
             name = f"checkpoint-{head.size}"
             event = _event(name, origin, "audit.checkpoint", head.signed_at, head.note)
             yield json.dumps(event)
@@ -76,13 +86,29 @@ def _event(name: str, origin: str, action: str, time: str, data: object) -> Mapp
     }
 
 
-def _intact(found: Verified, *, from_outside: int) -> str:
+def _intact(found: Verified) -> str:
+    if not found.heads or found.covered == 0 < found.entries:
+        raise StorageError(
+            "Nothing is proved: the audit log agrees with itself, "
+            f"{_count(found.entries, 'entry', 'entries')}, but no signed head vouches for any. If "
+            "the bot never had an audit room, that is why: there it signs the first. If it had "
+            "one, somebody took its heads away: compare with `--room`, or `--heads FILE`."
+        )
     said = f"The audit log is intact: {_count(found.entries, 'entry', 'entries')}"
-    if found.heads:
-        said += f", as {_count(found.heads, 'signed head', 'signed heads')} had it"
-    if from_outside:
-        said += f", {from_outside} of them from outside"
+    some = f"the first {found.covered} of them " if found.covered < found.entries else ""
+    said += f", {some}as {_count(found.heads, 'signed head', 'signed heads')} had it"
+    if found.outside:
+        said += f", {found.outside} of these from outside"
     return f"{said}."
+
+
+def _left_out(heads: int) -> str:
+    if not heads:
+        return ""
+    return (
+        f" {_count(heads, 'head', 'heads')} in the audit room that this log's key did not sign "
+        f"{'was' if heads == 1 else 'were'} left out."
+    )
 
 
 def _count(number: int, one: str, many: str) -> str:
@@ -102,28 +128,23 @@ def _copied(file: Path) -> list[str]:
     return notes
 
 
-async def _in_the_room(config: Config) -> list[str]:
+async def _shown(config: Config) -> list[str]:
     """The heads that the audit room shows, read as the bot, which has the keys to them."""
     try:
-        notes = await _shown(config)
+        return await _read_as_the_bot(config)
     except InUse:
         raise StorageError(
             "The bot is running, and nobody else can read the audit room as the bot meanwhile: "
             "type `!audit verify` there, or stop the bot first."
         ) from None
-    if not notes:
-        raise StorageError(
-            "The audit room shows no signed head that can be read, so it proves nothing."
-        )
-    return notes
 
 
-async def _shown(config: Config) -> list[str]:
+async def _read_as_the_bot(config: Config) -> list[str]:
     path = config.storage.path
     master_key = MasterKey.load(_secret(config), path)
-    async with (
-        open_storage(path, master_key) as storage,
-        open_client(
+    async with open_storage(path, master_key) as storage:
+        room = config.audit.room or await _own(storage)
+        async with open_client(
             config.homeserver,
             data=path,
             master_key=master_key,
@@ -131,12 +152,10 @@ async def _shown(config: Config) -> list[str]:
             readings=storage.readings,
             share_keys_with=config.privacy.share_keys_with,
             device_name="Confidant",
-        ) as client,
-    ):
-        configured = config.audit.room
-        room_id = await client.sender.join(configured) if configured else await _own(storage)
-        notes: list[str] = await client.sender.posted_heads(room_id)
-        return notes
+        ) as client:
+            room_id = await client.sender.join(room) if config.audit.room else room
+            notes: list[str] = await client.sender.posted_heads(room_id)
+            return notes
 
 
 async def _own(storage: Storage) -> str:

@@ -6,7 +6,15 @@ from datetime import datetime
 
 from bot.errors import AuditUnavailableError
 from bot.messages import Effect
-from storage import SYSTEM, AuditEntry, AuditLog, StorageFailure, Vault, VaultGone
+from storage import (
+    SYSTEM,
+    AuditEntry,
+    AuditLog,
+    DetailsNotKept,
+    StorageFailure,
+    Vault,
+    VaultGone,
+)
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +53,12 @@ class Journal:
             await self._audit_log.record(entries, vault, begins=begins, finishes=finishes)
         except VaultGone:
             raise
-        except StorageFailure:
+        except DetailsNotKept:
             log.error("audit details could not be kept in a vault")
             await self.of_somebody(effects, begins=begins, finishes=finishes)
+        except StorageFailure as error:
+            # The details are kept, and published later: as somebody's they would be there twice.
+            raise _unavailable(error) from error
 
     async def of_another(self, actor: str, vault: Vault, effect: Effect) -> None:
         """Record with one person what another did that concerns them.
@@ -81,10 +92,7 @@ class Journal:
         try:
             await self._audit_log.record(entries, begins=begins, finishes=finishes)
         except StorageFailure as error:
-            raise AuditUnavailableError(
-                "The audit log can't be written, so the bot has stopped: what can't be recorded "
-                f"is not done. {error}"
-            ) from error
+            raise _unavailable(error) from error
 
     def _entry(self, effect: Effect, actor: str, target: str) -> AuditEntry:
         return AuditEntry(
@@ -95,3 +103,10 @@ class Journal:
             target=target,
             facts=effect.facts,
         )
+
+
+def _unavailable(error: StorageFailure) -> AuditUnavailableError:
+    return AuditUnavailableError(
+        "The audit log can't be written, so the bot has stopped: what can't be recorded is not "
+        f"done. {error}"
+    )

@@ -1,60 +1,60 @@
 """Check an exported audit log, or one person's proof, with nothing of the bot's own code:
-  python3 verify_audit.py KEY LOG.jsonl [HEADS.txt]  # confidant audit export --heads > LOG.jsonl
-  python3 verify_audit.py --proof PROOF.json [KEY]   # which is what !audit proof N sends
-KEY is what confidant audit key prints; HEADS.txt holds heads as the audit room showed them. Heads
-are C2SP checkpoints (c2sp.org/tlog-checkpoint), the tree is that of RFC 9162, section 2.1."""
+  python3 verify_audit.py KEY LOG.jsonl [HEADS …]   # of confidant audit key, audit export --heads
+  python3 verify_audit.py --proof PROOF.json [KEY]  # which is what !audit proof N sends
+HEADS: files with more signed heads, c2sp.org/tlog-checkpoint. The tree: RFC 9162, section 2.1."""
 import base64, functools, hashlib, json, pathlib, re, sys
 from Crypto.Signature import eddsa  # pip install pycryptodome
+def need(holds, otherwise): return holds or sys.exit(f"NOT PROVED: {otherwise}")
+def once(pairs): return need(len(dict(pairs)) == len(pairs), "a name twice in JSON") and dict(pairs)
+def read(text): return json.loads(text, object_pairs_hook=once)
+def canonical(x): return json.dumps(x, sort_keys=True, ensure_ascii=False, separators=",:").encode()
 def sha256(*parts): return hashlib.sha256(b"".join(parts)).digest()
+def leaf_of(public): return sha256(b"\0", canonical(public))
 def half(size): return 1 << (size - 1).bit_length() - 1  # the largest power of two below
-def leaf_of(public): return sha256(b"\0", canonical(public).encode())
-canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
-def need(holds, otherwise):
-    if not holds: raise ValueError(otherwise)
-
-def opened(note, key):  # how many entries a signed head is of, and the root of the tree over them
-    (name, _, public), (text, _, signatures) = key.split("+", 2), note.rpartition("\n\n")
-    signature = re.search(rf"(?m)^— {re.escape(name)} (\S+)$", signatures)
-    need(signature and text.startswith(f"{name}\n"), "a head is of another log than the key")
-    verifier = eddsa.new(eddsa.import_public_key(base64.b64decode(public)[1:]), "rfc8032")
-    verifier.verify(f"{text}\n".encode(), base64.b64decode(signature[1])[4:])  # or ValueError
-    return int(text.split("\n")[1]), base64.b64decode(text.split("\n")[2])
-
+def opened(head, key):  # how many entries it is of, and the root of the tree over them
+    (name, key_id, public), (*text, _, by, sign) = key.split("+", 2), head.split()
+    public, sign, root = (base64.b64decode(x, validate=True) for x in (public, sign, text[2]))
+    fits = sha256(f"{name}\n".encode(), public).hex()[:8] == sign[:4].hex() == key_id
+    need(fits and text[0] == by == name, "a head is of another log than the key")
+    signer = eddsa.new(eddsa.import_public_key(public[1:]), "rfc8032")
+    signer.verify("\n".join([*text, ""]).encode(), sign[4:])  # or ValueError
+    return int(text[1]), root
+def heads_in(path):  # however they are indented, quoted, or put into JSON such as export.json
+    text = pathlib.Path(path).read_text("utf-8").replace("\\n", "\n").replace("\\u2014", "—")
+    words = " ".join(re.findall(r'[^\s"<>]+', text))
+    return need(re.findall(r"(?<!\S)(?:\S+ ){3}— \S+/\S+ \S+", words), f"no signed head in {path}")
 def log(key, path, *others):
-    data = [json.loads(line)["data"] for line in pathlib.Path(path).open(encoding="utf-8")]
-    leaves, notes = [], [one for one in data if isinstance(one, str)]
-    text = "\n".join(pathlib.Path(one).read_text("utf-8") for one in others)
-    notes += re.findall(r"(?m)^\S+\n\d+\n\S{44}\n\n(?:— .+\n?)+", text)
-    for number, entry in enumerate([one for one in data if isinstance(one, dict)], start=1):
-        kept, leaf = entry.pop("leaf_hash"), leaf_of(entry)
-        need((entry["seq"], kept) == (number, leaf.hex()), f"entry {number} is not as recorded")
-        leaves.append(leaf)
+    leaves, heads = [], [one for other in others for one in heads_in(other)]
+    for event in map(read, pathlib.Path(path).open(encoding="utf-8")):
+        entry, seq = event["data"], len(leaves) + 1
+        if event["type"] == "org.confidant.audit.checkpoint": heads.append(entry)
+        else:
+            kept, leaf, time = entry.pop("leaf_hash"), leaf_of(entry), entry["occurred_at"][:16]
+            told = [event["id"], event["type"], event["time"], entry["seq"], kept]
+            said = [str(seq), f"org.confidant.{entry['action']}", f"{time}:00Z", seq, leaf.hex()]
+            leaves.append(need(told == said, f"entry {seq} is not as recorded") and leaf)
     @functools.cache
-    def root(start, end):
-        if end - start < 2: return leaves[start] if end > start else sha256()
-        middle = start + half(end - start)
-        return sha256(b"\1", root(start, middle), root(middle, end))
-    for size, signed in [opened(note, key) for note in notes]:
+    def root(start, size):
+        if size < 2: return leaves[start] if size else sha256()
+        return sha256(b"\1", root(start, half(size)), root(start + half(size), size - half(size)))
+    for size, signed in (heads := sorted({opened(head, key) for head in heads})):
         need(size <= len(leaves), f"a head is of {size} entries, and there are {len(leaves)}")
         need(root(0, size) == signed, f"the first {size} entries are not those of a signed head")
-    return f"{len(leaves)} entries, as {len(notes)} signed heads have them"
-
-def climbed(leaf, at, size, path):  # the root that a path leads to, from the last of it down
+    need(heads and (size or not leaves), "no signed head of any entry")
+    return f"{len(leaves)} entries, of which the first {size} are as {len(heads)} signed heads say"
+def climbed(leaf, at, size, path):  # the root that a path leads to, from its last; or ValueError
     if (at, size, path) == (0, 1, []): return leaf
-    *below, beside = path  # or ValueError
-    if at < half(size): return sha256(b"\1", climbed(leaf, at, half(size), below), beside)
-    return sha256(b"\1", beside, climbed(leaf, at - half(size), size - half(size), below))
-
+    if at < half(size): return sha256(b"\1", climbed(leaf, at, half(size), path[:-1]), path[-1])
+    return sha256(b"\1", path[-1], climbed(leaf, at - half(size), size - half(size), path[:-1]))
 def proof(path, key=None):
-    given = json.loads(pathlib.Path(path).read_text("utf-8"))
+    given = read(pathlib.Path(path).read_text("utf-8"))
     entry, seq, key = given["entry"], given["seq"], key or given["key"]
-    commitment = sha256(bytes.fromhex(given["salt"]), canonical(entry).encode()).hex()
+    commitment = sha256(bytes.fromhex(given["salt"]), canonical(entry)).hex()
     public = {"seq": seq, "occurred_at": f"{entry['occurred_at'][:16]}Z", "commitment": commitment}
     public |= {"action": entry["action"], "outcome": entry["outcome"]}
     (size, signed), path = opened(given["head"], key), [*map(bytes.fromhex, given["path"])]
     need(climbed(leaf_of(public), seq - 1, size, path) == signed, "the head is of other entries")
-    return f"entry {seq} of {size}, if this is the key of the log: {key}"
-
+    return f"entry {seq} of {size}, if this is the key of the log: {key!a}\n{json.dumps(entry)}"
 if len(sys.argv) < 3: sys.exit(__doc__)
 try: print("INTACT:", proof(*sys.argv[2:]) if sys.argv[1] == "--proof" else log(*sys.argv[1:]))
-except (OSError, ValueError, KeyError) as error: sys.exit(f"NOT PROVED: {error}")
+except Exception as error: sys.exit(f"NOT PROVED: {error!r}")

@@ -20,7 +20,14 @@ from storage.audit_tree import Proof
 from storage.backup import Manifest, back_up, last_backup
 from storage.census import Census
 from storage.checkpoints import Checkpoint, SignedHead, notes_in, signed_with
-from storage.errors import AuditTampered, InUse, MasterKeyError, StorageFailure, VaultGone
+from storage.errors import (
+    AuditTampered,
+    DetailsNotKept,
+    InUse,
+    MasterKeyError,
+    StorageFailure,
+    VaultGone,
+)
 from storage.forgetting import Erased, Forgetting
 from storage.inbox import Inbox, StillWaiting
 from storage.incoming import ANSWERED, SAID, Fields, Tables, UnfitTables, checked
@@ -65,6 +72,7 @@ __all__ = [
     "Census",
     "Checkpoint",
     "Counts",
+    "DetailsNotKept",
     "Erased",
     "FeedItem",
     "Fields",

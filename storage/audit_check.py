@@ -6,7 +6,7 @@ the audit room or in an export, tell.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from storage.audit_entry import leaf_hash
@@ -30,16 +30,23 @@ RESTORED = "backup.restored"
 class Verified:
     """How much was found intact: entries, and different heads that they were compared with.
 
-    `own` are those entries of which one person's vault says the same, where it was asked.
+    `own` are those entries of which one person's vault says the same, where it was asked. The first
+    `covered` entries are those that a head vouches for; of the heads, `outside` came from there.
     """
 
     entries: int
     heads: int
     own: int = 0
+    covered: int = field(default=0, compare=False)
+    outside: int = field(default=0, compare=False)
 
 
 class AuditCheck:
-    """One pass over the log. Everything raises AuditTampered, which says what was found first."""
+    """One pass over the log, to its end. Everything raises AuditTampered.
+
+    A changed entry comes first, for nothing explains it; then heads beside the log that don't fit,
+    then those from outside, which a restored backup may have left behind.
+    """
 
     def __init__(
         self, verifier_key: str, *, kept: Iterable[tuple[int, str]], notes: Iterable[str]
@@ -50,11 +57,12 @@ class AuditCheck:
         """
         self._frontier = Frontier()
         self._restored: int | None = None
-        self._heads = {_kept(size, note, verifier_key) for size, note in kept}
-        self._heads |= {_outside(note, verifier_key) for note in set(notes)}
-        self._roots: dict[int, set[bytes]] = {}
-        for head in self._heads:
-            self._roots.setdefault(head.size, set()).add(head.root)
+        self._kept = {_kept(size, note, verifier_key) for size, note in kept}
+        self._outside = {_outside(note, verifier_key) for note in set(notes)}
+        self._roots: dict[int, set[Checkpoint]] = {}
+        for head in self._kept | self._outside:
+            self._roots.setdefault(head.size, set()).add(head)
+        self._misfits: list[tuple[bool, int, str]] = []
         self._compare()
 
     def take(self, rows: Iterable[Row | Sequence[Any]]) -> None:
@@ -66,13 +74,21 @@ class AuditCheck:
 
     def done(self) -> Verified:
         """There are no more entries."""
-        size, newest = self._frontier.size, max(self._roots, default=0)
-        if newest > size:
-            raise AuditTampered(
-                f"The newest entries of the audit log were cut off: a head was signed for {newest} "
-                f"entries, and there are {size}{self._perhaps_restored()}."
-            )
-        return Verified(size, len(self._heads))
+        for some in (self._kept, self._outside):
+            newest = max(some, key=lambda head: head.size, default=None)
+            if newest is not None and newest.size > self._frontier.size:
+                self._misfit(
+                    newest,
+                    "The newest entries of the audit log were cut off: a head was signed for "
+                    f"{newest.size} entries, and there are {self._frontier.size}",
+                )
+        if self._misfits:
+            raise AuditTampered(min(self._misfits)[-1])
+        heads = self._kept | self._outside
+        covered = max(self._roots, default=0)
+        return Verified(
+            self._frontier.size, len(heads), covered=covered, outside=len(self._outside)
+        )
 
     def _recomputed(self, row: Row | Sequence[Any]) -> bytes:
         expected = self._frontier.size + 1
@@ -96,16 +112,25 @@ class AuditCheck:
         return leaf
 
     def _compare(self) -> None:
-        size = self._frontier.size
-        if self._roots.get(size, set()) - {self._frontier.root()}:
-            raise AuditTampered(
-                f"The audit log was rewritten: its first {size} entries are not those that a head "
-                f"was signed for{self._perhaps_restored()}."
-            )
+        size, root = self._frontier.size, self._frontier.root()
+        for head in self._roots.get(size, set()):
+            if head.root != root:
+                self._misfit(
+                    head,
+                    f"The audit log was rewritten: its first {size} entries are not those that a "
+                    "head was signed for",
+                )
 
-    def _perhaps_restored(self) -> str:
+    def _misfit(self, head: Checkpoint, found: str) -> None:
+        is_from_outside = head not in self._kept
+        why = self._perhaps_restored(is_from_outside=is_from_outside)
+        self._misfits.append((is_from_outside, head.size, f"{found}{why}."))
+
+    def _perhaps_restored(self, *, is_from_outside: bool) -> str:
         if self._restored is None:
             return ", and no entry says that a backup was restored"
+        if not is_from_outside:
+            return "; that head came with the log, so no restored backup explains it"
         return f"; restoring the backup that entry {self._restored} tells of may be the reason"
 
 

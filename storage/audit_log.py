@@ -22,7 +22,7 @@ from storage.audit_tree import AuditTree, Proof
 from storage.checkpoints import HeadKey, SignedHead
 from storage.clock import utc_now
 from storage.database import Database, Transaction
-from storage.errors import AuditTampered
+from storage.errors import AuditTampered, DetailsNotKept, StorageFailure, VaultGone
 from storage.inbox import begin, finish
 from storage.incoming import Fields
 from storage.rows import Row
@@ -33,8 +33,9 @@ NOBODY = "—"  # the name in the feed of somebody without a vault
 BATCH = 200
 
 
-OWN = frozenset({"answered_by", "provider"})
-"""Facts in the words of a server outside, which could put anything there: for the person alone."""
+OWN = frozenset({"answered_by", "provider", "prompt_tokens", "completion_tokens"})
+"""Facts in the words of a server outside, which could put anything there, and would know a request
+again by its numbers: for the person alone."""
 
 
 UNNAMED = frozenset({"unlisted", "no operator"})
@@ -84,11 +85,12 @@ class AuditLog:
         the inbox is told what `begins` because of which event, and the event is done which they
         are what `finishes`. The details go first: a crash in between leaves details that are
         published later (`settle`), never a public entry whose details nobody has.
+        DetailsNotKept says that it was the vault which failed, and nothing is recorded.
         """
-        details = [salted(entry) for entry in entries]
+        details = [salted(entry if vault is not None else _bare(entry)) for entry in entries]
         async with self._appending:
             if vault is not None:
-                await vault.keep_audit_details(details)
+                await _keep(details, vault)
             async with self._database.transaction() as transaction:
                 if vault is None:
                     for detail in details:
@@ -101,6 +103,8 @@ class AuditLog:
                     await begin(transaction, *begins)
                 if finishes is not None:
                     await finish(transaction, finishes, self._now())
+            if vault is not None:
+                vault.published(details)
         self._appended.set()
         return seqs
 
@@ -118,12 +122,12 @@ class AuditLog:
             details = await vault.left_unrecorded(alive, made)
             known = await self._public([detail.commitment for detail in details])
             due = [detail for detail in details if detail.commitment not in known]
-            if not due:
-                return
-            async with self._database.transaction() as transaction:
-                for detail in due:
-                    await _publish(transaction, detail, vault.pseudonym)
-        self._appended.set()
+            if due:
+                async with self._database.transaction() as transaction:
+                    for detail in due:
+                        await _publish(transaction, detail, vault.pseudonym)
+                self._appended.set()
+            vault.published(details)
 
     async def details(
         self, vault: Vault, *, limit: int, offset: int = 0
@@ -180,10 +184,6 @@ class AuditLog:
         """The signed head of all entries so far; it is kept, and the same one is the same note."""
         return await self._tree.head()
 
-    async def heads(self) -> list[SignedHead]:
-        """Every head that was signed, the smallest first; AuditTampered if one is none."""
-        return await self._tree.heads()
-
     async def proof(self, seq: int) -> Proof:
         """What proves that an entry is in the log; LookupError if there is none of this number."""
         return await self._tree.proof(seq)
@@ -219,6 +219,15 @@ class AuditLog:
         return {row["commitment"]: row for row in rows}
 
 
+async def _keep(details: Sequence[AuditDetail], vault: Vault) -> None:
+    try:
+        await vault.keep_audit_details(details)
+    except VaultGone:
+        raise
+    except StorageFailure as failure:
+        raise DetailsNotKept(str(failure)) from failure
+
+
 def _agreed(public: Row, detail: AuditDetail) -> int:
     """The number of an entry of which both halves say the same, as far as both say it."""
     entry = detail.entry
@@ -228,6 +237,11 @@ def _agreed(public: Row, detail: AuditDetail) -> int:
             f"The audit log was changed: entry {public['seq']} is not what your own part says."
         )
     return int(public["seq"])
+
+
+def _bare(entry: AuditEntry) -> AuditEntry:
+    """The entry as others than the person may keep it."""
+    return replace(entry, facts={k: v for k, v in entry.facts.items() if k not in OWN})
 
 
 def _pseudonym(entry: AuditEntry, vault: Vault | None) -> str:
@@ -258,6 +272,6 @@ async def _publish(transaction: Transaction, detail: AuditDetail, pseudonym: str
         "INSERT INTO audit_feed (seq, occurred_at, pseudonym, action, outcome, facts) "
         "VALUES (?, ?, ?, ?, ?, ?)",
         *(seq, time, pseudonym, entry.action, entry.outcome),
-        canonical({name: entry.facts[name] for name in entry.facts if name not in OWN}).decode(),
+        canonical(dict(_bare(entry).facts)).decode(),
     )
     return seq

@@ -22,6 +22,7 @@ QUERY = (
     "SELECT seq, occurred_at, action, outcome, lower(hex(commitment)), lower(hex(leaf_hash)) "
     "FROM audit_entry WHERE seq > ? ORDER BY seq LIMIT ?"
 )
+HEADS = "SELECT size, note, signed_at FROM audit_head ORDER BY size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def read_audit_heads(path: Path) -> list[KeptHead]:
     file = _shared(path)
     if not _rows(file, "SELECT 1 FROM sqlite_master WHERE name = 'audit_head'"):
         return []  # the bot has not run since it learned to sign
-    return [KeptHead(*row) for row in _rows(file, "SELECT * FROM audit_head ORDER BY size")]
+    return [KeptHead(*row) for row in _rows(file, HEADS)]
 
 
 def read_audit_key(path: Path, secret: str) -> HeadKey:

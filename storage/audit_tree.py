@@ -8,14 +8,14 @@ from typing import Any
 
 from storage.audit_check import ENTRIES, FIRST, HEADS, AuditCheck, Verified
 from storage.audit_entry import public_half
-from storage.checkpoints import HeadKey, SignedHead, UnfitHead, parsed
+from storage.checkpoints import HeadKey, SignedHead, UnfitHead, opened
 from storage.clock import to_text
 from storage.database import Database
-from storage.errors import AuditTampered
 from storage.merkle import Frontier, inclusion
 from storage.rows import Row
 
 LEAVES = "SELECT leaf_hash FROM audit_entry WHERE seq > ? ORDER BY seq LIMIT ?"
+NEWEST = "SELECT note FROM audit_head WHERE size >= ? ORDER BY size DESC LIMIT 1"
 BATCH = 10_000
 
 
@@ -55,23 +55,18 @@ class AuditTree:
             )
         return head
 
-    async def heads(self) -> list[SignedHead]:
-        """Every head that was signed, the smallest first; AuditTampered if one is none."""
-        rows = await self._database.rows(HEADS)
-        try:
-            return [parsed(row["note"]) for row in rows]
-        except UnfitHead as error:
-            raise AuditTampered(f"A head that was kept was changed: {error}") from None
-
     async def proof(self, seq: int) -> Proof:
-        """What proves that an entry is in the log; LookupError if there is none of this number."""
-        head = await self.head()
+        """What proves that an entry is in the log; LookupError if there is none of this number.
+
+        It leads to the newest head that was kept, so that asking for proofs makes no more of them.
+        """
         row = await self._database.row(
             "SELECT seq, occurred_at, action, outcome, commitment FROM audit_entry WHERE seq = ?",
             seq,
         )
         if row is None:
             raise LookupError(f"there is no entry {seq}")
+        head = await self._kept(seq) or await self.head()
         leaves = _leaves(await self._database.rows(LEAVES, 0, head.checkpoint.size))
         path = await asyncio.to_thread(inclusion, leaves, seq - 1)
         public = public_half(**{name: row[name] for name in row.keys()})  # noqa: SIM118
@@ -90,13 +85,25 @@ class AuditTree:
 
     async def _catch_up(self) -> None:
         while rows := await self._database.rows(LEAVES, self._frontier.size, BATCH):
-            await asyncio.to_thread(_push, self._frontier, _leaves(rows))
+            # A copy: cancelled here, the thread goes on, and must not grow the tree twice.
+            self._frontier = await asyncio.to_thread(_grown, self._frontier, _leaves(rows))
+
+    async def _kept(self, size: int) -> SignedHead | None:
+        """The newest head of at least so many entries; None also where that was changed."""
+        note = await self._database.value(NEWEST, size)
+        try:
+            checkpoint = opened(str(note or ""), self._key.verifier_key)
+        except UnfitHead:
+            return None
+        return SignedHead(checkpoint, str(note)) if checkpoint.size >= size else None
 
 
 def _leaves(rows: Sequence[Row]) -> list[bytes]:
     return [row[0] for row in rows]
 
 
-def _push(frontier: Frontier, leaves: Sequence[bytes]) -> None:
+def _grown(frontier: Frontier, leaves: Sequence[bytes]) -> Frontier:
+    grown = frontier.copy()
     for leaf in leaves:
-        frontier.push(leaf)
+        grown.push(leaf)
+    return grown

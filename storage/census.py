@@ -58,7 +58,8 @@ async def take_census(shared: Database, *, since: datetime) -> Census:
         bytes=await asyncio.to_thread(_size, folder),
         free=(await asyncio.to_thread(shutil.disk_usage, folder)).free,
         sqlite=str(await shared.value("SELECT sqlite_version()")),
-        sqlcipher=str(await shared.value("PRAGMA cipher_version") or "").split(maxsplit=1)[0],
+        # "4.19.0 community"; nothing where it is plain SQLite.
+        sqlcipher=str(await shared.value("PRAGMA cipher_version") or "").partition(" ")[0],
     )
 
 

@@ -16,10 +16,13 @@ HASH_BYTES = 32
 KEY_ID_BYTES = 4
 ED25519 = b"\x01"  # the type of a key and its signatures in a signed note
 BEFORE_SIGNATURE = "— "
+NEXT_SIGNATURE = f"\n{BEFORE_SIGNATURE}"
 
 
+# A head as a row of words: people indent and quote it, and some programs drop the empty line.
+_WORD = re.compile(r'[^\s"<>]+')
 _NOTE = re.compile(
-    r"^\S.*\n[0-9]+\n[A-Za-z0-9+/]{43}=\n(?:.+\n)*\n(?:— \S+ \S+(?:\n|\Z))+", re.MULTILINE
+    r"(?<!\S)(\S+) ([0-9]+) ([A-Za-z0-9+/]{43}=)((?: — \S+ [A-Za-z0-9+/]+=*(?!\S))+)"
 )
 
 
@@ -95,14 +98,19 @@ def parsed(note: str) -> SignedHead:
 
 
 def notes_in(text: str) -> list[str]:
-    """Every head in a text that people copied together, and in the strings of its lines of JSON."""
+    """Every head in a text that people copied together, or that is JSON, or has lines of JSON."""
+    whole = _json(text)
+    if whole is not None:
+        return [note for one in _strings(whole) for note in _notes(one)]
     found, plain = list[str](), list[str]()
     for line in text.splitlines():
-        content = _json(line) if line.lstrip().startswith("{") else None
+        content = _json(line)
         if content is None:
-            plain.append(line.strip())
+            plain.append(line)
         found += [note for one in _strings(content) for note in _notes(one)]
-    return found + _notes("\n".join(plain))
+    # What is left may be JSON with something before or behind it.
+    rest = "\n".join(plain).replace("\\n", "\n").replace("\\u2014", "—")
+    return found + _notes(rest)
 
 
 def opened(note: str, key: str) -> Checkpoint:
@@ -139,21 +147,33 @@ def _is_opened(note: str, key: str) -> bool:
 
 
 def _notes(text: str) -> list[str]:
-    return [f"{one.rstrip()}\n" for one in _NOTE.findall(text)]
+    words = " ".join(_WORD.findall(text))
+    return [
+        f"{origin}\n{size}\n{root}\n{signatures.replace(f' {BEFORE_SIGNATURE}', NEXT_SIGNATURE)}\n"
+        for origin, size, root, signatures in _NOTE.findall(words)
+    ]
 
 
-def _json(line: str) -> object:
+def _json(text: str) -> object:
+    """The object or array that the text is, or None."""
+    if not text.lstrip().startswith(("{", "[")):
+        return None
     try:
-        return json.loads(line)
+        return json.loads(text)
     except (ValueError, RecursionError):
         return None
 
 
 def _strings(content: object) -> Iterator[str]:
-    if isinstance(content, str):
-        yield content
-    for one in content.values() if isinstance(content, dict) else ():
-        yield from _strings(one)
+    rest = [content]
+    while rest:
+        one = rest.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict):
+            rest += one.values()
+        elif isinstance(one, list):
+            rest += one
 
 
 def _is_signed(text: str, encoded: str, key: str, typed: bytes) -> bool:

@@ -30,6 +30,10 @@ class VaultGone(StorageFailure):
     """The vault, or the message in it, was erased while somebody still worked with it."""
 
 
+class DetailsNotKept(StorageFailure):
+    """The private halves of audit entries could not be written into a vault."""
+
+
 class AuditTampered(StorageFailure):
     """The audit log does not agree with itself: somebody changed it."""
 

@@ -2,6 +2,8 @@
 
 Nothing here knows what a leaf says. A tree of n leaves is split at the largest power of two below
 n, so that a subtree once complete never changes: the frontier keeps the roots of those alone.
+`included`, `consistency` and `consistent` are for whoever checks, and for tests: the bot itself
+makes proofs of inclusion and recomputes the whole tree.
 """
 
 import hashlib
@@ -29,6 +31,12 @@ class Frontier:
     def __init__(self) -> None:
         self.size = 0
         self._roots: list[bytes] = []
+
+    def copy(self) -> "Frontier":
+        """One that grows by itself from here on."""
+        copy = Frontier()
+        copy.size, copy._roots = self.size, [*self._roots]
+        return copy
 
     def push(self, leaf_hash: bytes) -> None:
         """Add the next leaf: one or two hashes on average, as many as the tree is high at most."""

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from contextvars import ContextVar
 
 from storage.audit_entry import AuditDetail, detail_from
-from storage.database import Transaction
+from storage.database import Database, Transaction
 
 OCCASION: ContextVar[str] = ContextVar("occasion", default="")
 """The opening of a vault in which something is done, as a number of this process."""
@@ -41,9 +41,9 @@ async def drop_noted(transaction: Transaction) -> None:
     await transaction.execute("DELETE FROM unrecorded WHERE occasion IN ('', ?)", OCCASION.get())
 
 
-async def noted(transaction: Transaction) -> set[tuple[str, str]]:
+async def noted(database: Database) -> set[tuple[str, str]]:
     """Actions and targets of what was changed in this opening and isn't recorded yet."""
-    rows = await transaction.rows(
+    rows = await database.rows(
         "SELECT action, target FROM unrecorded WHERE occasion = ?", OCCASION.get()
     )
     return {(row["action"], row["target"]) for row in rows}
@@ -66,20 +66,25 @@ async def drop_left(transaction: Transaction, alive: Collection[str]) -> None:
     await transaction.execute(_DROP_LEFT, json.dumps([*alive]))
 
 
+def marks(details: Sequence[AuditDetail]) -> list[bytes]:
+    """The commitments of those details that are marked: not what was done with a message, which is
+    taken up again, and recorded then."""
+    return [one.commitment for one in details if not one.entry.action.startswith("message.")]
+
+
 async def mark(transaction: Transaction, details: Sequence[AuditDetail]) -> None:
-    """Remember which details must be published, until the next are kept.
-
-    What was done with a message is not among them: it is taken up again, and recorded then.
-    """
-    await transaction.many(
-        "INSERT OR IGNORE INTO unpublished (commitment) VALUES (?)",
-        [(one.commitment,) for one in details if not one.entry.action.startswith("message.")],
-    )
+    """Remember which details must be published, until it is known that they are."""
+    due = [(one,) for one in marks(details)]
+    if due:
+        await transaction.many("INSERT OR IGNORE INTO unpublished (commitment) VALUES (?)", due)
 
 
-async def unmark(transaction: Transaction) -> None:
-    """What was marked is published, for the next details are kept."""
-    await transaction.execute("DELETE FROM unpublished")
+async def unmark(transaction: Transaction, commitments: Collection[bytes]) -> None:
+    """These details are published."""
+    if commitments:
+        await transaction.many(
+            "DELETE FROM unpublished WHERE commitment = ?", [(one,) for one in commitments]
+        )
 
 
 async def marked(transaction: Transaction) -> list[AuditDetail]:

@@ -114,6 +114,8 @@ class Vault:
     traces: Traces
     vectors: Vectors
     _database: Database = field(repr=False)
+    # Of the details that are marked, those that are known to be public; for all openings together.
+    _published: set[bytes] = field(default_factory=set, repr=False, compare=False)
 
     @classmethod
     def over(
@@ -211,18 +213,23 @@ class Vault:
 
         Unless they say only that something begins, all that was changed counts as recorded.
         """
+        published = frozenset(self._published)
         async with self._database.transaction() as transaction:
             if any(detail.entry.outcome != BEGUN for detail in details):
                 await unrecorded.drop_noted(transaction)
-            await unrecorded.unmark(transaction)
+            await unrecorded.unmark(transaction, published)
             await unrecorded.mark(transaction, details)
             for detail in details:
                 await keep(transaction, detail)
+        self._published.difference_update(published)
+
+    def published(self, details: Sequence[AuditDetail]) -> None:
+        """The public halves of these are in the log: no crash keeps them out any more."""
+        self._published.update(unrecorded.marks(details))
 
     async def noted(self) -> set[tuple[str, str]]:
         """Actions and targets of what was changed in this opening and isn't recorded yet."""
-        async with self._database.transaction() as transaction:
-            return await unrecorded.noted(transaction)
+        return await unrecorded.noted(self._database)
 
     async def left_unrecorded(
         self, alive: Collection[str], made: Callable[[str, str], AuditDetail]

@@ -161,10 +161,18 @@ class Vaults:
                 self._pool[user_id] = lease
             self._pool.move_to_end(user_id)
             if lease.owing:  # before anything else is done with it
-                await self._settle(lease.vault, user_id, lease.users)
-                lease.owing = False
+                await self._pay(lease, user_id)
             lease.users.add(opening)  # no await from here to the `try` of open()
             return lease, is_new
+
+    async def _pay(self, lease: Lease, user_id: str) -> None:
+        """Record what is owed. Who ends meanwhile was alive for it, and owes for themselves."""
+        lease.owing = False
+        try:
+            await self._settle(lease.vault, user_id, frozenset(lease.users))
+        except BaseException:
+            lease.owing = True
+            raise
 
     async def _shrink(self) -> None:
         while len(self._pool) > self._pool_size:

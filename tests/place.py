@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from sqlcipher3 import dbapi2
 
-from bot.__main__ import OK, main
+from bot.__main__ import main
+from bot.command_line import OK
 from storage import AuditEntry, MasterKey, open_storage
 from storage.checkpoints import HeadKey
 
@@ -93,8 +94,9 @@ class Place:
     def tamper(self, sql: str) -> None:
         """Change shared.db as somebody would who has read its schema."""
         connection = dbapi2.connect(str(self.data / "shared.db"), isolation_level=None)
-        connection.execute("DROP TRIGGER audit_entry_update")
-        connection.execute("DROP TRIGGER audit_entry_delete")
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute("DROP TRIGGER IF EXISTS audit_entry_update")
+        connection.execute("DROP TRIGGER IF EXISTS audit_entry_delete")
         connection.execute(sql)
         connection.close()
 

@@ -1,21 +1,20 @@
 """`confidant audit`: what it proves, prints and refuses."""
 
-import asyncio
 import json
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bot import auditing
-from bot.__main__ import FAILED, OK, WRONG
-from bot.audit_room import STATE
-from storage import MasterKey, open_storage
-from tests.place import CONFIG, KEY, ROOT, SECRET, Output, Place
+from bot.command_line import FAILED, OK, WRONG
+from storage import PublicEntry, read_audit_log
+from storage.checkpoints import HeadKey
+from storage.merkle import root_of
+from tests.place import KEY, ROOT, SECRET, Output, Place
 
 
 @pytest.fixture
@@ -38,7 +37,9 @@ def test_heads_that_somebody_copied_find_a_history_that_was_signed_again(
     heads = place.folder / "heads.txt"
     heads.write_text("From the audit room:\n" + "\n\n".join(place.witnessed(4, every=2)), "utf-8")
     assert place.run("audit", "verify", "--heads", str(heads)) == OK
-    assert "4 entries, as 2 signed heads had it, 2 of them from outside." in capsys.readouterr().out
+    assert (
+        "4 entries, as 2 signed heads had it, 2 of these from outside." in capsys.readouterr().out
+    )
     shutil.rmtree(place.data)
     place.witnessed(4, every=2)
     assert place.run("audit", "verify") == OK
@@ -122,10 +123,36 @@ def test_an_export_without_a_log_makes_nothing(place: Place, capsys: Output) -> 
 
 class TestTheLogAlone:
     def test_an_intact_log_says_how_many_entries_it_has(self, place: Place, capsys: Output) -> None:
-        place.fill(3)
+        place.witnessed(3, every=3)
+        place.fill(2)
 
         assert place.run("audit", "verify") == OK
-        assert capsys.readouterr().out == "The audit log is intact: 3 entries.\n"
+        assert capsys.readouterr().out == (
+            "The audit log is intact: 5 entries, the first 3 of them as 1 signed head had it.\n"
+        )
+
+    @pytest.mark.parametrize("entries", [0, 3])
+    def test_a_log_without_heads_is_not_called_intact(
+        self, place: Place, capsys: Output, entries: int
+    ) -> None:
+        place.witnessed(3, every=3)
+        place.tamper("DELETE FROM audit_head")
+        for table in ("audit_entry", "audit_feed"):
+            place.tamper(f"DELETE FROM {table} WHERE seq > {entries}")
+        if not entries:
+            heads = place.folder / "heads.txt"
+            heads.write_text(KEY.sign(0, root_of([])).note, "utf-8")
+            assert place.run("audit", "verify", "--heads", str(heads)) == OK
+            place.fill(2)
+            assert place.run("audit", "verify", "--heads", str(heads)) == FAILED
+        capsys.readouterr()
+
+        assert place.run("audit", "verify") == FAILED
+
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert said.err.startswith("confidant: Nothing is proved: the audit log agrees with itself")
+        assert "no signed head vouches for any" in said.err
 
     @pytest.mark.parametrize(
         ("sql", "changed"),
@@ -162,7 +189,7 @@ class TestTheLogAlone:
     def test_it_can_be_looked_at_while_the_bot_runs_and_leaves_no_trace(
         self, place: Place, capsys: Output
     ) -> None:
-        place.fill(2)
+        place.witnessed(2, every=2)
         with place.running():
             beside = sorted(place.data.iterdir())
             assert place.run("audit", "verify") == OK
@@ -172,7 +199,9 @@ class TestTheLogAlone:
         assert place.run("audit", "verify") == OK
 
         assert sorted(place.data.iterdir()) == stopped
-        assert capsys.readouterr().out == "The audit log is intact: 2 entries.\n" * 2
+        assert capsys.readouterr().out == (
+            "The audit log is intact: 2 entries, as 1 signed head had it.\n" * 2
+        )
 
     def test_the_export_is_json_lines_of_nobody_by_name(self, place: Place, capsys: Output) -> None:
         place.fill(2)
@@ -203,71 +232,27 @@ class TestTheLogAlone:
         assert (run.returncode, run.stderr) == (0, b"")
 
 
-class Room:
-    """Stands for the client: an audit room, and which of the bot's heads it shows."""
+def test_one_head_that_came_twice_is_one(place: Place, capsys: Output) -> None:
+    [note] = place.witnessed(2, every=2)
+    heads = place.folder / "heads.txt"
+    cosigned = note + HeadKey(bytes(32)).note("x\n").split("\n\n")[1]
+    heads.write_text(f"{note}\n{cosigned}", "utf-8")
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, notes: list[str]) -> None:
-        self.notes, self.asked = notes, list[str]()
-        self.sender = self
-
-        @asynccontextmanager
-        async def opened(*_: object, **__: object) -> AsyncIterator["Room"]:
-            yield self
-
-        monkeypatch.setattr(auditing, "open_client", opened)
-
-    async def join(self, room: str) -> str:
-        return room.replace("#", "!")
-
-    async def posted_heads(self, room_id: str) -> list[str]:
-        self.asked.append(room_id)
-        return self.notes
+    assert place.run("audit", "verify", "--heads", str(heads)) == OK
+    assert "as 1 signed head had it, 1 of these from outside." in capsys.readouterr().out
 
 
-def with_a_room(place: Place, room_id: str) -> None:
-    async def keep() -> None:
-        async with open_storage(place.data, MasterKey.load(SECRET, place.data)) as storage:
-            await storage.set_state(STATE, room_id)
-
-    asyncio.run(keep())
-
-
-def test_history_signed_again_with_the_real_key_is_found_from_the_room(
+def test_heads_are_read_before_the_entries_which_go_on(
     place: Place, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    room = Room(monkeypatch, place.witnessed(4, every=2))
-    with_a_room(place, "!ours:hs")
-    assert place.run("audit", "verify", "--room") == OK
-    assert "2 of them from outside" in capsys.readouterr().out
-    shutil.rmtree(place.data)
-    place.witnessed(4, every=2)
-    with_a_room(place, "!ours:hs")
-    assert place.run("audit", "verify") == OK
+    place.witnessed(2, every=2)
 
-    assert place.run("audit", "verify", "--room") == FAILED
+    def grown_meanwhile(path: Path) -> Iterator[PublicEntry]:
+        entries = [*read_audit_log(path)]
+        place.witnessed(2, every=2)
+        yield from entries
 
-    assert "The audit log was rewritten: its first 2 entries" in capsys.readouterr().err
-    assert room.asked == ["!ours:hs"] * 2
+    monkeypatch.setattr(auditing, "read_audit_log", grown_meanwhile)
+    events = place.exported(capsys, "--heads")
 
-
-def test_the_room_that_the_configuration_names_is_the_one_that_is_read(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    room = Room(monkeypatch, place.witnessed(2, every=2))
-    place.config.write_text(f'{CONFIG}[audit]\nroom = "#audit:example.org"\n', "utf-8")
-
-    assert place.run("audit", "verify", "--room") == OK
-    assert room.asked == ["!audit:example.org"]
-
-
-def test_a_room_that_shows_nothing_proves_nothing(
-    place: Place, capsys: Output, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    Room(monkeypatch, [])
-    place.fill()
-    assert place.run("audit", "verify", "--room") == FAILED
-    assert "There is no audit room yet" in capsys.readouterr().err
-    with_a_room(place, "!ours:hs")
-
-    assert place.run("audit", "verify", "--room") == FAILED
-    assert "shows no signed head that can be read" in capsys.readouterr().err
+    assert [event["id"] for event in events] == ["1", "2", "checkpoint-2"]

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from sqlcipher3 import dbapi2
 
-from bot.__main__ import FAILED, OK, WRONG, main
+from bot.__main__ import main
 from bot.changes import noted
+from bot.command_line import FAILED, OK, WRONG
 from storage import AuditEntry, MasterKey, open_storage
 from storage.opening import locked
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.__main__ import FAILED, OK, WRONG, main
+from bot.__main__ import main
+from bot.command_line import FAILED, OK, WRONG
 from tests.place import CONFIG, ROOT, Output, Place
 
 

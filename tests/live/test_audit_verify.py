@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from bot.__main__ import FAILED, OK
+from bot.command_line import FAILED, OK
 from storage import read_audit_key, read_audit_log
 from tests.live.bots import REPOSITORY, Bot, open_chat
 from tests.live.conftest import StartBot, StartPeer

@@ -15,6 +15,7 @@ from storage import (
     MasterKey,
     Storage,
     open_storage,
+    read_audit_heads,
     read_audit_key,
     verify_audit_log,
 )
@@ -43,9 +44,9 @@ async def filled(data: Path, key: MasterKey, count: int, *, head_every: int = 0)
         await fill(storage, count, head_every=head_every)
 
 
-async def notes(data: Path, key: MasterKey) -> list[str]:
-    async with open_storage(data, key) as storage:
-        return [head.note for head in await storage.audit_log.heads()]
+def notes(data: Path) -> list[str]:
+    """Every head that was signed, the smallest first."""
+    return [head.note for head in read_audit_heads(data)]
 
 
 @contextmanager

@@ -1,12 +1,13 @@
 """What operators decided is kept as they said it last, and names nobody to who has the file."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from storage import AuditEntry, MasterKey, Storage, open_storage
-from tests.storage.conftest import everything_under, holding
+from storage import AuditEntry, MasterKey, Storage, back_up, open_storage, restore
+from tests.storage.conftest import MASTER_SECRET, everything_under, holding
 
-ANN, WHOLE = "@ann:x.org", "@*:elsewhere.org"
+ANN, BOB, EVE, WHOLE = "@ann:x.org", "@bob:x.org", "@eve:x.org", "@*:elsewhere.org"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
@@ -44,6 +45,49 @@ async def test_rules_and_a_pause_are_there_after_a_restart(
     assert found == ((ANN,), (WHOLE,), NOON)
     assert still == NOON
     assert in_clear == []
+
+
+async def test_a_restored_backup_forgets_no_block_and_no_lift(
+    data: Path, master_key: MasterKey
+) -> None:
+    backup = data.with_name("backup")
+    async with open_storage(data, master_key, now=lambda: NOON) as storage:
+        await storage.audit_log.append(AuditEntry(NOON, "system", "bot.started", "ok"))
+        await storage.access.allow(ANN)
+        await storage.access.allow(BOB)
+        await storage.access.block(WHOLE)
+    await back_up(data, MASTER_SECRET, backup)
+    async with open_storage(data, master_key, now=lambda: NOON + timedelta(days=1)) as storage:
+        await storage.access.block(ANN)
+        await storage.access.lift(BOB)
+        await storage.access.block(EVE)
+
+    await restore(data, MASTER_SECRET, backup, replace=True)
+
+    async with open_storage(data, master_key) as storage:
+        assert storage.access.allowed == ()
+        assert {*storage.access.blocked} == {WHOLE, ANN, EVE}
+
+
+async def test_of_the_rules_of_other_data_the_later_word_counts(
+    data: Path, master_key: MasterKey
+) -> None:
+    backup = data.with_name("backup")
+    async with open_storage(data, master_key, now=lambda: NOON) as storage:
+        await storage.audit_log.append(AuditEntry(NOON, "system", "bot.started", "ok"))
+        await storage.access.allow(ANN)
+        await storage.access.block(BOB)
+    await back_up(data, MASTER_SECRET, backup)
+    shutil.rmtree(data)
+    async with open_storage(data, master_key, now=lambda: NOON - timedelta(days=1)) as storage:
+        await storage.access.allow(BOB)
+    async with open_storage(data, master_key, now=lambda: NOON + timedelta(days=1)) as storage:
+        await storage.access.block(ANN)
+
+    await restore(data, MASTER_SECRET, backup, replace=True)
+
+    async with open_storage(data, master_key) as storage:
+        assert (storage.access.allowed, storage.access.blocked) == ((), (BOB, ANN))
 
 
 async def test_a_census_counts_what_is_there_and_what_waits(

@@ -28,7 +28,7 @@ from tests.storage.conftest import MASTER_SECRET, everything_under
 from tests.storage.signed_logs import defenceless, entry, fill, filled
 
 
-async def test_a_head_is_of_all_entries_so_far_and_kept(storage: Storage) -> None:
+async def test_a_head_is_of_all_entries_so_far_and_kept(storage: Storage, data: Path) -> None:
     log = storage.audit_log
     empty = await log.head()
     await fill(storage, 3)
@@ -42,7 +42,7 @@ async def test_a_head_is_of_all_entries_so_far_and_kept(storage: Storage) -> Non
     assert (checkpoint.size, checkpoint) == (3, head.checkpoint)
     assert checkpoint.root == root_of(leaf(canonical(one)) for one in public)
     assert again == head
-    assert await log.heads() == [empty, head]
+    assert [one.note for one in read_audit_heads(data)] == [empty.note, head.note]
     assert await log.verify() == Verified(entries=3, heads=2)
 
 
@@ -78,6 +78,63 @@ async def test_a_rolled_back_entry_is_in_no_head(storage: Storage) -> None:
 
     assert (await log.head()).checkpoint.size == last
     assert (await log.verify([before.note])).entries == last
+
+
+async def test_a_head_that_is_cancelled_while_the_tree_grows_leaves_the_tree_as_it_is(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, push = storage.audit_log, Frontier.push
+    await fill(storage, 20)
+    began, may_go_on = threading.Event(), threading.Event()
+
+    def slowly(frontier: Frontier, leaf_hash: bytes) -> None:
+        began.set()
+        may_go_on.wait(5)
+        push(frontier, leaf_hash)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Frontier, "push", slowly)
+        task = asyncio.create_task(log.head())
+        await asyncio.to_thread(began.wait, 5)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        may_go_on.set()
+        head = await log.head()
+
+    assert head.checkpoint.size == 20
+    assert await log.verify([head.note]) == Verified(entries=20, heads=1)
+
+
+async def test_proofs_lead_to_heads_that_are_there_and_make_one_only_where_none_is(
+    storage: Storage, data: Path
+) -> None:
+    log = storage.audit_log
+    await fill(storage, 5)
+    first = await log.head()
+    await fill(storage, 3)
+
+    assert [(await log.proof(seq)).head for seq in (1, 5, 2)] == [first] * 3
+    with pytest.raises(LookupError):
+        await log.proof(9)
+    assert len(read_audit_heads(data)) == 1
+    later = (await log.proof(6)).head
+    assert later.checkpoint.size == 8
+    assert [(await log.proof(seq)).head for seq in range(1, 9)] == [later] * 8
+    assert len(read_audit_heads(data)) == 2
+
+
+async def test_no_proof_leads_to_a_head_that_was_changed(data: Path, master_key: MasterKey) -> None:
+    async with open_storage(data, master_key) as storage:
+        await fill(storage, 3)
+        small = await storage.audit_log.head()
+        await fill(storage, 2)
+    with defenceless(data) as file:
+        file.execute("INSERT INTO audit_head VALUES (9, 'x', ''), (8, ?, '')", (small.note,))
+    async with open_storage(data, master_key) as storage:
+        assert (await storage.audit_log.proof(5)).head.checkpoint.size == 5
+        async with storage.audit_log._database.transaction() as transaction:
+            await transaction.execute("DELETE FROM audit_head WHERE size = 9")
+        assert (await storage.audit_log.proof(5)).head.checkpoint.size == 5
 
 
 async def test_every_entry_is_proved_by_its_details_alone(storage: Storage) -> None:

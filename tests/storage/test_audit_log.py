@@ -105,6 +105,25 @@ async def test_nobody_learns_whose_a_name_is_by_shutting_them_out(
         assert len(await log.disclosed(vault)) == 2, "the person is told all the same"
 
 
+async def test_what_a_gateway_said_is_for_the_person_alone(
+    data: Path, master_key: MasterKey
+) -> None:
+    facts: dict[str, str | int | bool | None] = {"prompt_tokens": 86411, "model": "m"}
+    facts |= {"provider": "canary", "answered_by": "canary", "completion_tokens": 99173}
+    async with open_storage(data, master_key) as storage, storage.vaults.open("@alice:hs") as vault:
+        said = replace(entry(), facts=facts)
+        await storage.audit_log.append(said, vault)
+        await storage.audit_log.append(said)  # as where a vault is damaged
+
+        feed = await storage.audit_log.feed(limit=9)
+        [(_, own)] = await storage.audit_log.details(vault, limit=9)
+
+        assert [one.facts for one in feed] == [{"model": "m"}] * 2
+        assert own.facts == facts
+        for word in (b"canary", b"86411", b"99173"):
+            assert holding(word, everything_under(data)) == []
+
+
 async def test_the_shared_file_never_learns_whom_an_entry_is_about(
     data: Path, master_key: MasterKey
 ) -> None:

@@ -98,7 +98,7 @@ async def test_history_rewritten_and_signed_with_the_real_key_is_found_from_what
     data: Path, master_key: MasterKey
 ) -> None:
     await filled(data, master_key, 10, head_every=5)
-    in_the_room = await notes(data, master_key)
+    in_the_room = notes(data)
     with defenceless(data) as file:
         file.execute("UPDATE audit_entry SET outcome = 'failed' WHERE seq = 7")
         rehash(file)
@@ -116,7 +116,7 @@ async def test_entries_and_their_heads_cut_off_are_found_from_what_others_kept(
     data: Path, master_key: MasterKey
 ) -> None:
     await filled(data, master_key, 10, head_every=5)
-    in_the_room = await notes(data, master_key)
+    in_the_room = notes(data)
     with defenceless(data) as file:
         file.execute("DELETE FROM audit_entry WHERE seq > 6")
         file.execute("DELETE FROM audit_head WHERE size > 6")
@@ -130,7 +130,7 @@ async def test_a_log_that_began_anew_is_not_the_one_of_an_earlier_head(
     data: Path, master_key: MasterKey
 ) -> None:
     await filled(data, master_key, 4, head_every=2)
-    in_the_room = await notes(data, master_key)
+    in_the_room = notes(data)
     shutil.rmtree(data)
     await filled(data, master_key, 6)
 
@@ -139,7 +139,7 @@ async def test_a_log_that_began_anew_is_not_the_one_of_an_earlier_head(
 
 async def test_a_head_that_nobody_signed_is_named(data: Path, master_key: MasterKey) -> None:
     await filled(data, master_key, 4, head_every=2)
-    [_, note] = await notes(data, master_key)
+    [_, note] = notes(data)
     other = HeadKey(bytes(32))
 
     assert "no signature of this log's key" in await found(
@@ -155,7 +155,7 @@ async def test_a_restored_backup_is_named_as_what_may_have_cut_the_log_off(
     await filled(data, master_key, 3)
     await back_up(data, MASTER_SECRET, tmp_path / "backup")
     await filled(data, master_key, 6, head_every=3)
-    in_the_room = await notes(data, master_key)
+    in_the_room = notes(data)
     shutil.rmtree(data)
     await restore(data, MASTER_SECRET, tmp_path / "backup")
 
@@ -169,17 +169,40 @@ async def test_a_restored_backup_is_named_as_what_may_have_cut_the_log_off(
     assert rewritten.endswith(why)
 
 
+async def test_what_a_restore_explains_hides_no_tampering(
+    data: Path, master_key: MasterKey, tmp_path: Path
+) -> None:
+    await filled(data, master_key, 3)
+    await back_up(data, MASTER_SECRET, tmp_path / "backup")
+    await filled(data, master_key, 6, head_every=3)
+    lost = notes(data)
+    shutil.rmtree(data)
+    await restore(data, MASTER_SECRET, tmp_path / "backup")
+    await filled(data, master_key, 9, head_every=9)
+    with defenceless(data) as file:
+        file.execute("UPDATE audit_entry SET outcome = 'denied' WHERE seq = 9")
+        changed = await found(data, master_key, *lost)
+        rehash(file)
+    rewritten = await found(data, master_key, *lost)
+
+    assert NOT_RECORDED.format(9) in changed
+    assert rewritten == (
+        "The audit log was rewritten: its first 14 entries are not those that a head was signed "
+        "for; that head came with the log, so no restored backup explains it."
+    )
+
+
 async def test_a_restore_over_the_data_that_went_on_keeps_the_log_and_its_heads(
     data: Path, master_key: MasterKey, tmp_path: Path
 ) -> None:
     await filled(data, master_key, 3, head_every=3)
     await back_up(data, MASTER_SECRET, tmp_path / "backup")
     await filled(data, master_key, 6, head_every=3)
-    in_the_room = await notes(data, master_key)
+    in_the_room = notes(data)
 
     await restore(data, MASTER_SECRET, tmp_path / "backup", replace=True)
 
-    assert await notes(data, master_key) == in_the_room
+    assert notes(data) == in_the_room
     assert len(in_the_room) == 3
     async with open_storage(data, master_key) as storage:
         assert await storage.audit_log.verify(in_the_room) == Verified(entries=11, heads=3)

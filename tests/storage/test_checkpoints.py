@@ -3,6 +3,7 @@
 import base64
 import json
 import string
+import time
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -149,3 +150,39 @@ def test_heads_are_found_in_what_people_copied_together() -> None:
 
     assert sorted(found) == sorted(notes)
     assert notes_in("nothing\n\n— here\n{}\n[]") == []
+
+
+def test_heads_are_found_however_they_are_quoted_and_wherever_in_json() -> None:
+    note = KEY.sign(5, ROOT).note
+    shown = [
+        "".join(f"> {line}\n" for line in note.splitlines()),
+        "".join(f"> >{line}  \r\n" for line in note.splitlines()),
+        note.replace("\n\n", "\n"),
+        note.replace("\n\n", "\n\u00a0\n"),
+        json.dumps({"a": [[{"b": note}]], "c": 1}, indent=1),
+        json.dumps([note], ensure_ascii=False),
+        f"my export: {json.dumps({'audit_head': note}, indent=1)}",
+        f"<pre><code>{note}</code></pre>",
+    ]
+
+    assert [notes_in(one) for one in shown] == [[note]] * len(shown)
+    assert opened(notes_in(shown[0])[0], KEY.verifier_key).size == 5
+
+
+def test_a_head_with_more_than_one_signature_stays_whole() -> None:
+    note = KEY.sign(5, ROOT).note + HeadKey(b"\x08" * 32).note("x\n").split("\n\n")[1]
+
+    assert notes_in(f"> {note}") == [note]
+    assert opened(note, KEY.verifier_key).size == 5
+
+
+def test_a_hostile_file_is_read_in_no_time() -> None:
+    beginning = "\n".join(KEY.sign(5, ROOT).note.split("\n")[:3])
+    began = time.perf_counter()
+
+    for text in (f"{beginning}\n" * 10_000, f"{beginning}\n" + "x\n" * 400_000, "[" * 400_000):
+        assert notes_in(text) == []
+    for depth in (500, 2_000):
+        assert notes_in('{"a":' * depth + '"b"' + "}" * depth) == []
+
+    assert time.perf_counter() - began < 5

@@ -19,6 +19,7 @@ from storage import (
     back_up,
     open_storage,
     restore,
+    tenants,
 )
 from storage.clock import utc_now
 from storage.keyring import SLOT_BYTES
@@ -232,6 +233,26 @@ async def test_the_log_goes_on_where_it_stood_and_the_room_is_told_nothing_twice
         assert await storage.rooms.ever_encrypted("!since:hs")
         assert await storage.rooms.identity("@since:hs") == "key"
         assert await told(storage, BOB) == ["has a dog"]
+
+
+async def test_nobody_gets_a_name_that_the_audit_room_has_seen(
+    data: Path, backup: Path, key: MasterKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def name(storage: Storage, user_id: str) -> str:
+        async with storage.vaults.open(user_id) as vault:
+            return vault.pseudonym
+
+    monkeypatch.setattr(tenants, "ANIMALS", ("fox",))
+    await make(data, backup)
+    async with open_storage(data, key) as storage:
+        seen = {await name(storage, one) for one in (ALICE, BOB, "@eve:hs")}
+        await storage.vaults.destroy(ALICE)
+
+    await restore(data, MASTER_SECRET, backup, replace=True)
+
+    async with open_storage(data, key) as storage:
+        later = [await name(storage, f"@{number}:hs") for number in range(87)]
+    assert seen.isdisjoint(later)
 
 
 async def test_only_what_is_ours_is_replaced(data: Path, backup: Path, key: MasterKey) -> None:

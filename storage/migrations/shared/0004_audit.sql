@@ -8,5 +8,11 @@ CREATE TABLE audit_head (
     signed_at TEXT NOT NULL        -- UTC, ISO 8601
 ) STRICT;
 
+CREATE TABLE retired_pseudonym (
+    -- Names that went with their vaults: given out again they would make old lines in the audit
+    -- room another person's. Without a rowid not even their order is kept.
+    name_hash BLOB PRIMARY KEY -- HMAC of the pseudonym under the master key
+) STRICT, WITHOUT ROWID;
+
 PRAGMA user_version = 4;
 COMMIT;

@@ -10,7 +10,7 @@ CREATE TABLE unrecorded (
 ) STRICT;
 
 CREATE TABLE unpublished (
-    -- The details that were kept last, of which a crash may have kept the public half back.
+    -- Details of which a crash or a failure may have kept the public half back.
     commitment BLOB PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
 
