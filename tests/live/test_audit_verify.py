@@ -41,7 +41,7 @@ async def test_a_history_signed_again_with_the_real_key_is_found_from_the_heads_
     said = await chat.ask("!audit verify")
 
     assert [code for code, *_ in (running, honest, with_room, rewritten)] == [OK] * 4
-    assert with_room[1].endswith(f", {len(posted)} of them from outside.\n")
+    assert with_room[1].endswith(f", {len(posted)} of these from outside.\n")
     assert len(posted) >= 2
     assert rewritten[1] == honest[1], "it fits itself, and every head that the bot has kept"
     code, out, why = with_room_now
