@@ -1,5 +1,6 @@
 """What operators ordered, in the words of the audit log: told to them, and to whom it concerned."""
 
+import re
 from collections.abc import Mapping
 
 from bot.messages import Action, Facts
@@ -43,6 +44,5 @@ def by_order(action: str, facts: Facts) -> bool:
 
 def filled(sentence: str, *, actor: str, target: str, mark: str = "") -> str:
     """A sentence with the ids that it speaks of as text, between marks: nobody is notified."""
-    for name, user_id in (("{actor}", actor), ("{target}", target)):
-        sentence = sentence.replace(name, f"{mark}{plain(user_id)}{mark}")
-    return sentence
+    ids = {"{actor}": actor, "{target}": target}
+    return re.sub(r"\{(actor|target)\}", lambda one: f"{mark}{plain(ids[one[0]])}{mark}", sentence)

@@ -95,27 +95,34 @@ def head_line(size: int, root: bytes) -> str:
 def checked(found: Checked) -> str:
     """What was found right, and what that means."""
     every = count(found.entries, "entry", "entries")
-    heads = count(found.heads, "signed head agrees", "signed heads agree")
+    heads = count(found.heads, "signed head", "signed heads")
+    covered = (
+        f"the first {found.covered:,} are as {heads} had them" if found.heads else NO_HEAD_COVERS
+    )
     room = (
         "those in the operators' room I could not read"
         if found.posted is None
-        else f"{found.posted:,} of them from the operators' room{_foreign(found.foreign)}"
+        else f"{found.posted:,} of these from the operators' room{_foreign(found.foreign)}"
     )
     yours = {0: "no entry is about you", 1: "the one entry about you is in it"}.get(
         found.own, f"all {found.own:,} entries about you are in it"
     )
     return (
-        f"**Checked: {every}, none changed since they were written; {heads} ({room}); {yours}.** "
-        f"{_unpublished(found.unpublished)}{_LOOKED_AT if found.posted else _BY_ITSELF} It can't "
-        "prove what was never written down, nor that the program which writes it is mine."
+        f"**Checked: {every}; {covered} ({room}); {yours}.** {_unpublished(found.unpublished)}"
+        f"{_LOOKED_AT if found.posted else _BY_ITSELF} It can't prove what was never written down, "
+        "nor that the program which writes it is mine."
     )
 
 
-_LOOKED_AT = "So nobody has edited, removed or added an entry that those heads were signed for."
+NO_HEAD_COVERS = "no signed head covers any of them yet"
+_LOOKED_AT = (
+    "So nobody has edited, removed or added an entry among those; newer ones are sealed by the "
+    "next head."
+)
 _BY_ITSELF = (
-    "So nobody has edited, removed or added an entry without my signing key. Whether somebody did "
-    "with it shows only against a head that others kept, such as that of an export of yours: my "
-    "operator can compare it."
+    "So what is there fits together. Whether somebody who has my data wrote it anew shows only "
+    "against a head that others kept, such as that of an export of yours: my operator can compare "
+    "it."
 )
 
 
@@ -128,8 +135,8 @@ def _foreign(heads: int) -> str:
 def _unpublished(notes: int) -> str:
     has = count(notes, "note in your vault has", "notes in your vault have")
     return (
-        f"{has} no entry in the log, as happens when I am killed while I write; if you find more "
-        "and more of them, ask my operator. "
+        f"{has} no entry in the log: I was killed while I wrote, and what it was about I took up "
+        "again. "
         if notes
         else ""
     )

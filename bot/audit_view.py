@@ -40,7 +40,8 @@ class Tree(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was checked: all entries, all heads, and a person's own.
+    """What was checked: all entries, all heads, and a person's own. The first `covered` entries are
+    those that a head vouches for.
 
     `posted` are those of the heads that stand in the audit room, None where it could not be read;
     `foreign` are heads there that the bot's key did not sign; `unpublished` notes in the person's
@@ -49,6 +50,7 @@ class Checked:
 
     entries: int
     heads: int
+    covered: int
     own: int
     unpublished: int
     posted: int | None
@@ -132,15 +134,15 @@ class AuditView:
         looks = self._looks
         looks.admit(self._person)
         async with looks.turn:
-            held = (await self._vault.counts()).audit_entries
             shown = await self._notes()
             notes = signed_with(looks.key, set(shown or ()))
             verified = await looks.tree.verify(notes, self._vault)
         return Checked(
             entries=verified.entries,
             heads=verified.heads,
+            covered=verified.covered,
             own=verified.own,
-            unpublished=max(0, held - verified.own),
+            unpublished=verified.unpublished,
             posted=None if shown is None else len(notes),
             foreign=len(set(shown or ())) - len(notes),
         )
@@ -185,14 +187,14 @@ def _ended_by(entry: AuditEntry, begun: Sequence[tuple[int, AuditEntry]]) -> set
     """The numbers of what ends with an entry.
 
     That is all that was begun about the same, for after a crash it is begun again; and the newest
-    of which one of both doesn't say what it is about, as a failure doesn't.
+    that doesn't say what it is about. What failed may not say it either, though it was begun.
     """
     like = [(seq, one) for seq, one in begun if _kind(one) == _kind(entry)]
     same = {seq for seq, one in like if one.target == entry.target != ""}
-    unsaid = [seq for seq, one in like if not one.target]
-    if entry.target:
-        return same | set(unsaid[-1:])
-    return {*unsaid[-1:], *[seq for seq, one in like if one.target][-1:]}
+    unsaid = [seq for seq, one in like if not one.target][-1:]
+    failed = not entry.target and entry.outcome != Outcome.OK
+    said = [seq for seq, one in like if one.target][-1:] if failed else []
+    return {*same, *unsaid, *said}
 
 
 def _kind(entry: AuditEntry) -> str:

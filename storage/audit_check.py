@@ -30,13 +30,15 @@ RESTORED = "backup.restored"
 class Verified:
     """How much was found intact: entries, and different heads that they were compared with.
 
-    `own` are those entries of which one person's vault says the same, where it was asked. The first
-    `covered` entries are those that a head vouches for; of the heads, `outside` came from there.
+    `own` are those entries of which one person's vault says the same, where it was asked, and
+    `unpublished` what it has noted and a crash kept out of the log. The first `covered` entries
+    are those that a head vouches for; of the heads, `outside` came from there.
     """
 
     entries: int
     heads: int
     own: int = 0
+    unpublished: int = 0
     covered: int = field(default=0, compare=False)
     outside: int = field(default=0, compare=False)
 

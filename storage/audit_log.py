@@ -31,6 +31,7 @@ from storage.vault import Vault
 SYSTEM = "system"  # the actor, and the name in the feed, when the bot acts by itself
 NOBODY = "—"  # the name in the feed of somebody without a vault
 BATCH = 200
+NO_LIMIT = -1  # of SQLite's
 
 
 OWN = frozenset({"answered_by", "provider", "prompt_tokens", "completion_tokens"})
@@ -39,7 +40,10 @@ again by its numbers: for the person alone."""
 
 
 UNNAMED = frozenset({"unlisted", "no operator"})
-"""Reasons of refusals that an operator can bring about for an id: a name would tell whose it is."""
+"""Reasons of refusals that an operator can bring about for an id: a name would tell whose it is.
+
+So it would beside a changed identity, which operators compare with a person whom they know.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +198,20 @@ class AuditLog:
         `notes` are heads that others have kept; of the entries in a `vault` the log has to say
         what the vault says. AuditTampered says what was found first.
         """
+        if vault is None:
+            return await self._tree.verify(notes)
+        listed = await vault.audit_details(limit=NO_LIMIT, offset=0)
+        details = {detail.commitment: detail for detail in listed}
+        unsettled = await vault.unsettled()  # after them: they were marked when they were kept
         verified = await self._tree.verify(notes)
         # Found by their commitments, which the leaves hold that were just recomputed.
-        own = [] if vault is None else [_agreed(*one) async for one in self._vouched(vault)]
-        return replace(verified, own=sum(seq <= verified.entries for seq in own))
+        public = await self._public([*details])
+        missing = [one for commitment, one in details.items() if commitment not in public]
+        for detail in missing:
+            _ensure_not_due(detail, unsettled)
+        own = [_agreed(row, details[commitment]) for commitment, row in public.items()]
+        recomputed = sum(seq <= verified.entries for seq in own)
+        return replace(verified, own=recomputed, unpublished=len(missing))
 
     async def _vouched(
         self, vault: Vault, *, batch: int = BATCH
@@ -239,13 +253,29 @@ def _agreed(public: Row, detail: AuditDetail) -> int:
     return int(public["seq"])
 
 
+def _ensure_not_due(detail: AuditDetail, unsettled: Collection[bytes]) -> None:
+    """Raise AuditTampered for a detail that has no entry and needs one.
+
+    What was done with a message is recorded when the message is taken up again; all else is settled
+    before its vault is used again.
+    """
+    entry = detail.entry
+    if entry.action.startswith("message.") or detail.commitment in unsettled:
+        return
+    raise AuditTampered(
+        f"The audit log was changed: your entry “{entry.action}” of {minute(entry.occurred_at)} "
+        "is not in it any more."
+    )
+
+
 def _bare(entry: AuditEntry) -> AuditEntry:
     """The entry as others than the person may keep it."""
     return replace(entry, facts={k: v for k, v in entry.facts.items() if k not in OWN})
 
 
 def _pseudonym(entry: AuditEntry, vault: Vault | None) -> str:
-    if vault is not None and entry.facts.get("reason") not in UNNAMED:
+    named = entry.facts.get("reason") not in UNNAMED and "identity" not in entry.facts
+    if vault is not None and named:
         return vault.pseudonym
     return SYSTEM if entry.actor == SYSTEM else NOBODY
 

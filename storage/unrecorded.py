@@ -79,6 +79,11 @@ async def mark(transaction: Transaction, details: Sequence[AuditDetail]) -> None
         await transaction.many("INSERT OR IGNORE INTO unpublished (commitment) VALUES (?)", due)
 
 
+async def commitments(database: Database) -> list[bytes]:
+    """Those that are marked."""
+    return [row["commitment"] for row in await database.rows("SELECT commitment FROM unpublished")]
+
+
 async def unmark(transaction: Transaction, commitments: Collection[bytes]) -> None:
     """These details are published."""
     if commitments:

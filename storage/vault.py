@@ -246,6 +246,10 @@ class Vault:
             await unrecorded.drop_left(transaction, alive)
             return await unrecorded.marked(transaction)
 
+    async def unsettled(self) -> frozenset[bytes]:
+        """The commitments of entries whose public halves a crash may have kept back."""
+        return frozenset(await unrecorded.commitments(self._database))
+
     async def audit_details(self, *, limit: int, offset: int) -> list[AuditDetail]:
         """Private halves, newest first; those of unpublished entries among them."""
         rows = await self._database.rows(

@@ -17,7 +17,7 @@ from bot.messages import Standing
 from bot.pausing import NOT_NOW
 from bot.replies import IN_DIRECT_CHAT
 from storage import AuditEntry, AuditLog, Vault
-from storage.audit_entry import canonical, leaf_hash
+from storage.audit_entry import canonical, leaf_hash, salted
 from storage.checkpoints import HeadKey
 from tests.spine import ANN, BOB, Spine, configured, remembers, spine
 
@@ -231,8 +231,12 @@ async def test_verify_checks_everything_and_says_what_it_means(bot: Spine) -> No
     async with bot.storage.vaults.open(ANN) as vault:
         own = len(await bot.storage.audit_log.disclosed(vault)) - 1  # that of the answer itself
     size = sent.fields[HEAD].split("\n")[1]
-    assert f"Checked: {size} entries, none changed" in sent.text
-    assert "1 of them from the operators' room" in sent.text
+    covered = int(bot.homeserver.heads[0].split("\n")[1])
+    assert covered < int(size)
+    assert (
+        f"Checked: {size} entries; the first {covered} are as 1 signed head had them" in sent.text
+    )
+    assert "(1 of these from the operators' room)" in sent.text
     assert f"all {own} entries about you are in it" in sent.text
     assert "can't prove" in sent.text
     assert f"Head of my audit log: {size} entries, `" in sent.text
@@ -287,14 +291,40 @@ async def test_without_a_head_from_outside_no_more_is_claimed_than_was_checked(b
     bot.homeserver.heads = [await head(bot)]
     read = await bot.text("!audit verify")
 
-    assert all("without my signing key" in one for one in (unread, foreign))
+    assert "no signed head covers any of them yet" in unread
+    assert all("Whether somebody who has my data wrote it anew" in one for one in (unread, foreign))
     assert "1 other there is not signed with my key and left out" in foreign
-    assert "that those heads were signed for" in read
+    assert "So nobody has edited, removed or added an entry among those" in read
+
+
+async def test_an_own_entry_that_was_taken_out_is_missed_also_while_others_come(bot: Spine) -> None:
+    await bot.say("!memory add I like tea")
+    async with bot.storage.vaults.open(ANN) as vault:
+        await bot.storage.audit_log.append(
+            AuditEntry(bot.clock(), "@op:x.org", "identity.looked_up", "ok"), vault
+        )
+        await _change(bot, "DELETE FROM audit_entry WHERE action = 'identity.looked_up'")
+        await vault.keep_audit_details([salted(AuditEntry(bot.clock(), ANN, "room.joined", "ok"))])
+
+    told = await bot.text("!audit verify")
+
+    assert "your entry “identity.looked_up” of 2026-01-01T12:00Z is not in it any more" in told
+
+
+async def test_a_note_that_a_crash_kept_out_of_the_log_is_no_change_of_it(bot: Spine) -> None:
+    await bot.say("good morning")
+    async with bot.storage.vaults.open(ANN) as vault:
+        answered = salted(AuditEntry(bot.clock(), ANN, "message.answered", "ok"))
+        await vault.keep_audit_details([answered])
+
+    assert "1 note in your vault has no entry in the log" in await bot.text("!audit verify")
 
 
 async def _change(bot: Spine, statement: str) -> None:
     async with bot.storage.audit_log._database.transaction() as transaction:
         await transaction.execute("DROP TRIGGER audit_entry_update")
+        await transaction.execute("DROP TRIGGER audit_entry_delete")
+        await transaction.execute("DELETE FROM audit_feed")
         await transaction.execute(statement)
 
 
