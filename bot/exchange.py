@@ -15,6 +15,7 @@ from bot.chatting import Chats, Exchange
 from bot.command import Command, Line, Run
 from bot.confirmations import ANSWER, Decision
 from bot.delivery import Delivery, address
+from bot.errors import BotError
 from bot.greeting import Greeting
 from bot.journal import Journal
 from bot.messages import (
@@ -164,6 +165,8 @@ class Exchanges:
             line = Line(decision.command.name, decision.about)
             await self._order(exchange, decision.command, line, decision.run)
         elif isinstance(wanted, Chat):
+            if self._storage.access.paused_since is not None:  # its question ended meanwhile
+                raise BotError(replies.paused(self._repertoire.prefix))
             await self._chat(exchange, wanted, vault)
         elif wanted.command is None:
             here = address(exchange.message, exchange.room)

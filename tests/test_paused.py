@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot.asking_words import too_late
+from bot.exchange import Exchanges
 from bot.replies import paused
 from bot.room_events import Reaction
 from tests.spine import ANN, Spine, remembers, spine
@@ -109,6 +111,29 @@ async def test_talk_that_is_refused_ends_a_question_all_the_same(bot: Spine, lin
 
     assert texts(told) == [PAUSED]
     assert yes == [], "it answers nothing any more, and that the bot is paused was said"
+    assert await bot.storage.vaults.exists(ANN)
+
+
+async def test_a_yes_whose_time_runs_out_while_it_is_taken_is_no_talk_either(
+    bot: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = Exchanges._begin
+
+    async def slow(*given: Any) -> None:
+        bot.clock.forward(seconds=0.2)
+        await begin(*given)
+
+    await bot.say("Hello")
+    await bot.say("!forget everything")
+    await order(bot, "!pause")
+    asked = len(bot.model.requests)
+    bot.clock.forward(seconds=119.9)
+    monkeypatch.setattr(Exchanges, "_begin", slow)
+
+    told = await bot.say("yes")
+
+    assert texts(told) == [PAUSED]
+    assert len(bot.model.requests) == asked
     assert await bot.storage.vaults.exists(ANN)
 
 
