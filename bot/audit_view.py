@@ -71,7 +71,7 @@ class AuditLooks:
     now: Callable[[], datetime]
     key: str = ""  # which the heads are checked with
     turn: Lock = field(default_factory=Lock)
-    last: dict[str, datetime] = field(default_factory=dict)  # check for a person, of late
+    last: dict[str, datetime] = field(default_factory=dict)  # when each person last had a check
 
     def of(self, person: str, vault: Vault) -> "AuditView":
         """What one person may see."""

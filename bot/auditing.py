@@ -91,8 +91,8 @@ def _intact(found: Verified) -> str:
         raise StorageError(
             "Nothing is proved: the audit log agrees with itself, "
             f"{_count(found.entries, 'entry', 'entries')}, but no signed head vouches for any. If "
-            "the bot never had an audit room, that is why: there it signs the first. If it had "
-            "one, somebody took its heads away: compare with `--room`, or `--heads FILE`."
+            "the bot was not started since it signs heads, that is why: start it, and it signs the "
+            "first. Otherwise somebody took its heads away: compare with `--room` or `--heads`."
         )
     said = f"The audit log is intact: {_count(found.entries, 'entry', 'entries')}"
     some = f"the first {found.covered} of them " if found.covered < found.entries else ""
@@ -135,7 +135,7 @@ async def _shown(config: Config) -> list[str]:
     except InUse:
         raise StorageError(
             "The bot is running, and nobody else can read the audit room as the bot meanwhile: "
-            "type `!audit verify` there, or stop the bot first."
+            "type `!audit verify` in a direct chat with it, or stop it first."
         ) from None
 
 
