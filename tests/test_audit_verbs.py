@@ -89,7 +89,7 @@ def test_the_room_is_not_read_beside_a_running_bot(place: Place, capsys: Output)
 
     assert capsys.readouterr().err == (
         "confidant: The bot is running, and nobody else can read the audit room as the bot "
-        "meanwhile: type `!audit verify` there, or stop the bot first.\n"
+        "meanwhile: type `!audit verify` in a direct chat with it, or stop it first.\n"
     )
 
 
