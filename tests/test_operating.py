@@ -277,6 +277,7 @@ async def test_a_look_up_stands_with_the_person_before_it_is_answered(bot: Spine
     answer = await order(bot, f"!who {name}")
 
     assert answer.startswith(f"🔎 **{name}** is `{ANN}`.")
+    assert "in their `!audit`, under your name" in answer
     assert seen[0][-1] == "identity.looked_up"
     last = (await entries(bot, ANN))[-1]
     assert (last.actor, dict(last.facts)) == (OPERATOR, {"by": "an operator"})
@@ -433,3 +434,15 @@ async def test_a_crash_before_the_end_has_the_same_order_carried_out_and_answere
     assert len(first) == 1
     assert again == [], "the same transaction id is the same answer"
     assert bot.storage.access.blocked == (EVE,)
+
+
+async def test_what_operators_read_names_commands_as_they_are_typed_here(tmp_path: Path) -> None:
+    config = configured(access={"operators": f'["{OPERATOR}"]'}, service={"command_prefix": "?"})
+    async with spine(tmp_path, config) as bot:
+        with_audit_room(bot)
+        await bot.say("Hello")
+        lines = (f"who {await pseudonym(bot, ANN)}", "help", "users", "pause", f"allow {EVE}")
+        shown = [await order(bot, f"?{line}") for line in lines]
+
+    assert "in their `?audit`, under your name" in shown[0]
+    assert not [one for one in shown if "`!" in one]
