@@ -57,14 +57,18 @@ class Way(Rules, Protocol):
 
 
 class FitRoom:
-    """The way into the audit room, closed for as long as others than its members could read."""
+    """The way into the audit room, closed for as long as others than its members could read.
 
-    def __init__(self, way: Way) -> None:
+    In its `own` room nobody but the bot may change the settings.
+    """
+
+    def __init__(self, way: Way, *, own: bool) -> None:
         self._way = way
+        self._own = own
 
     async def send(self, outgoing: Outgoing) -> str:
         """Send one event, return its id; ConfigError where the room won't do any more."""
-        check(await self._way.rules(outgoing.room_id))
+        check(await self._way.rules(outgoing.room_id), own=self._own)
         return await self._way.send(outgoing)
 
 

@@ -46,10 +46,15 @@ def daily(
 
 
 def feeding(
-    storage: Storage, homeserver: Way, *, audit_room: str, now: Callable[[], datetime]
+    config: Config,
+    storage: Storage,
+    homeserver: Way,
+    *,
+    audit_room: str,
+    now: Callable[[], datetime],
 ) -> AuditFeed:
     """What posts the audit log in the audit room, for as long as that is fit for it."""
-    outlet = FitRoom(homeserver)
+    outlet = FitRoom(homeserver, own=not config.audit.room)
     journal = Journal(storage.audit_log, now=now)
     heads = AuditHeads(storage, storage.audit_log, journal, outlet, audit_room, now=now)
     return AuditFeed(storage, outlet, heads, audit_room)

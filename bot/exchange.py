@@ -120,10 +120,10 @@ class Exchanges:
     async def resume(self, event: Accepted) -> None:
         """Tell somebody that their new identity was accepted, where only they read; record it.
 
-        It is recorded last, for all of this is done again after an outage of the homeserver.
+        That it begins was recorded before the identity was accepted. It is recorded last, for all
+        of this is done again after an outage of the homeserver.
         """
         accepted: Facts = {"identity": "accepted"}
-        await self.record(event, Effect(Action.ACCESS_CHANGED, Outcome.BEGUN, facts=accepted))
         to = await self._orders.direct(event.sender, f"accepted {event.number}")
         await self._delivery.send(Reply(RESUMED), to)
         if not await self._resumed(event, accepted):  # not a message in between; or seen by one

@@ -18,7 +18,7 @@ from bot.delivery import Delivery, address
 from bot.errors import BotError, ConfigError, UsageError
 from bot.journal import Journal
 from bot.messages import Action, Effect, Facts, Outcome, Reply, Room, RoomMessage
-from bot.operator_command import Holding, OperatorCommand, OperatorContext, People
+from bot.operator_command import Compared, Holding, OperatorCommand, OperatorContext, People
 from bot.own_vault import ByTheClock, behind, everybody, known_vault, own_vault
 from bot.refusing import Refusals
 from bot.status import Health
@@ -41,8 +41,9 @@ class Operating:
     """Hears what is said in the audit room, and carries out what an operator orders there.
 
     That it begins is recorded before anything is done. After a crash a command is carried out
-    again: each of them leaves the same behind when done twice. What an operator does stands in the
-    operator's own part of the audit log.
+    again: each of them leaves the same behind when done twice, and a verification that a crash
+    ended waits for no answer. What an operator does stands in the operator's own part of the audit
+    log.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Operating:
         refusals: Refusals,
         pace: Pace,
         health: Health,
+        compared: Compared,
         now: Callable[[], datetime],
     ) -> None:
         self._config = config
@@ -66,6 +68,7 @@ class Operating:
         self._refusals = refusals
         self._pace = pace
         self._health = health
+        self._compared = compared
         self._now = now
 
     async def handle(self, message: RoomMessage) -> None:
@@ -87,10 +90,15 @@ class Operating:
         return await self._storage.inbox.finish(message.event_id)
 
     async def _unless_not_now(self, message: RoomMessage, order: Order) -> Intent:
-        """The order, or why it is refused at this moment."""
+        """The order, or why it is refused at this moment.
+
+        One that had begun when a crash came is not late: it may be in force already, and while the
+        bot was down nothing was ordered since.
+        """
         if not self._pace.admits(message, self._now()):
             return Refuse(Refusal.TOO_FAST)
-        if self._now() - message.sent_at > LATEST:
+        late = self._now() - message.sent_at > LATEST
+        if late and await self._storage.inbox.begun(message.event_id) is None:
             return Refuse(Refusal.TOO_LATE)
         try:
             check(await self._rooms.rules(message.room_id))
@@ -155,6 +163,7 @@ class Operating:
             status=self._health.status,
             people=self._people,
             look_up=look_up,
+            compared=self._compared,
             record=record,
             again=again,
         )

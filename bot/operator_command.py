@@ -71,14 +71,27 @@ class Access(Protocol):
         ...
 
 
+class Compared(Protocol):
+    """Hands on what an operator saw to the verification that waits for it."""
+
+    async def __call__(self, number: int, *, same: bool) -> bool:
+        """Whether one of that number waited; what comes of it is told when it has ended."""
+        ...
+
+
+async def nothing_waits(number: int, *, same: bool) -> bool:
+    """Where nobody verifies anything."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class OperatorContext:
     """All that a command for operators can reach: no vault, no message but its own line.
 
     `people` counts what those from a first one on have, so many of them. `look_up` says who is
     behind a pseudonym, once that stands in the person's own part of the audit log; None where
-    nobody is called so. `record` writes into the audit log; `again` says that a crash cut this very
-    order short before, wherever it was.
+    nobody is called so. `compared` ends a verification by what an operator saw. `record` writes
+    into the audit log; `again` says that a crash cut this very order short before, wherever it was.
     """
 
     arguments: str
@@ -89,6 +102,7 @@ class OperatorContext:
     status: Callable[[], Awaitable[Status]]
     people: Callable[[int, int], Awaitable[People]]
     look_up: Callable[[str], Awaitable[str | None]]
+    compared: Compared
     record: Callable[[Effect], Awaitable[None]]
     again: bool
 

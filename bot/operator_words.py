@@ -135,17 +135,25 @@ def paused(since: datetime, prefix: str) -> str:
     )
 
 
-def looked_up(pseudonym: str, user_id: str) -> str:
+def looked_up(pseudonym: str, user_id: str, prefix: str) -> str:
     """Who somebody is."""
     return (
         f"🔎 **{pseudonym}** is `{plain(user_id)}`. That you looked this up stands in their "
-        "`!audit`, under your name."
+        f"`{prefix}audit`, under your name."
     )
 
 
 def nobody(prefix: str) -> str:
     """A pseudonym that is nobody's, or nobody's any more."""
     return f"Nobody is called that. `{prefix}users` lists the names that there are."
+
+
+def nothing_waits(number: str) -> str:
+    """An operator compared what nobody waits for."""
+    return (
+        f"No verification waits for an answer under {number}: it has ended, it was answered, or "
+        "the number is another."
+    )
 
 
 def people(found: People, page: int, pages: int, prefix: str) -> str:
@@ -192,7 +200,7 @@ def _lines(now: Status) -> Iterator[str]:
     yield f"**Undecryptable** in 24 hours: {census.undecryptable}"
     yield (
         f"**Gateway** {_plain_host(now.gateway_host)}, model {_plain_host(now.model)}, "
-        f"last reached {_ago(gateway.connected_at, now.at)}"
+        f"{_reached(gateway.connected_at, now.at)}"
     )
     yield (
         f"**Storage**: {count(census.vaults, 'vault', 'vaults')}, {_size(census.bytes)}, "
@@ -212,6 +220,10 @@ def _moment(moment: datetime) -> str:
 
 def _ago(moment: datetime | None, now: datetime) -> str:
     return "never" if moment is None else f"{_span(now - moment)} ago"
+
+
+def _reached(moment: datetime | None, now: datetime) -> str:
+    return "never reached" if moment is None else f"last reached {_ago(moment, now)}"
 
 
 def _span(span: timedelta) -> str:

@@ -21,6 +21,7 @@ from bot.greeting import Greeting
 from bot.handler import Fetch, Handler
 from bot.membership import Membership
 from bot.operating import Operating
+from bot.operator_command import Compared, nothing_waits
 from bot.orders import Orders
 from bot.pacing import Pacing
 from bot.pausing import Pausing
@@ -50,6 +51,7 @@ def spine(
     embedder: Embedder | None = None,
     posted_heads: PostedHeads = nothing_posted,
     synced: Callable[[], datetime | None] = lambda: None,
+    compared: Compared = nothing_waits,
 ) -> Handler:
     """The handler, on parts that are open already, and everything behind it."""
     stated = processing(config, gateway_host=gateway_host)
@@ -84,7 +86,7 @@ def spine(
         journal=parts.journal,
         membership=_membership(parts, exchanges, pacing),
         amendments=_amendments(parts, assistant, chats, windows, pace),
-        operating=_operating(parts, refusals, pace, health),
+        operating=_operating(parts, refusals, pace, health, compared),
         refusals=refusals,
         pace=pace,
         once=parts.once,
@@ -123,7 +125,9 @@ def _refusals(parts: Common, exchanges: Exchanges) -> Refusals:
     )
 
 
-def _operating(parts: Common, refusals: Refusals, pace: Pace, health: Health) -> Operating:
+def _operating(
+    parts: Common, refusals: Refusals, pace: Pace, health: Health, compared: Compared
+) -> Operating:
     return Operating(
         config=parts.config,
         rooms=parts.homeserver,
@@ -133,6 +137,7 @@ def _operating(parts: Common, refusals: Refusals, pace: Pace, health: Health) ->
         refusals=refusals,
         pace=pace,
         health=health,
+        compared=compared,
         now=parts.now,
     )
 

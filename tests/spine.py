@@ -90,6 +90,8 @@ class FakeHomeserver:
         )
         self.cross_signed = True
         self.heads: list[str] | None = None  # in the audit room, if they can be read
+        self.waiting: set[int] = set()  # numbers of verifications in which emoji are compared
+        self.compared: list[tuple[int, bool]] = []
         self.devices: dict[str, Sessions] = {}  # of people that have not just one verified session
 
     async def room(self, room_id: str) -> Room:
@@ -240,6 +242,13 @@ class FakeHomeserver:
         if self.heads is None:
             raise HomeserverError("not a member")
         return self.heads
+
+    async def compare(self, number: int, *, same: bool) -> bool:
+        if number not in self.waiting:
+            return False
+        self.waiting.discard(number)
+        self.compared.append((number, same))
+        return True
 
     async def identity(self) -> OwnIdentity:
         return OwnIdentity(BOT, "BOTDEVICE", "abcdefghij", "klmnopqrst", self.cross_signed)
@@ -497,6 +506,7 @@ async def spine(
             now=clock,
             embedder=embedder,
             posted_heads=homeserver.posted_heads,
+            compared=homeserver.compare,
         )
         jobs = daily(config, storage, homeserver, audit_room=AUDIT_ROOM, now=clock)
         leaving = withdrawing(

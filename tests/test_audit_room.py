@@ -1,6 +1,7 @@
 """The audit room is for its members alone, or it is refused with every reason at once (AUD-07)."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -149,7 +150,7 @@ async def test_a_room_that_cannot_be_joined_is_refused_with_what_to_do(storage: 
 
 async def test_nothing_is_sent_while_the_room_is_open_to_others() -> None:
     homeserver = Homeserver()
-    way, outgoing = FitRoom(homeserver), Outgoing("!r", "text", "txn")
+    way, outgoing = FitRoom(homeserver, own=False), Outgoing("!r", "text", "txn")
 
     await way.send(outgoing)
     homeserver.room_rules = UNFIT
@@ -163,7 +164,7 @@ async def test_the_feed_and_the_heads_are_not_posted_while_the_room_is_open_to_o
     storage: Storage,
 ) -> None:
     homeserver = Homeserver(UNFIT)
-    feed = feeding(storage, homeserver, audit_room="!r", now=lambda: datetime.now(UTC))
+    feed = feeding(config(), storage, homeserver, audit_room="!r", now=lambda: datetime.now(UTC))
     await append(storage)
 
     with pytest.raises(ConfigError):
@@ -176,3 +177,21 @@ async def test_the_feed_and_the_heads_are_not_posted_while_the_room_is_open_to_o
     assert unfit == []
     kinds = [key for one in homeserver.sent for key in one.fields["org.confidant.audit"]]
     assert {"head", "entries"} <= set(kinds)
+
+
+@pytest.mark.parametrize(
+    ("named", "remedy"), [("", "name it in audit.room"), ("!r", "Make it invite-only in its")]
+)
+async def test_what_is_said_of_a_room_opened_meanwhile_is_something_that_its_operator_can_do(
+    storage: Storage, named: str, remedy: str
+) -> None:
+    homeserver = Homeserver(replace(FIT, join_rule="public"))
+    now = lambda: datetime.now(UTC)  # noqa: E731
+    feed = feeding(config(named), storage, homeserver, audit_room="!r", now=now)
+    await append(storage)
+
+    with pytest.raises(ConfigError) as refused:
+        await feed.post()
+
+    assert remedy in str(refused.value)
+    assert ("Make it invite-only in its" in str(refused.value)) is bool(named)

@@ -109,6 +109,8 @@ async def test_every_command_is_on_the_record_of_its_operator(bot: Spine, line: 
         ("!resume", "not paused"),
         ("!verified yes", "Type `!verified NUMBER`"),
         ("!mismatch", "Type `!mismatch NUMBER`"),
+        ("!verified 123456", "No verification waits for an answer under 123456:"),
+        ("!mismatch 012345", "No verification waits for an answer under 012345:"),
     ],
 )
 async def test_a_wrong_line_is_answered_by_one_sentence_and_changes_nothing(
@@ -122,13 +124,8 @@ async def test_a_wrong_line_is_answered_by_one_sentence_and_changes_nothing(
     assert (access.allowed, access.blocked, access.paused_since) == ((), (), None)
 
 
-@pytest.mark.parametrize("line", ["!verified 123456", "!mismatch 123456"])
-async def test_a_comparison_is_answered_by_what_comes_of_it(bot: Spine, line: str) -> None:
-    assert await bot.say(line, OPERATOR, AUDIT_ROOM) == []
-    assert await bot.storage.inbox.unfinished() == []
-
-
 async def test_status_says_what_works_and_what_does_not(bot: Spine) -> None:
+    before = await order(bot, "!status")
     bot.seen.observation = Observation("127.0.0.1", connected_at=bot.clock())
     await bot.say("Hello")
     await bot.storage.inbox.accept([("$w", "!ann")], "s", waiting=[("$k", "!ann")])
@@ -137,6 +134,7 @@ async def test_status_says_what_works_and_what_does_not(bot: Spine) -> None:
     bot.clock.forward(hours=5)
     quiet = await order(bot, "!status")
 
+    assert "model `scripted`, never reached\n" in before
     assert well.startswith("✅ All is well.")
     assert "1 to be answered, 1 without a key" in well
     assert "`127.0.0.1`, model `scripted`, last reached 2 min ago" in well
@@ -279,6 +277,7 @@ async def test_a_look_up_stands_with_the_person_before_it_is_answered(bot: Spine
     answer = await order(bot, f"!who {name}")
 
     assert answer.startswith(f"🔎 **{name}** is `{ANN}`.")
+    assert "in their `!audit`, under your name" in answer
     assert seen[0][-1] == "identity.looked_up"
     last = (await entries(bot, ANN))[-1]
     assert (last.actor, dict(last.facts)) == (OPERATOR, {"by": "an operator"})
@@ -435,3 +434,15 @@ async def test_a_crash_before_the_end_has_the_same_order_carried_out_and_answere
     assert len(first) == 1
     assert again == [], "the same transaction id is the same answer"
     assert bot.storage.access.blocked == (EVE,)
+
+
+async def test_what_operators_read_names_commands_as_they_are_typed_here(tmp_path: Path) -> None:
+    config = configured(access={"operators": f'["{OPERATOR}"]'}, service={"command_prefix": "?"})
+    async with spine(tmp_path, config) as bot:
+        with_audit_room(bot)
+        await bot.say("Hello")
+        lines = (f"who {await pseudonym(bot, ANN)}", "help", "users", "pause", f"allow {EVE}")
+        shown = [await order(bot, f"?{line}") for line in lines]
+
+    assert "in their `?audit`, under your name" in shown[0]
+    assert not [one for one in shown if "`!" in one]

@@ -183,6 +183,30 @@ async def test_an_order_that_comes_late_undoes_nothing(bot: Spine, *, recovered:
     assert [one.facts["reason"] for one in denied] == ["too late"] * 2
 
 
+async def test_an_order_that_a_crash_cut_short_is_not_late_however_long_the_bot_was_down(
+    bot: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = AccessRules.allow
+
+    async def crashing(access: AccessRules, pattern: str) -> None:
+        await make(access, pattern)
+        raise CrashError
+
+    said = sent_before(bot, f"!allow {EVE}", "$order", minutes=0)
+    await bot.storage.inbox.accept([("$order", AUDIT_ROOM)], "s")
+    with monkeypatch.context() as patch:
+        patch.setattr(AccessRules, "allow", crashing)
+        with pytest.raises(CrashError):
+            await bot.give(said)
+    bot.clock.forward(hours=6)
+    answer = await bot.give(replace(said, recovered=True))
+
+    assert rules(bot) == ((EVE,), (), None)
+    assert ["may talk with me" in one for one in texts(answer)] == [True]
+    assert [outcome for outcome, *_ in await changes(bot)] == ["begun", "begun", "ok"]
+    assert "denied" not in {one.outcome for one in await entries(bot, OPERATOR)}
+
+
 async def test_an_order_that_waited_for_a_start_of_a_few_minutes_is_carried_out(bot: Spine) -> None:
     said = replace(sent_before(bot, f"!allow {EVE}", "$order", minutes=4), recovered=True)
 

@@ -8,7 +8,9 @@ import pytest
 
 from bot import pausing, replies
 from bot.errors import GatewayError, HomeserverUnavailableError
-from bot.messages import Device, Outgoing, Standing
+from bot.exchange import record
+from bot.journal import Journal
+from bot.messages import Action, Device, Effect, Outcome, Outgoing, Standing
 from bot.room_events import Accepted
 from tests.spine import ANN, BOB, EVE, Spine, configured, remembers, spine
 
@@ -286,6 +288,23 @@ async def test_an_identity_that_was_accepted_before_a_word_was_said_is_recorded(
     await bot.give(Accepted("!ann", ANN, 123456))
 
     assert await changes(bot) == ["accepted"]
+
+
+@pytest.mark.parametrize("crash", [True, False])
+async def test_an_acceptance_that_began_is_told_with_its_end_or_as_cut_short(
+    bot: Spine, *, crash: bool
+) -> None:
+    await bot.say("hello")
+    accepted, began = Accepted("!ann", ANN, 123456), {"identity": "accepted"}
+    journal = Journal(bot.storage.audit_log, now=bot.clock)
+    begins = Effect(Action.ACCESS_CHANGED, Outcome.BEGUN, facts=began)
+    await record(accepted, begins, bot.storage, journal)
+    if not crash:
+        await bot.give(accepted)
+    log = await bot.text("!audit access")
+
+    assert log.count("identity") == 1
+    assert ("was cut short" in log) is crash
 
 
 async def test_of_a_change_nothing_names_anybody_and_nothing_outlives_an_erasure(

@@ -1,24 +1,30 @@
-"""`!verified` and `!mismatch`: what came of comparing emoji; bot/verifying.py takes the answer."""
+"""`!verified` and `!mismatch`: what came of comparing emoji, for the verification that waits."""
 
 import re
 
 from bot import operator_words
 from bot.errors import UsageError
+from bot.messages import Reply
 from bot.operator_command import OperatorCommand, OperatorContext
 
 
-async def _verified(context: OperatorContext) -> None:
-    _checked(VERIFIED, context)
+async def _verified(context: OperatorContext) -> Reply | None:
+    return await _compared(VERIFIED, context, same=True)
 
 
-async def _mismatch(context: OperatorContext) -> None:
-    _checked(MISMATCH, context)
+async def _mismatch(context: OperatorContext) -> Reply | None:
+    return await _compared(MISMATCH, context, same=False)
 
 
-def _checked(command: OperatorCommand, context: OperatorContext) -> None:
-    """It was heard as soon as it came; what is no number of six digits was not."""
+async def _compared(
+    command: OperatorCommand, context: OperatorContext, *, same: bool
+) -> Reply | None:
+    """Hand it on; how the verification ends is told when it has (`bot/verifying.py`)."""
     if not re.fullmatch(r"[0-9]{6}", context.arguments):
         raise UsageError(operator_words.usage(command, context.prefix))
+    if await context.compared(int(context.arguments), same=same):
+        return None
+    return Reply(operator_words.nothing_waits(context.arguments))
 
 
 VERIFIED = OperatorCommand(

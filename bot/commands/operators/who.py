@@ -15,7 +15,7 @@ async def _run(context: OperatorContext) -> Reply:
     user_id = await context.look_up(pseudonym)
     if user_id is None:
         return Reply(operator_words.nobody(context.prefix))
-    return Reply(operator_words.looked_up(pseudonym, user_id))
+    return Reply(operator_words.looked_up(pseudonym, user_id, context.prefix))
 
 
 WHO = OperatorCommand(
