@@ -57,10 +57,9 @@ def exported(config: Config, *, heads: bool) -> Iterator[str]:
         signed = read_audit_heads(path) if heads else []
         for entry in read_audit_log(path):
             yield json.dumps(_of_entry(entry, origin))
-        for head in signed:
+        for head in signed:  # without a time: nothing vouches for when it was signed
             name = f"checkpoint-{head.size}"
-            event = _event(name, origin, "audit.checkpoint", head.signed_at, head.note)
-            yield json.dumps(event)
+            yield json.dumps(_event(name, origin, "audit.checkpoint", head.note))
 
 
 def audit_key(config: Config) -> str:
@@ -71,16 +70,15 @@ def audit_key(config: Config) -> str:
 
 def _of_entry(entry: PublicEntry, origin: str) -> Mapping[str, Any]:
     time = entry.occurred_at.replace("Z", ":00Z")  # RFC 3339 wants seconds
-    return _event(str(entry.seq), origin, entry.action, time, asdict(entry))
+    return {**_event(str(entry.seq), origin, entry.action, asdict(entry)), "time": time}
 
 
-def _event(name: str, origin: str, action: str, time: str, data: object) -> Mapping[str, Any]:
+def _event(name: str, origin: str, action: str, data: object) -> Mapping[str, Any]:
     return {
         "specversion": "1.0",
         "id": name,
         "source": origin,
         "type": f"org.confidant.{action}",
-        "time": time,
         "datacontenttype": "text/plain" if isinstance(data, str) else "application/json",
         "data": data,
     }

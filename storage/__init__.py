@@ -9,7 +9,6 @@ from storage.audit_check import Verified
 from storage.audit_entry import AuditDetail, AuditEntry
 from storage.audit_log import SYSTEM, AuditLog, FeedItem
 from storage.audit_reading import (
-    KeptHead,
     PublicEntry,
     read_audit_heads,
     read_audit_key,
@@ -81,7 +80,6 @@ __all__ = [
     "InUse",
     "Inbox",
     "KeptAnswer",
-    "KeptHead",
     "Lately",
     "Manifest",
     "MasterKey",
