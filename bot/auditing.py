@@ -12,6 +12,7 @@ from bot.config import Config
 from bot.errors import StorageError
 from bot.explaining import explained
 from bot.matrix.client import open_client
+from bot.replies import count
 from storage import (
     InUse,
     MasterKey,
@@ -88,13 +89,13 @@ def _intact(found: Verified) -> str:
     if not found.heads or found.covered == 0 < found.entries:
         raise StorageError(
             "Nothing is proved: the audit log agrees with itself, "
-            f"{_count(found.entries, 'entry', 'entries')}, but no signed head vouches for any. If "
+            f"{count(found.entries, 'entry', 'entries')}, but no signed head vouches for any. If "
             "the bot never had an audit room, that is why: there it signs the first. If it had "
             "one, somebody took its heads away: compare with `--room`, or `--heads FILE`."
         )
-    said = f"The audit log is intact: {_count(found.entries, 'entry', 'entries')}"
+    said = f"The audit log is intact: {count(found.entries, 'entry', 'entries')}"
     some = f"the first {found.covered} of them " if found.covered < found.entries else ""
-    said += f", {some}as {_count(found.heads, 'signed head', 'signed heads')} had it"
+    said += f", {some}as {count(found.heads, 'signed head', 'signed heads')} had it"
     if found.outside:
         said += f", {found.outside} of these from outside"
     return f"{said}."
@@ -104,13 +105,9 @@ def _left_out(heads: int) -> str:
     if not heads:
         return ""
     return (
-        f" {_count(heads, 'head', 'heads')} in the audit room that this log's key did not sign "
+        f" {count(heads, 'head', 'heads')} in the audit room that this log's key did not sign "
         f"{'was' if heads == 1 else 'were'} left out."
     )
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
 
 
 def _copied(file: Path) -> list[str]:

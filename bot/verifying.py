@@ -14,7 +14,7 @@ from typing import Protocol
 from bot.access import Once, Rules, allowed, operates
 from bot.config import Config
 from bot.messages import Comparison, Outgoing, Standing
-from bot.operator_words import plain
+from bot.pseudonyms import plain
 from bot.room_events import Accepted
 
 AGAIN = timedelta(minutes=1)

@@ -129,17 +129,6 @@ class AuditLog:
                 self._appended.set()
             vault.published(details)
 
-    async def details(
-        self, vault: Vault, *, limit: int, offset: int = 0
-    ) -> list[tuple[int, AuditEntry]]:
-        """A person's own entries with their numbers, newest first, if the log vouches for them."""
-        found: list[tuple[int, AuditEntry]] = []
-        async for public, detail in self._vouched(vault):
-            found.append((public["seq"], detail.entry))
-            if len(found) == offset + limit:
-                break
-        return found[offset:]
-
     async def own(self, details: Sequence[Fields], *, actor: str) -> list[Fields]:
         """Those rows of an export that the log vouches for, and that are this person's."""
         vouched: list[Fields] = []

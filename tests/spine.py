@@ -41,7 +41,7 @@ from bot.pacing import Pacing
 from bot.room_events import Edit, Kept, Redaction, RoomEvent
 from bot.spine import spine as wired
 from bot.withdrawing import Withdrawing
-from storage import MasterKey, Storage, open_storage
+from storage import AuditEntry, AuditLog, MasterKey, Storage, Vault, open_storage
 
 BOT, ANN, BOB, EVE = "@bot:x.org", "@ann:x.org", "@bob:x.org", "@eve:elsewhere.org"
 AUDIT_ROOM = "!audit"
@@ -397,9 +397,14 @@ class Spine:
     async def audited(self, sender: str = ANN) -> list[tuple[str, str]]:
         """Actions and outcomes in a person's own audit entries, oldest first; no intents."""
         async with self.storage.vaults.open(sender) as vault:
-            entries = await self.storage.audit_log.details(vault, limit=1000)
+            entries = await disclosed(self.storage.audit_log, vault)
         done = [entry for _, entry in reversed(entries) if entry.outcome != "begun"]
         return [(entry.action, entry.outcome) for entry in done]
+
+
+async def disclosed(log: AuditLog, vault: Vault) -> list[tuple[int, AuditEntry]]:
+    """A person's own entries with their numbers, newest first, if the log vouches for them."""
+    return [(seq, detail.entry) for seq, detail in reversed(await log.disclosed(vault))]
 
 
 @dataclass

@@ -159,7 +159,8 @@ def cancelling(statement: int) -> Iterator[None]:
 
     By statements and not by time: the threads of the databases are faster or slower than the loop.
     """
-    run, due = aiosqlite.Connection._execute, iter([False] * statement + [True])
+    run: Any = aiosqlite.Connection._execute
+    due = iter([False] * statement + [True])
 
     async def cancelled(self: aiosqlite.Connection, *call: Any, **options: Any) -> Any:
         task = asyncio.current_task()
