@@ -4,7 +4,6 @@ import ast
 import asyncio
 import json
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -12,16 +11,6 @@ from storage.checkpoints import HeadKey
 from storage.merkle import root_of
 from tests.outsider import VERIFIER, Outsider, changed, head, leaves, proofs
 from tests.place import KEY, Output, Place
-
-
-@pytest.fixture
-def outsider(tmp_path: Path) -> Outsider:
-    return Outsider(tmp_path)
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
 
 
 def test_it_can_be_read_in_five_minutes() -> None:

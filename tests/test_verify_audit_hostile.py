@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,16 +12,6 @@ from storage.checkpoints import HeadKey, verifier_key
 from storage.merkle import root_of
 from tests.outsider import Outsider, head, leaves, proofs
 from tests.place import KEY, Output, Place
-
-
-@pytest.fixture
-def outsider(tmp_path: Path) -> Outsider:
-    return Outsider(tmp_path)
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
 
 
 def test_what_no_head_vouches_for_is_not_proved(
