@@ -42,6 +42,7 @@ from bot.room_events import Edit, Kept, Redaction, RoomEvent
 from bot.spine import spine as wired
 from bot.withdrawing import Withdrawing
 from storage import AuditEntry, AuditLog, MasterKey, Storage, Vault, open_storage
+from tests.recording import recording
 
 BOT, ANN, BOB, EVE = "@bot:x.org", "@ann:x.org", "@bob:x.org", "@eve:elsewhere.org"
 AUDIT_ROOM = "!audit"
@@ -467,7 +468,8 @@ async def spine(
     embedder: Embedder | None = None,
     pool_size: int = 64,
 ) -> AsyncIterator[Spine]:
-    """A spine with two direct chats (`!ann`, `!bob`) and a shared room (`!all`).
+    """A spine with two direct chats (`!ann`, `!bob`) and a shared room (`!all`), in which all that
+    is changed has to be recorded.
 
     A `gateway` answers in the place of the scripted model.
     """
@@ -514,6 +516,7 @@ async def spine(
             clock=stopwatch,
             sleep=stopwatch.sleep,
         )
-        yield Spine(
-            config, storage, homeserver, model, handler, clock, stopwatch, jobs, leaving, seen
-        )
+        with recording():
+            yield Spine(
+                config, storage, homeserver, model, handler, clock, stopwatch, jobs, leaving, seen
+            )

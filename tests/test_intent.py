@@ -201,7 +201,7 @@ async def editing(bot: Spine) -> RoomEvent:
     return Edit(message(bot, "I live nowhere"), "$rome")
 
 
-async def sharing(bot: Spine) -> RoomEvent:
+async def sharing(bot: Spine) -> RoomMessage:
     await saying("")(bot)
     return replace(message(bot, "!memory share 1"), room_id="!all", mentions_bot=True)
 
@@ -224,6 +224,40 @@ async def rejecting(bot: Spine) -> RoomEvent:
     return replace(await approving(bot), yes=False)
 
 
+async def deleting_what_a_proposal_would_change(bot: Spine) -> RoomMessage:
+    await saying("")(bot)
+    await bot.say("!memory mode ask")
+    bot.model.answers = [remembers("Lives in Oslo", "I live in Oslo")]
+    await bot.say("Now I live in Oslo")
+    return message(bot, "!memory delete 1")
+
+
+async def approving_a_change(bot: Spine) -> RoomEvent:
+    event = await deleting_what_a_proposal_would_change(bot)
+    return replace(event, body="!memory approve 2")
+
+
+async def editing_what_is_shared(bot: Spine) -> RoomEvent:
+    event = await sharing(bot)
+    await bot.give(replace(event, event_id="$share"))
+    return message(bot, "!memory edit 1 I live in Oslo")
+
+
+async def learning_better_than_what_is_shared(bot: Spine) -> RoomEvent:
+    event = await sharing(bot)
+    await bot.give(replace(event, event_id="$share"))
+    once = remembers("Lives in Oslo", "I live in Oslo")
+    bot.model.answers = [once, "Nice.", "Nice."]
+    return message(bot, "Now I live in Oslo")
+
+
+async def redacting_what_was_said_twice(bot: Spine) -> RoomEvent:
+    event = await redacting(bot)
+    bot.model.answers = [remembers("Lives in Rome", "I live in Rome")]
+    await bot.say("As I told you, I live in Rome")
+    return event
+
+
 EVENTS = [
     learning,
     learning_better,
@@ -234,6 +268,11 @@ EVENTS = [
     forgetting,
     approving,
     rejecting,
+    deleting_what_a_proposal_would_change,
+    approving_a_change,
+    editing_what_is_shared,
+    learning_better_than_what_is_shared,
+    redacting_what_was_said_twice,
     *(saying(body) for body in COMMANDS),
 ]
 
