@@ -105,6 +105,7 @@ def test_an_export_is_cloudevents_with_the_heads_behind(place: Place, capsys: Ou
     assert [event["data"] for event in events[4:]] == notes
     assert events[5]["type"] == "org.confidant.audit.checkpoint"
     assert (events[5]["id"], events[5]["datacontenttype"]) == ("checkpoint-4", "text/plain")
+    assert "time" not in events[5], "no signature is under it"
     assert len({event["id"] for event in events}) == 6
 
 
