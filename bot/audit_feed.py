@@ -6,9 +6,10 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any
 
 from bot import audit_feed_words
+from bot.audit_heads import AuditHeads, Outlet
 from bot.errors import ConfigError, HomeserverError, HomeserverUnavailableError
 from bot.messages import Action, Outcome, Outgoing
 from storage import FeedItem, Storage
@@ -23,26 +24,6 @@ IDLE = 600.0  # seconds without an entry after which a head may be due
 CURSOR = "audit_feed.promised"  # the last entry of the notice that is being sent
 
 
-class Outlet(Protocol):
-    """The part of the homeserver that the feed needs."""
-
-    async def send(self, outgoing: Outgoing) -> str:
-        """Send one event, return its id."""
-        ...
-
-
-class Heads(Protocol):
-    """What posts signed heads between the entries."""
-
-    async def are_due(self, told: int) -> bool:
-        """Whether to post one, when so many entries were told."""
-        ...
-
-    async def post(self) -> None:
-        """Post one; raises HomeserverError."""
-        ...
-
-
 class AuditFeed:
     """Posts entries from where it left off, woken by each append, and heads when they are due.
 
@@ -51,7 +32,13 @@ class AuditFeed:
     """
 
     def __init__(
-        self, storage: Storage, outlet: Outlet, heads: Heads, room_id: str, *, pace: float = PACE
+        self,
+        storage: Storage,
+        outlet: Outlet,
+        heads: AuditHeads,
+        room_id: str,
+        *,
+        pace: float = PACE,
     ) -> None:
         self._storage = storage
         self._outlet = outlet

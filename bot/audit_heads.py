@@ -5,7 +5,6 @@ Its own entry is written before it is signed, so the head covers it: nothing is 
 call for another head. An entry written afterwards would, once a day for ever.
 """
 
-import base64
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -14,7 +13,7 @@ from typing import Protocol
 from bot import audit_feed_words
 from bot.journal import Journal
 from bot.messages import Action, Effect, Outgoing
-from storage import SignedHead, Storage
+from storage import Storage, parsed
 
 EVERY = 100  # entries
 DAILY = timedelta(days=1)
@@ -23,16 +22,8 @@ _PROMISED = "audit_head.promised"  # the note that is being posted, or was
 _POSTED = "audit_head.posted"  # how many entries the last one covers, and when it was posted
 
 
-class Signing(Protocol):
-    """The part of the audit log that is needed here."""
-
-    async def head(self) -> SignedHead:
-        """The signed head of all entries so far."""
-        ...
-
-
 class Outlet(Protocol):
-    """The part of the homeserver that is needed here."""
+    """The part of the homeserver that the audit room's feed needs."""
 
     async def send(self, outgoing: Outgoing) -> str:
         """Send one event, return its id."""
@@ -47,7 +38,6 @@ class AuditHeads:
     def __init__(
         self,
         storage: Storage,
-        signing: Signing,
         journal: Journal,
         outlet: Outlet,
         room_id: str,
@@ -55,7 +45,6 @@ class AuditHeads:
         now: Callable[[], datetime],
     ) -> None:
         self._storage = storage
-        self._signing = signing
         self._journal = journal
         self._outlet = outlet
         self._room_id = room_id
@@ -76,7 +65,7 @@ class AuditHeads:
         if note is None:
             self._starting = False
             await self._journal.of_the_bot(Effect(Action.AUDIT_HEAD))
-            note = (await self._signing.head()).note
+            note = (await self._storage.audit_log.head()).note
             await self._storage.set_state(_PROMISED, note)
         await self._outlet.send(notice(note, self._room_id))
         posted = f"{_size(note)} {self._now().isoformat()}"
@@ -97,15 +86,15 @@ class AuditHeads:
 
 def notice(note: str, room_id: str) -> Outgoing:
     """The event that holds a head."""
-    root = base64.b64decode(note.splitlines()[2])
+    head = parsed(note).checkpoint
     return Outgoing(
         room_id,
-        audit_feed_words.head(_size(note), root, note),
+        audit_feed_words.head(head.size, head.root, note),
         sha256(f"audit head {room_id} {note}".encode()).hexdigest()[:32],
         fields={"org.confidant.audit": {"head": note}},
     )
 
 
 def _size(note: str) -> int:
-    """How many entries a head covers: the second line of every checkpoint (C2SP)."""
-    return int(note.splitlines()[1])
+    """How many entries a head covers."""
+    return parsed(note).checkpoint.size

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from bot.messages import Action, Facts
-from bot.operator_words import plain
+from bot.pseudonyms import plain
 
 ORDERED: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "rule": {

@@ -2,10 +2,10 @@
 
 import json
 from asyncio import Lock
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 from bot.errors import BusyError, HomeserverError, HomeserverUnavailableError
 from bot.messages import Action, Outcome
@@ -211,20 +211,11 @@ def proof_file(detail: AuditDetail, proof: Proof, *, key: str) -> bytes:
         "entry": detail.fields,
         "salt": detail.salt.hex(),
         "seq": proof.seq,
-        "index": proof.seq - 1,
-        "commitment": detail.commitment.hex(),
-        "public": _plain(proof.public),
         "path": [one.hex() for one in proof.path],
         "head": proof.head.note,
         "key": key,
     }
     return json.dumps(value, ensure_ascii=False, indent=1).encode()
-
-
-def _plain(public: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: value.hex() if isinstance(value, bytes) else value for name, value in public.items()
-    }
 
 
 BUSY = "I am checking the log right now, and do so once at a time. Please ask again in a minute."

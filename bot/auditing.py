@@ -12,6 +12,7 @@ from bot.config import Config
 from bot.errors import StorageError
 from bot.explaining import explained
 from bot.matrix.client import open_client
+from bot.replies import count
 from storage import (
     InUse,
     MasterKey,
@@ -57,10 +58,9 @@ def exported(config: Config, *, heads: bool) -> Iterator[str]:
         signed = read_audit_heads(path) if heads else []
         for entry in read_audit_log(path):
             yield json.dumps(_of_entry(entry, origin))
-        for head in signed:
+        for head in signed:  # without a time: nothing vouches for when it was signed
             name = f"checkpoint-{head.size}"
-            event = _event(name, origin, "audit.checkpoint", head.signed_at, head.note)
-            yield json.dumps(event)
+            yield json.dumps(_event(name, origin, "audit.checkpoint", head.note))
 
 
 def audit_key(config: Config) -> str:
@@ -71,16 +71,15 @@ def audit_key(config: Config) -> str:
 
 def _of_entry(entry: PublicEntry, origin: str) -> Mapping[str, Any]:
     time = entry.occurred_at.replace("Z", ":00Z")  # RFC 3339 wants seconds
-    return _event(str(entry.seq), origin, entry.action, time, asdict(entry))
+    return {**_event(str(entry.seq), origin, entry.action, asdict(entry)), "time": time}
 
 
-def _event(name: str, origin: str, action: str, time: str, data: object) -> Mapping[str, Any]:
+def _event(name: str, origin: str, action: str, data: object) -> Mapping[str, Any]:
     return {
         "specversion": "1.0",
         "id": name,
         "source": origin,
         "type": f"org.confidant.{action}",
-        "time": time,
         "datacontenttype": "text/plain" if isinstance(data, str) else "application/json",
         "data": data,
     }
@@ -90,13 +89,13 @@ def _intact(found: Verified) -> str:
     if not found.heads or found.covered == 0 < found.entries:
         raise StorageError(
             "Nothing is proved: the audit log agrees with itself, "
-            f"{_count(found.entries, 'entry', 'entries')}, but no signed head vouches for any. If "
+            f"{count(found.entries, 'entry', 'entries')}, but no signed head vouches for any. If "
             "the bot was not started since it signs heads, that is why: start it, and it signs the "
             "first. Otherwise somebody took its heads away: compare with `--room` or `--heads`."
         )
-    said = f"The audit log is intact: {_count(found.entries, 'entry', 'entries')}"
+    said = f"The audit log is intact: {count(found.entries, 'entry', 'entries')}"
     some = f"the first {found.covered} of them " if found.covered < found.entries else ""
-    said += f", {some}as {_count(found.heads, 'signed head', 'signed heads')} had it"
+    said += f", {some}as {count(found.heads, 'signed head', 'signed heads')} had it"
     if found.outside:
         said += f", {found.outside} of these from outside"
     return f"{said}."
@@ -106,13 +105,9 @@ def _left_out(heads: int) -> str:
     if not heads:
         return ""
     return (
-        f" {_count(heads, 'head', 'heads')} in the audit room that this log's key did not sign "
+        f" {count(heads, 'head', 'heads')} in the audit room that this log's key did not sign "
         f"{'was' if heads == 1 else 'were'} left out."
     )
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
 
 
 def _copied(file: Path) -> list[str]:

@@ -56,7 +56,7 @@ def feeding(
     """What posts the audit log in the audit room, for as long as that is fit for it."""
     outlet = FitRoom(homeserver, own=not config.audit.room)
     journal = Journal(storage.audit_log, now=now)
-    heads = AuditHeads(storage, storage.audit_log, journal, outlet, audit_room, now=now)
+    heads = AuditHeads(storage, journal, outlet, audit_room, now=now)
     return AuditFeed(storage, outlet, heads, audit_room)
 
 

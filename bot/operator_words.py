@@ -1,10 +1,10 @@
 """What operators read in the audit room: numbers, rules, pseudonyms; of people nothing else."""
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from bot.operator_command import Access, Holding, OperatorCommand, People
+from bot.pseudonyms import plain
 from bot.replies import count
 from bot.status import Status
 
@@ -59,11 +59,6 @@ def no_pattern(name: str, prefix: str) -> str:
         f"That is no Matrix id. Type it as text and not as a mention, such as `{prefix}{name} "
         f"@jane:example.org`, or `{prefix}{name} @*:example.org` for a whole server."
     )
-
-
-def plain(text: str) -> str:
-    """An id in which nothing is markup: ids come from other servers."""
-    return re.sub(r"[^!-_a-~]", "?", text)
 
 
 def is_operator(pattern: str) -> str:

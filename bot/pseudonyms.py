@@ -1,8 +1,12 @@
-"""Pseudonyms as people see them: each animal with its own picture, or its nearest relative's."""
+"""Who somebody is, as people see it: a pseudonym with the picture of its animal, or an id.
 
-from storage import SYSTEM
+An animal without a picture of its own has its nearest relative's.
+"""
 
-NOBODY = "—"  # the feed's name of somebody without a vault
+import re
+
+from storage import NOBODY, SYSTEM
+
 PAW = "🐾"  # of an animal that a newer version knows
 
 # fmt: off
@@ -36,3 +40,8 @@ def pictured(pseudonym: str) -> str:
         return "the bot"
     animal = pseudonym.partition("-")[0]
     return f"{PICTURES.get(animal, PAW)} {pseudonym}"
+
+
+def plain(text: str) -> str:
+    """An id in which nothing is markup: ids come from other servers."""
+    return re.sub(r"[^!-_a-~]", "?", text)

@@ -13,7 +13,7 @@ from bot.access import Once, Rules, allowed
 from bot.audit_room import FitRoom, Way
 from bot.config import Config
 from bot.messages import Action, Comparison, Effect, Outcome, Outgoing
-from bot.operator_words import plain
+from bot.pseudonyms import plain
 from bot.room_events import Accepted
 
 AGAIN = timedelta(minutes=1)

@@ -9,7 +9,7 @@ def once(pairs): return need(len(dict(pairs)) == len(pairs), "a name twice in JS
 def read(text): return json.loads(text, object_pairs_hook=once)
 def canonical(x): return json.dumps(x, sort_keys=True, ensure_ascii=False, separators=",:").encode()
 def sha256(*parts): return hashlib.sha256(b"".join(parts)).digest()
-def leaf_of(public): return sha256(b"\0", canonical(public))
+NAMES = "specversion", "source", "id", "type", "datacontenttype", "data", "time"  # cloudevents.io
 def half(size): return 1 << (size - 1).bit_length() - 1  # the largest power of two below
 def opened(head, key):  # how many entries it is of, and the root of the tree over them
     (name, key_id, public), (*text, _, by, sign) = key.split("+", 2), head.split()
@@ -20,23 +20,23 @@ def opened(head, key):  # how many entries it is of, and the root of the tree ov
     signer.verify("\n".join([*text, ""]).encode(), sign[4:])  # or ValueError
     return int(text[1]), root
 def heads_in(path):  # however they are indented, quoted, or put into JSON such as export.json
-    text = pathlib.Path(path).read_text("utf-8").replace("\\n", "\n").replace("\\u2014", "—")
-    words = " ".join(re.findall(r'[^\s"<>]+', text))
-    return need(re.findall(r"(?<!\S)(?:\S+ ){3}— \S+/\S+ \S+", words), f"no signed head in {path}")
+    text = re.sub(r'(\\n|[\s"<>])+', " ", pathlib.Path(path).read_text("utf-8"))
+    return need(re.findall(r"org.confidant.audit\S+ \d+ (?:\S+ ?){,4}", text), f"no head in {path}")
 def log(key, path, *others):
     leaves, heads = [], [one for other in others for one in heads_in(other)]
     for event in map(read, pathlib.Path(path).open(encoding="utf-8")):
-        entry, seq = event["data"], len(leaves) + 1
-        if event["type"] == "org.confidant.audit.checkpoint": heads.append(entry)
+        data, form, time = event["data"], "application/json", []  # a head says of no time when
+        if isinstance(data, str):
+            heads.append(data)
+            name, kind, form = f"checkpoint-{data.split()[1]}", "audit.checkpoint", "text/plain"
         else:
-            kept, leaf, time = entry.pop("leaf_hash"), leaf_of(entry), entry["occurred_at"][:16]
-            told = [event["id"], event["type"], event["time"], entry["seq"], kept]
-            said = [str(seq), f"org.confidant.{entry['action']}", f"{time}:00Z", seq, leaf.hex()]
-            leaves.append(need(told == said, f"entry {seq} is not as recorded") and leaf)
-    @functools.cache
-    def root(start, size):
-        if size < 2: return leaves[start] if size else sha256()
-        return sha256(b"\1", root(start, half(size)), root(start + half(size), size - half(size)))
+            leaves.append(sha256(b"\0", canonical({x: data[x] for x in {*data} - {"leaf_hash"}})))
+            data = {**data, "seq": len(leaves), "leaf_hash": leaves[-1].hex()}
+            name, kind, time = str(len(leaves)), data["action"], [f"{data['occurred_at'][:16]}:00Z"]
+        told = ["1.0", key.split("+")[0], name, f"org.confidant.{kind}", form, data, *time]
+        need(event == dict(zip(NAMES, told, strict=False)), f"entry {name} is not as recorded")
+    root = functools.cache(lambda at, size: leaves[at] if size == 1 else sha256() if not size else
+        sha256(b"\1", root(at, half(size)), root(at + half(size), size - half(size))))
     for size, signed in (heads := sorted({opened(head, key) for head in heads})):
         need(size <= len(leaves), f"a head is of {size} entries, and there are {len(leaves)}")
         need(root(0, size) == signed, f"the first {size} entries are not those of a signed head")
@@ -48,12 +48,12 @@ def climbed(leaf, at, size, path):  # the root that a path leads to, from its la
     return sha256(b"\1", path[-1], climbed(leaf, at - half(size), size - half(size), path[:-1]))
 def proof(path, key=None):
     given = read(pathlib.Path(path).read_text("utf-8"))
-    entry, seq, key = given["entry"], given["seq"], key or given["key"]
-    commitment = sha256(bytes.fromhex(given["salt"]), canonical(entry)).hex()
-    public = {"seq": seq, "occurred_at": f"{entry['occurred_at'][:16]}Z", "commitment": commitment}
-    public |= {"action": entry["action"], "outcome": entry["outcome"]}
+    entry, seq, key = given["entry"], given["seq"], given["key"] if key is None else key
+    public = {"seq": seq, **{name: entry[name] for name in ("action", "outcome")}}
+    public["commitment"] = sha256(bytes.fromhex(given["salt"]), canonical(entry)).hex()
+    public["occurred_at"] = f"{entry['occurred_at'][:16]}Z"
     (size, signed), path = opened(given["head"], key), [*map(bytes.fromhex, given["path"])]
-    need(climbed(leaf_of(public), seq - 1, size, path) == signed, "the head is of other entries")
+    need(climbed(sha256(b"\0", canonical(public)), seq - 1, size, path) == signed, "another root")
     return f"entry {seq} of {size}, if this is the key of the log: {key!a}\n{json.dumps(entry)}"
 if len(sys.argv) < 3: sys.exit(__doc__)
 try: print("INTACT:", proof(*sys.argv[2:]) if sys.argv[1] == "--proof" else log(*sys.argv[1:]))

@@ -7,9 +7,8 @@ from storage.access_rules import AccessRules
 from storage.answers import Answers, KeptAnswer
 from storage.audit_check import Verified
 from storage.audit_entry import AuditDetail, AuditEntry
-from storage.audit_log import SYSTEM, AuditLog, FeedItem
+from storage.audit_log import NOBODY, SYSTEM, AuditLog, FeedItem
 from storage.audit_reading import (
-    KeptHead,
     PublicEntry,
     read_audit_heads,
     read_audit_key,
@@ -19,7 +18,7 @@ from storage.audit_reading import (
 from storage.audit_tree import Proof
 from storage.backup import Manifest, back_up, last_backup
 from storage.census import Census
-from storage.checkpoints import Checkpoint, SignedHead, notes_in, signed_with
+from storage.checkpoints import Checkpoint, SignedHead, notes_in, parsed, signed_with
 from storage.errors import (
     AuditTampered,
     DetailsNotKept,
@@ -56,6 +55,7 @@ from storage.withdrawals import Unlisted, Withdrawal, Withdrawals
 __all__ = [
     "ANSWERED",
     "EVERYWHERE",
+    "NOBODY",
     "NOT_RESTORED",
     "SAID",
     "SYSTEM",
@@ -81,7 +81,6 @@ __all__ = [
     "InUse",
     "Inbox",
     "KeptAnswer",
-    "KeptHead",
     "Lately",
     "Manifest",
     "MasterKey",
@@ -132,6 +131,7 @@ __all__ = [
     "last_backup",
     "notes_in",
     "open_storage",
+    "parsed",
     "read_audit_heads",
     "read_audit_key",
     "read_audit_log",

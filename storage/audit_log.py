@@ -26,6 +26,7 @@ from storage.errors import AuditTampered, DetailsNotKept, StorageFailure, VaultG
 from storage.inbox import begin, finish
 from storage.incoming import Fields
 from storage.rows import Row
+from storage.unrecorded import besides
 from storage.vault import Vault
 
 SYSTEM = "system"  # the actor, and the name in the feed, when the bot acts by itself
@@ -72,7 +73,7 @@ class AuditLog:
 
     async def append(self, entry: AuditEntry, vault: Vault | None = None) -> int:
         """Record one entry; its number."""
-        [seq] = await self.record([entry], vault)
+        seq, *_ = await self.record([entry], vault)
         return seq
 
     async def record(
@@ -85,16 +86,18 @@ class AuditLog:
     ) -> list[int]:
         """Record entries, all or none; their numbers.
 
-        `vault` is that of the person whom they concern, if there is one. In the same transaction
-        the inbox is told what `begins` because of which event, and the event is done which they
-        are what `finishes`. The details go first: a crash in between leaves details that are
-        published later (`settle`), never a public entry whose details nobody has.
+        `vault` is that of the person whom they concern, if there is one. What else was changed in
+        this opening of it, such as what was deleted along with something, gets entries of its own
+        behind them. In the same transaction the inbox is told what `begins` because of which event,
+        and the event is done which they `finishes`. The details go first: a crash in between leaves
+        details that are published later (`settle`), never a public entry whose details nobody has.
         DetailsNotKept says that it was the vault which failed, and nothing is recorded.
         """
-        details = [salted(entry if vault is not None else _bare(entry)) for entry in entries]
         async with self._appending:
             if vault is not None:
-                await _keep(details, vault)
+                details = await _kept(entries, vault)
+            else:
+                details = [salted(_bare(entry)) for entry in entries]
             async with self._database.transaction() as transaction:
                 if vault is None:
                     for detail in details:
@@ -132,17 +135,6 @@ class AuditLog:
                         await _publish(transaction, detail, vault.pseudonym)
                 self._appended.set()
             vault.published(details)
-
-    async def details(
-        self, vault: Vault, *, limit: int, offset: int = 0
-    ) -> list[tuple[int, AuditEntry]]:
-        """A person's own entries with their numbers, newest first, if the log vouches for them."""
-        found: list[tuple[int, AuditEntry]] = []
-        async for public, detail in self._vouched(vault):
-            found.append((public["seq"], detail.entry))
-            if len(found) == offset + limit:
-                break
-        return found[offset:]
 
     async def own(self, details: Sequence[Fields], *, actor: str) -> list[Fields]:
         """Those rows of an export that the log vouches for, and that are this person's."""
@@ -233,13 +225,26 @@ class AuditLog:
         return {row["commitment"]: row for row in rows}
 
 
-async def _keep(details: Sequence[AuditDetail], vault: Vault) -> None:
+async def _kept(entries: Sequence[AuditEntry], vault: Vault) -> list[AuditDetail]:
+    """The private halves of entries, and of what went along with what they say; kept in a vault."""
     try:
+        along = _along(entries, await vault.noted())
+        details = [salted(entry) for entry in (*entries, *along)]
         await vault.keep_audit_details(details)
     except VaultGone:
         raise
     except StorageFailure as failure:
         raise DetailsNotKept(str(failure)) from failure
+    return details
+
+
+def _along(entries: Sequence[AuditEntry], noted: Collection[tuple[str, str]]) -> list[AuditEntry]:
+    done = [entry for entry in entries if entry.outcome != BEGUN]
+    if not done:
+        return []  # what was changed goes on being noted
+    found = besides(noted, {(str(entry.action), entry.target) for entry in done})
+    at, actor = done[0].occurred_at, done[0].actor
+    return [AuditEntry(at, actor, action, "ok", target) for action, target in found]
 
 
 def _agreed(public: Row, detail: AuditDetail) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from storage.audit_check import ENTRIES, FIRST, AuditCheck, Verified
+from storage.audit_check import ENTRIES, FIRST, HEADS, AuditCheck, Verified
 from storage.checkpoints import HeadKey
 from storage.errors import StorageFailure
 from storage.opening import AUDIT_HEAD, KEY_CHECK, check_key
@@ -22,7 +22,6 @@ QUERY = (
     "SELECT seq, occurred_at, action, outcome, lower(hex(commitment)), lower(hex(leaf_hash)) "
     "FROM audit_entry WHERE seq > ? ORDER BY seq LIMIT ?"
 )
-HEADS = "SELECT size, note, signed_at FROM audit_head ORDER BY size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +38,10 @@ class PublicEntry:
 
 @dataclass(frozen=True, slots=True)
 class KeptHead:
-    """A head that was signed for so many entries, and when."""
+    """A head that was signed for so many entries."""
 
     size: int
     note: str
-    signed_at: str
 
 
 def read_audit_log(path: Path) -> Iterator[PublicEntry]:

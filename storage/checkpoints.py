@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from Crypto.Signature import eddsa
 
+from storage.errors import StorageFailure
+
 HASH_BYTES = 32
 KEY_ID_BYTES = 4
 ED25519 = b"\x01"  # the type of a key and its signatures in a signed note
@@ -21,6 +23,7 @@ NEXT_SIGNATURE = f"\n{BEFORE_SIGNATURE}"
 
 # A head as a row of words: people indent and quote it, and some programs drop the empty line.
 _WORD = re.compile(r'[^\s"<>]+')
+_BEGUN = re.compile(r"org\.confidant\.audit/\S+ [0-9]+(?!\S)")
 _NOTE = re.compile(
     r"(?<!\S)(\S+) ([0-9]+) ([A-Za-z0-9+/]{43}=)((?: — \S+ [A-Za-z0-9+/]+=*(?!\S))+)"
 )
@@ -98,7 +101,10 @@ def parsed(note: str) -> SignedHead:
 
 
 def notes_in(text: str) -> list[str]:
-    """Every head in a text that people copied together, or that is JSON, or has lines of JSON."""
+    """Every head in a text that people copied together, or that is JSON, or has lines of JSON.
+
+    StorageFailure where one of this program's begins and is not whole.
+    """
     whole = _json(text)
     if whole is not None:
         return [note for one in _strings(whole) for note in _notes(one)]
@@ -109,8 +115,7 @@ def notes_in(text: str) -> list[str]:
             plain.append(line)
         found += [note for one in _strings(content) for note in _notes(one)]
     # What is left may be JSON with something before or behind it.
-    rest = "\n".join(plain).replace("\\n", "\n").replace("\\u2014", "—")
-    return found + _notes(rest)
+    return found + _notes("\n".join(plain))
 
 
 def opened(note: str, key: str) -> Checkpoint:
@@ -147,10 +152,16 @@ def _is_opened(note: str, key: str) -> bool:
 
 
 def _notes(text: str) -> list[str]:
-    words = " ".join(_WORD.findall(text))
+    words = " ".join(_WORD.findall(text.replace("\\n", "\n").replace("\\u2014", "—")))
+    found = _NOTE.findall(words)
+    if len(found) < len(_BEGUN.findall(words)):
+        raise StorageFailure(
+            "One of the heads is not whole: copy it as the audit room or the export shows it, with "
+            "the line that begins with a dash."
+        )
     return [
         f"{origin}\n{size}\n{root}\n{signatures.replace(f' {BEFORE_SIGNATURE}', NEXT_SIGNATURE)}\n"
-        for origin, size, root, signatures in _NOTE.findall(words)
+        for origin, size, root, signatures in found
     ]
 
 

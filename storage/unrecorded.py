@@ -14,6 +14,9 @@ from storage.database import Database, Transaction
 OCCASION: ContextVar[str] = ContextVar("occasion", default="")
 """The opening of a vault in which something is done, as a number of this process."""
 
+BATCHES = {"retention.swept": ("forget.done", "memory.deleted")}
+"""Actions of which one entry, without a target, stands for many others; each also for its own."""
+
 _LEFT = """
     SELECT action, target FROM unrecorded WHERE occasion NOT IN (SELECT value FROM json_each(?))
     GROUP BY action, target ORDER BY min(position)
@@ -47,6 +50,22 @@ async def noted(database: Database) -> set[tuple[str, str]]:
         "SELECT action, target FROM unrecorded WHERE occasion = ?", OCCASION.get()
     )
     return {(row["action"], row["target"]) for row in rows}
+
+
+def besides(
+    noted: Collection[tuple[str, str]], recorded: Collection[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Actions and targets of what was changed and none of the entries says: what went along."""
+    actions = {action for action, _ in recorded}
+    whole = {action for action, target in recorded if not target}
+    whole |= {one for action in actions for one in BATCHES.get(action, ())}
+    return sorted(
+        (action, target)
+        for action, target in noted
+        if (action, target) not in recorded
+        and action not in whole
+        and not (action in actions and not target)
+    )
 
 
 async def note_instead(transaction: Transaction, action: str) -> None:

@@ -5,8 +5,8 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.audit_feed import AuditFeed, Outlet
-from bot.audit_heads import AuditHeads
+from bot.audit_feed import AuditFeed
+from bot.audit_heads import AuditHeads, Outlet
 from bot.errors import HomeserverError
 from bot.journal import Journal
 from bot.messages import Outgoing
@@ -86,7 +86,7 @@ def feeding(
     """A feed with its heads, as after a restart."""
     now = clock or Clock()
     journal = Journal(storage.audit_log, now=now)
-    heads = AuditHeads(storage, storage.audit_log, journal, outlet, ROOM, now=now)
+    heads = AuditHeads(storage, journal, outlet, ROOM, now=now)
     return AuditFeed(storage, outlet, heads, ROOM, pace=pace)
 
 

@@ -41,7 +41,15 @@ class Outsider:
 
 
 def head(note: str) -> dict[str, Any]:
-    return {"type": "org.confidant.audit.checkpoint", "data": note}
+    origin, size, *_ = note.split("\n")
+    return {
+        "specversion": "1.0",
+        "id": f"checkpoint-{size}",
+        "source": origin,
+        "type": "org.confidant.audit.checkpoint",
+        "datacontenttype": "text/plain",
+        "data": note,
+    }
 
 
 def changed(event: dict[str, Any], *, outcome: str, rehash: bool = True) -> dict[str, Any]:

@@ -41,7 +41,8 @@ from bot.pacing import Pacing
 from bot.room_events import Edit, Kept, Redaction, RoomEvent
 from bot.spine import spine as wired
 from bot.withdrawing import Withdrawing
-from storage import MasterKey, Storage, open_storage
+from storage import AuditEntry, AuditLog, MasterKey, Storage, Vault, open_storage
+from tests.recording import recording
 
 BOT, ANN, BOB, EVE = "@bot:x.org", "@ann:x.org", "@bob:x.org", "@eve:elsewhere.org"
 AUDIT_ROOM = "!audit"
@@ -406,9 +407,14 @@ class Spine:
     async def audited(self, sender: str = ANN) -> list[tuple[str, str]]:
         """Actions and outcomes in a person's own audit entries, oldest first; no intents."""
         async with self.storage.vaults.open(sender) as vault:
-            entries = await self.storage.audit_log.details(vault, limit=1000)
+            entries = await disclosed(self.storage.audit_log, vault)
         done = [entry for _, entry in reversed(entries) if entry.outcome != "begun"]
         return [(entry.action, entry.outcome) for entry in done]
+
+
+async def disclosed(log: AuditLog, vault: Vault) -> list[tuple[int, AuditEntry]]:
+    """A person's own entries with their numbers, newest first, if the log vouches for them."""
+    return [(seq, detail.entry) for seq, detail in reversed(await log.disclosed(vault))]
 
 
 @dataclass
@@ -471,7 +477,8 @@ async def spine(
     embedder: Embedder | None = None,
     pool_size: int = 64,
 ) -> AsyncIterator[Spine]:
-    """A spine with two direct chats (`!ann`, `!bob`) and a shared room (`!all`).
+    """A spine with two direct chats (`!ann`, `!bob`) and a shared room (`!all`), in which all that
+    is changed has to be recorded.
 
     A `gateway` answers in the place of the scripted model.
     """
@@ -519,6 +526,7 @@ async def spine(
             clock=stopwatch,
             sleep=stopwatch.sleep,
         )
-        yield Spine(
-            config, storage, homeserver, model, handler, clock, stopwatch, jobs, leaving, seen
-        )
+        with recording():
+            yield Spine(
+                config, storage, homeserver, model, handler, clock, stopwatch, jobs, leaving, seen
+            )

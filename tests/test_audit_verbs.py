@@ -17,11 +17,6 @@ from storage.merkle import root_of
 from tests.place import KEY, ROOT, SECRET, Output, Place
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
-
-
 def test_verifying_says_how_many_heads_fit(place: Place, capsys: Output) -> None:
     place.witnessed(4, every=2)
 
@@ -110,6 +105,7 @@ def test_an_export_is_cloudevents_with_the_heads_behind(place: Place, capsys: Ou
     assert [event["data"] for event in events[4:]] == notes
     assert events[5]["type"] == "org.confidant.audit.checkpoint"
     assert (events[5]["id"], events[5]["datacontenttype"]) == ("checkpoint-4", "text/plain")
+    assert "time" not in events[5], "no signature is under it"
     assert len({event["id"] for event in events}) == 6
 
 
@@ -256,3 +252,16 @@ def test_heads_are_read_before_the_entries_which_go_on(
     events = place.exported(capsys, "--heads")
 
     assert [event["id"] for event in events] == ["1", "2", "checkpoint-2"]
+
+
+def test_a_head_that_is_not_whole_is_not_passed_over(place: Place, capsys: Output) -> None:
+    good, other = place.witnessed(2, every=1)
+    heads = place.folder / "heads.txt"
+    heads.write_text(f"{good}\n{other}", "utf-8")
+    assert place.run("audit", "verify", "--heads", str(heads)) == OK
+    capsys.readouterr()
+
+    heads.write_text(f"{good}\n{other.replace('—', '--')}", "utf-8")
+
+    assert place.run("audit", "verify", "--heads", str(heads)) == FAILED
+    assert "One of the heads is not whole" in "".join(capsys.readouterr())

@@ -4,7 +4,6 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -14,11 +13,6 @@ from bot.command_line import FAILED, OK
 from storage import MasterKey, open_storage
 from storage.checkpoints import HeadKey
 from tests.place import CONFIG, KEY, SECRET, Output, Place
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
 
 
 class Room:

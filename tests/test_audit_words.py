@@ -1,5 +1,7 @@
 """Every action and every end of it has words, and the page of an export has the same."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -8,6 +10,7 @@ from bot import audit_words
 from bot.audit_view import folded
 from bot.messages import Action, Outcome
 from storage import AuditEntry
+from tests.place import ROOT
 
 ENDS = list(Outcome)
 BEGUN = Outcome.BEGUN
@@ -175,3 +178,13 @@ def test_what_was_begun_and_ended_is_one_entry(
     ]
 
     assert [seq for seq, _ in folded(entries)] == left
+
+
+def test_words_of_the_log_bring_no_commands_of_operators_with_them() -> None:
+    look = "import sys, bot.archive.page; print(*sys.modules)"
+    run = [sys.executable, "-c", look]
+
+    loaded = subprocess.check_output(run, text=True, cwd=ROOT).split()
+
+    assert "bot.audit_words" in loaded
+    assert {"bot.operator_words", "bot.operator_command", "bot.status"}.isdisjoint(loaded)

@@ -16,7 +16,7 @@ from bot.commands.export import LEAST, LIMIT
 from bot.errors import FileTooLargeError, HomeserverError
 from bot.messages import Attachment, Outgoing
 from storage import seal, unseal
-from tests.spine import ANN, BOB, Spine, configured, spine
+from tests.spine import ANN, BOB, Spine, configured, disclosed, spine
 
 PASSPHRASE = "correct horse battery staple"
 
@@ -41,7 +41,7 @@ def unpacked(content: bytes) -> dict[str, bytes]:
 async def facts(bot: Spine) -> dict[str, object]:
     """Of the newest export in the audit log."""
     async with bot.storage.vaults.open(ANN) as vault:
-        entries = await bot.storage.audit_log.details(vault, limit=100)
+        entries = await disclosed(bot.storage.audit_log, vault)
     return next(dict(one.facts) for _, one in entries if one.action == "export.created")
 
 

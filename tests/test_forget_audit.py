@@ -132,9 +132,9 @@ class Posting:
     """What posts in the audit room."""
 
     def __init__(self, bot: Spine) -> None:
-        self._room, log = RememberingOutlet(), bot.storage.audit_log
-        journal = Journal(log, now=bot.clock)
-        heads = AuditHeads(bot.storage, log, journal, self._room, ROOM, now=bot.clock)
+        self._room = RememberingOutlet()
+        journal = Journal(bot.storage.audit_log, now=bot.clock)
+        heads = AuditHeads(bot.storage, journal, self._room, ROOM, now=bot.clock)
         self._feed = AuditFeed(bot.storage, self._room, heads, ROOM)
 
     async def all(self) -> None:

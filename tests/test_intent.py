@@ -31,7 +31,7 @@ from bot.room_events import (
 from storage import StorageFailure, audit_log
 from storage.audit_entry import salted
 from storage.database import Database, Transaction
-from tests.spine import ANN, BOT, EVE, Spine, calls, configured, remembers, spine
+from tests.spine import ANN, BOT, EVE, Spine, calls, configured, disclosed, remembers, spine
 
 SAID = "I live in Rome"
 COMMANDS = [
@@ -143,7 +143,7 @@ class State:
 async def recorded(bot: Spine, *, since: int) -> Counter[tuple[str, str]]:
     """Actions and targets of what Ann's part of the audit log says was done."""
     async with bot.storage.vaults.open(ANN) as vault:
-        entries = await bot.storage.audit_log.details(vault, limit=1000)
+        entries = await disclosed(bot.storage.audit_log, vault)
     kinds = ("memory.created", "memory.updated", "memory.deleted", "memory.shared")
     return Counter(
         (one.action, one.target)
@@ -201,7 +201,7 @@ async def editing(bot: Spine) -> RoomEvent:
     return Edit(message(bot, "I live nowhere"), "$rome")
 
 
-async def sharing(bot: Spine) -> RoomEvent:
+async def sharing(bot: Spine) -> RoomMessage:
     await saying("")(bot)
     return replace(message(bot, "!memory share 1"), room_id="!all", mentions_bot=True)
 
@@ -224,6 +224,40 @@ async def rejecting(bot: Spine) -> RoomEvent:
     return replace(await approving(bot), yes=False)
 
 
+async def deleting_what_a_proposal_would_change(bot: Spine) -> RoomMessage:
+    await saying("")(bot)
+    await bot.say("!memory mode ask")
+    bot.model.answers = [remembers("Lives in Oslo", "I live in Oslo")]
+    await bot.say("Now I live in Oslo")
+    return message(bot, "!memory delete 1")
+
+
+async def approving_a_change(bot: Spine) -> RoomEvent:
+    event = await deleting_what_a_proposal_would_change(bot)
+    return replace(event, body="!memory approve 2")
+
+
+async def editing_what_is_shared(bot: Spine) -> RoomEvent:
+    event = await sharing(bot)
+    await bot.give(replace(event, event_id="$share"))
+    return message(bot, "!memory edit 1 I live in Oslo")
+
+
+async def learning_better_than_what_is_shared(bot: Spine) -> RoomEvent:
+    event = await sharing(bot)
+    await bot.give(replace(event, event_id="$share"))
+    once = remembers("Lives in Oslo", "I live in Oslo")
+    bot.model.answers = [once, "Nice.", "Nice."]
+    return message(bot, "Now I live in Oslo")
+
+
+async def redacting_what_was_said_twice(bot: Spine) -> RoomEvent:
+    event = await redacting(bot)
+    bot.model.answers = [remembers("Lives in Rome", "I live in Rome")]
+    await bot.say("As I told you, I live in Rome")
+    return event
+
+
 EVENTS = [
     learning,
     learning_better,
@@ -234,6 +268,11 @@ EVENTS = [
     forgetting,
     approving,
     rejecting,
+    deleting_what_a_proposal_would_change,
+    approving_a_change,
+    editing_what_is_shared,
+    learning_better_than_what_is_shared,
+    redacting_what_was_said_twice,
     *(saying(body) for body in COMMANDS),
 ]
 
@@ -408,7 +447,7 @@ async def told_to_ann(bot: Spine) -> list[tuple[str, str]]:
 
 async def _last(bot: Spine) -> int:
     async with bot.storage.vaults.open(ANN) as vault:
-        [(seq, _)] = await bot.storage.audit_log.details(vault, limit=1)
+        [(seq, _)] = (await disclosed(bot.storage.audit_log, vault))[:1]
     return seq
 
 
@@ -423,7 +462,7 @@ async def test_what_a_failure_kept_out_of_the_log_is_recorded_before_the_vault_i
                 raise StorageFailure("broken")
 
         async with bot.storage.vaults.open(ANN) as vault:
-            [(_, entry), *_] = await bot.storage.audit_log.details(vault, limit=9)
+            [(_, entry), *_] = (await disclosed(bot.storage.audit_log, vault))[:9]
 
         assert (entry.actor, entry.action, entry.target) == (ANN, "memory.created", "memory 1")
         assert entry.facts == {"recovered": True}
@@ -556,7 +595,7 @@ async def test_intents_are_in_the_log_and_not_in_the_feed(tmp_path: Path) -> Non
     async with spine(tmp_path) as bot:
         await bot.say("hello", event_id="$m")
         async with bot.storage.vaults.open(ANN) as vault:
-            entries = [one for _, one in await bot.storage.audit_log.details(vault, limit=9)]
+            entries = [one for _, one in (await disclosed(bot.storage.audit_log, vault))[:9]]
         feed = await bot.storage.audit_log.feed(limit=99)
 
         ended, begun, made = entries

@@ -13,7 +13,7 @@ from bot.replies import NOT_ALLOWED, paused
 from bot.room_events import Invite
 from storage import AuditEntry, StorageFailure, Vault
 from storage.audit_log import AuditLog
-from tests.spine import ANN, AUDIT_ROOM, BOB, BOT, EVE, Spine, configured, spine
+from tests.spine import ANN, AUDIT_ROOM, BOB, BOT, EVE, Spine, configured, disclosed, spine
 
 OPERATOR, SECOND = "@op:x.org", "@second:x.org"
 LIMITS = {"messages_per_minute": "10000"}
@@ -52,7 +52,7 @@ def in_files(path: Path) -> bytes:
 async def entries(bot: Spine, user_id: str) -> list[AuditEntry]:
     """Somebody's own audit entries, oldest first."""
     async with bot.storage.vaults.open(user_id) as vault:
-        found = await bot.storage.audit_log.details(vault, limit=1000)
+        found = await disclosed(bot.storage.audit_log, vault)
     return [entry for _, entry in reversed(found)]
 
 

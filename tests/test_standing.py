@@ -12,7 +12,7 @@ from bot.exchange import record
 from bot.journal import Journal
 from bot.messages import Action, Device, Effect, Outcome, Outgoing, Standing
 from bot.room_events import Accepted
-from tests.spine import ANN, BOB, EVE, Spine, configured, remembers, spine
+from tests.spine import ANN, BOB, EVE, Spine, configured, disclosed, remembers, spine
 
 NEW = Device(ANN, "NEW")
 Says = Callable[[Spine, str, str], Awaitable[list[Outgoing]]]
@@ -54,7 +54,7 @@ def request(bot: Spine, number: int = -1) -> str:
 async def reasons(bot: Spine) -> list[object]:
     """Why something of Ann's was denied, oldest first."""
     async with bot.storage.vaults.open(ANN) as vault:
-        entries = await bot.storage.audit_log.details(vault, limit=100)
+        entries = await disclosed(bot.storage.audit_log, vault)
     denied = [one for _, one in reversed(entries) if one.outcome == "denied"]
     return [one.facts["reason"] for one in denied]
 
@@ -207,7 +207,7 @@ async def test_the_person_is_told_of_the_change_once_a_day(bot: Spine) -> None:
 async def changes(bot: Spine) -> list[str]:
     """What Ann's audit entries say of her identity and her memory, oldest first."""
     async with bot.storage.vaults.open(ANN) as vault:
-        entries = await bot.storage.audit_log.details(vault, limit=100)
+        entries = await disclosed(bot.storage.audit_log, vault)
     done = [one for _, one in reversed(entries) if one.outcome != "begun"]
     of_access = [one for one in done if one.action == "access.changed"]
     return [" ".join(map(str, one.facts.values())) for one in of_access]

@@ -3,26 +3,15 @@
 import asyncio
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from Crypto.Signature import eddsa
 
-from storage.checkpoints import verifier_key
+from storage.checkpoints import HeadKey, verifier_key
 from storage.merkle import root_of
 from tests.outsider import Outsider, head, leaves, proofs
 from tests.place import KEY, Output, Place
-
-
-@pytest.fixture
-def outsider(tmp_path: Path) -> Outsider:
-    return Outsider(tmp_path)
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
 
 
 def test_what_no_head_vouches_for_is_not_proved(
@@ -44,7 +33,7 @@ def test_what_no_head_vouches_for_is_not_proved(
         outsider.heads.write_text(extra, "utf-8")
         assert outsider.takes(place.exported(capsys, "--heads"), outsider.heads) == (
             1,
-            f"NOT PROVED: no signed head in {outsider.heads}",
+            f"NOT PROVED: no head in {outsider.heads}",
         )
     outsider.log.write_text("", "utf-8")
     assert outsider.verify("nonsense", outsider.log)[0] == 1
@@ -89,13 +78,86 @@ def test_what_stands_around_an_entry_is_compared_with_it(
 ) -> None:
     place.witnessed(2, every=2)
     first, *more = place.exported(capsys, "--heads")
-    lies = {"type": "org.confidant.vault.destroyed", "time": "2020-01-01T00:00:00Z", "id": "77"}
+    lies = {
+        "type": "org.confidant.vault.destroyed",
+        "time": "2020-01-01T00:00:00Z",
+        "id": "77",
+        "source": "org.confidant.audit/another",
+        "specversion": "2.0",
+        "datacontenttype": "text/html",
+        "actor": "@eve:elsewhere.org",
+        "subject": "fox-31",
+    }
 
+    assert outsider.takes([first, *more])[0] == 0
     for name, lie in lies.items():
         assert outsider.takes([{**first, name: lie}, *more]) == (
             1,
             "NOT PROVED: entry 1 is not as recorded",
         )
+        assert outsider.takes([first, *more[:-1], {**more[-1], name: lie}]) == (
+            1,
+            "NOT PROVED: entry checkpoint-2 is not as recorded",
+        )
+
+
+def test_nothing_is_added_to_an_entry_that_no_head_covers(
+    place: Place, capsys: Output, outsider: Outsider
+) -> None:
+    place.witnessed(1, every=1)
+    place.fill(1)
+    first, last, signed = place.exported(capsys, "--heads")
+    data = {"actor": "@eve:elsewhere.org", **last["data"]}
+
+    assert outsider.takes([first, last, signed])[0] == 0
+    assert outsider.takes([first, {**last, "data": data}, signed])[0] == 1
+
+
+def test_an_empty_key_is_not_taken_for_none(place: Place, outsider: Outsider) -> None:
+    [file] = asyncio.run(proofs(place, 1))
+    outsider.proof.write_text(json.dumps(file), "utf-8")
+
+    assert outsider.verify("--proof", outsider.proof)[0] == 0
+    code, said = outsider.verify("--proof", outsider.proof, "")
+    assert (code, said[:11]) == (1, "NOT PROVED:")
+
+
+MANGLED = {
+    "its end cut off": lambda note: note.split("\n\n")[0],
+    "its root cut": lambda note: note.replace("=\n", "\n", 1),
+    "its signature cut": lambda note: note[:-9],
+    "its dash lost": lambda note: note.replace("— ", ""),
+    "its number split": lambda note: note.replace("\n2\n", "\n2 0\n"),
+}
+
+
+@pytest.mark.parametrize("how", MANGLED)
+def test_a_mangled_head_beside_a_good_one_is_not_passed_over(
+    place: Place, capsys: Output, outsider: Outsider, how: str
+) -> None:
+    old, new = place.witnessed(2, every=1)
+    events = place.exported(capsys)
+    outsider.heads.write_text(f"{old}\n\n{new}", "utf-8")
+    assert outsider.takes(events, outsider.heads)[0] == 0
+
+    for heads in (f"{old}\n{MANGLED[how](new)}", f"{MANGLED[how](new)}\n{old}"):
+        outsider.heads.write_text(heads, "utf-8")
+        code, said = outsider.takes(events, outsider.heads)
+        assert (code, said[:11]) == (1, "NOT PROVED:")
+
+
+def test_a_head_whose_dash_a_mailer_changed_is_read_all_the_same(
+    place: Place, capsys: Output, outsider: Outsider
+) -> None:
+    old, new = place.witnessed(2, every=1)
+    events = place.exported(capsys)
+    outsider.heads.write_text(f"{old}\n{new.replace('—', '--')}", "utf-8")
+
+    assert outsider.takes(events, outsider.heads)[0] == 0
+    assert outsider.takes(events[:1], outsider.heads) == (
+        1,
+        "NOT PROVED: a head is of 2 entries, and there are 1",
+    )
 
 
 @pytest.mark.parametrize("data", [None, [], [{"seq": 2}], "x", 1, {}])
@@ -155,6 +217,12 @@ def test_the_id_of_the_key_in_a_signature_is_checked(place: Place, outsider: Out
     outsider.proof.write_text(json.dumps({**file, "head": note}), "utf-8")
 
     assert outsider.verify("--proof", outsider.proof) == (
+        1,
+        "NOT PROVED: a head is of another log than the key",
+    )
+    other = HeadKey(bytes(32)).sign(0, root_of([])).note
+    outsider.heads.write_text(other, "utf-8")
+    assert outsider.takes([], outsider.heads) == (
         1,
         "NOT PROVED: a head is of another log than the key",
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bot.matrix.http import path
 from bot.messages import Outgoing
-from tests.live.audit_guard import AUDIT, Guard
+from tests.live.audit_guard import AUDIT, Guard, words
 from tests.live.bots import STARTED, Bot, open_chat
 from tests.live.conftest import StartBot, StartPeer
 from tests.live.overheard import audit_room_of
@@ -40,7 +40,7 @@ async def test_words_sentences_and_ids_from_elsewhere_are_found_in_every_kind_of
     found = [one.split(" in ") for one in Guard().look(bot)]
     by_place = {where: {one for one, at in found if at == where} for _, where in found}
     localpart = alice.user_id[1:].partition(":")[0]
-    ids = {alice.user_id, localpart, *localpart.split("-"), question}
+    ids = {alice.user_id, localpart, *words(localpart), question}
     assert sorted(map(sorted, by_place.values())) == sorted(
         map(
             sorted,

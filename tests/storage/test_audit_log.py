@@ -15,6 +15,7 @@ from sqlcipher3 import dbapi2
 
 from storage import AuditEntry, AuditTampered, MasterKey, Storage, open_storage
 from storage.audit_entry import AuditDetail, canonical, leaf_hash, salted
+from tests.spine import disclosed
 from tests.storage.conftest import everything_under, holding
 
 NOON = datetime(2026, 11, 23, 12, 0, 31, 5, tzinfo=UTC)
@@ -42,12 +43,12 @@ async def test_a_person_reads_their_own_entries_newest_first(storage: Storage) -
             await log.append(entry("memory.created"), bob)
         await log.append(entry("bot.started"))
 
-        details = await log.details(alice, limit=2, offset=1)
+        details = (await disclosed(log, alice))[1:3]
 
         assert [seq for seq, _ in details] == [9, 7]
         assert details[0][1] == entry(number=4, host="h", private=True, none=None)
-        assert {e.action for _, e in await log.details(bob, limit=99)} == {"memory.created"}
-        assert await log.details(alice, limit=5, offset=6) == []
+        assert {e.action for _, e in await disclosed(log, bob)} == {"memory.created"}
+        assert (await disclosed(log, alice))[6:11] == []
 
 
 async def test_details_whose_entry_was_never_published_do_not_count(storage: Storage) -> None:
@@ -57,7 +58,7 @@ async def test_details_whose_entry_was_never_published_do_not_count(storage: Sto
         await log.append(entry(), vault)
         await vault.keep_audit_details([salted(entry("forget.done"))])
 
-        assert [(seq, e.action) for seq, e in await log.details(vault, limit=9)] == [
+        assert [(seq, e.action) for seq, e in (await disclosed(log, vault))[:9]] == [
             (1, "message.answered")
         ]
 
@@ -68,7 +69,7 @@ async def test_many_entries_are_read_in_batches(storage: Storage) -> None:
             await storage.audit_log.append(entry(), vault)
             await vault.keep_audit_details([salted(entry("forget.done"))])
 
-        details = await storage.audit_log.details(vault, limit=3, offset=202)
+        details = (await disclosed(storage.audit_log, vault))[202:205]
 
     assert [seq for seq, _ in details] == [3, 2, 1]
 
@@ -116,7 +117,7 @@ async def test_what_a_gateway_said_is_for_the_person_alone(
         await storage.audit_log.append(said)  # as where a vault is damaged
 
         feed = await storage.audit_log.feed(limit=9)
-        [(_, own)] = await storage.audit_log.details(vault, limit=9)
+        [(_, own)] = (await disclosed(storage.audit_log, vault))[:9]
 
         assert [one.facts for one in feed] == [{"model": "m"}] * 2
         assert own.facts == facts
@@ -175,7 +176,7 @@ async def test_a_cancelled_append_leaves_no_gap_and_no_lock(storage: Storage) ->
         last = await storage.audit_log.append(entry(), vault)
 
         assert (await storage.audit_log.verify()).entries == last
-        assert len(await storage.audit_log.details(vault, limit=99)) == last
+        assert len(await disclosed(storage.audit_log, vault)) == last
 
 
 def change(sql: str) -> Callable[[Path], None]:
