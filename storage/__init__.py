@@ -7,7 +7,8 @@ from storage.access_rules import AccessRules
 from storage.answers import Answers, KeptAnswer
 from storage.audit_check import Verified
 from storage.audit_entry import AuditDetail, AuditEntry
-from storage.audit_log import NOBODY, SYSTEM, AuditLog, FeedItem
+from storage.audit_feed import NOBODY, SYSTEM, FeedItem
+from storage.audit_log import AuditLog
 from storage.audit_reading import (
     PublicEntry,
     read_audit_heads,

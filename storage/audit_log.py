@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from storage.audit_check import Verified
@@ -11,13 +11,12 @@ from storage.audit_entry import (
     BEGUN,
     AuditDetail,
     AuditEntry,
-    Fact,
-    canonical,
     keep,
     leaf_hash,
     minute,
     salted,
 )
+from storage.audit_feed import FeedItem, announce, bare, name_in_feed, unposted
 from storage.audit_tree import AuditTree, Proof
 from storage.checkpoints import HeadKey, SignedHead
 from storage.clock import utc_now
@@ -29,34 +28,8 @@ from storage.rows import Row
 from storage.unrecorded import besides
 from storage.vault import Vault
 
-SYSTEM = "system"  # the actor, and the name in the feed, when the bot acts by itself
-NOBODY = "—"  # the name in the feed of somebody without a vault
 BATCH = 200
 NO_LIMIT = -1  # of SQLite's
-
-
-OWN = frozenset({"answered_by", "provider", "prompt_tokens", "completion_tokens"})
-"""Facts in the words of a server outside, which could put anything there, and would know a request
-again by its numbers: for the person alone."""
-
-
-UNNAMED = frozenset({"unlisted", "no operator"})
-"""Reasons of refusals that an operator can bring about for an id: a name would tell whose it is.
-
-So it would beside a changed identity, which operators compare with a person whom they know.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class FeedItem:
-    """One entry as the audit room is told it."""
-
-    seq: int
-    occurred_at: str  # to the minute
-    pseudonym: str
-    action: str
-    outcome: str
-    facts: Mapping[str, Fact]
 
 
 class AuditLog:
@@ -97,13 +70,13 @@ class AuditLog:
             if vault is not None:
                 details = await _kept(entries, vault)
             else:
-                details = [salted(_bare(entry)) for entry in entries]
+                details = [salted(bare(entry)) for entry in entries]
             async with self._database.transaction() as transaction:
                 if vault is None:
                     for detail in details:
                         await keep(transaction, detail)
                 seqs = [
-                    await _publish(transaction, detail, _pseudonym(detail.entry, vault))
+                    await _publish(transaction, detail, name_in_feed(detail.entry, vault))
                     for detail in details
                 ]
                 if begins is not None:
@@ -153,18 +126,7 @@ class AuditLog:
 
     async def feed(self, *, limit: int) -> list[FeedItem]:
         """What is not posted yet, oldest first."""
-        rows = await self._database.rows("SELECT * FROM audit_feed ORDER BY seq LIMIT ?", limit)
-        return [
-            FeedItem(
-                seq=row["seq"],
-                occurred_at=row["occurred_at"],
-                pseudonym=row["pseudonym"],
-                action=row["action"],
-                outcome=row["outcome"],
-                facts=json.loads(row["facts"]),
-            )
-            for row in rows
-        ]
+        return await unposted(self._database, limit)
 
     async def posted(self, seq: int) -> None:
         """Everything up to this number is in the audit room: the feed forgets it."""
@@ -273,18 +235,6 @@ def _ensure_not_due(detail: AuditDetail, unsettled: Collection[bytes]) -> None:
     )
 
 
-def _bare(entry: AuditEntry) -> AuditEntry:
-    """The entry as others than the person may keep it."""
-    return replace(entry, facts={k: v for k, v in entry.facts.items() if k not in OWN})
-
-
-def _pseudonym(entry: AuditEntry, vault: Vault | None) -> str:
-    named = entry.facts.get("reason") not in UNNAMED and "identity" not in entry.facts
-    if vault is not None and named:
-        return vault.pseudonym
-    return SYSTEM if entry.actor == SYSTEM else NOBODY
-
-
 async def _publish(transaction: Transaction, detail: AuditDetail, pseudonym: str) -> int:
     entry, commitment, time = detail.entry, detail.commitment, minute(detail.entry.occurred_at)
     [row] = await transaction.rows("SELECT coalesce(max(seq), 0) + 1 AS next FROM audit_entry")
@@ -301,12 +251,6 @@ async def _publish(transaction: Transaction, detail: AuditDetail, pseudonym: str
         "VALUES (?, ?, ?, ?, ?, ?)",
         *(seq, time, entry.action, entry.outcome, commitment, leaf),
     )
-    if entry.outcome == BEGUN:
-        return seq  # the room is told how it ended
-    await transaction.execute(
-        "INSERT INTO audit_feed (seq, occurred_at, pseudonym, action, outcome, facts) "
-        "VALUES (?, ?, ?, ?, ?, ?)",
-        *(seq, time, pseudonym, entry.action, entry.outcome),
-        canonical(dict(_bare(entry).facts)).decode(),
-    )
+    if entry.outcome != BEGUN:  # the room is told how it ended
+        await announce(transaction, seq, time, pseudonym, entry)
     return seq

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from storage.audit_entry import AuditEntry, canonical
-from storage.audit_log import SYSTEM
+from storage.audit_feed import SYSTEM
 from storage.clock import utc_now
 from storage.errors import MasterKeyError, StorageFailure
 from storage.files import create_private, fsync_folder

@@ -15,7 +15,7 @@ from pathlib import Path
 from storage.access_rules import SET as SET_RULE
 from storage.audit_check import RESTORED
 from storage.audit_entry import AuditEntry, Fact
-from storage.audit_log import SYSTEM
+from storage.audit_feed import SYSTEM
 from storage.backup import Manifest, check_seal, copy, read_manifest
 from storage.clock import from_text, utc_now
 from storage.database import Database
