@@ -7,6 +7,7 @@ from itertools import groupby
 from bot.audit_view import Checked
 from bot.audit_words import sentence
 from bot.durations import in_words
+from bot.messages import Outcome
 from bot.replies import count
 from storage import AuditEntry
 
@@ -73,10 +74,14 @@ def no_such(seq: int, prefix: str) -> str:
     return f"Your log has no entry #{seq}. `{prefix}audit` lists those there are."
 
 
+BEGINNING = "that I was about to do something for you, noted before it was done"
+
+
 def proved(seq: int, entry: AuditEntry, filename: str) -> str:
-    """Sent with a proof."""
+    """Sent with a proof; how it ended what was begun is an entry of its own."""
+    about = BEGINNING if entry.outcome == Outcome.BEGUN else sentence(entry)
     return (
-        f"The proof of your entry **#{seq}** ({sentence(entry)}) is in this file: the entry with "
+        f"The proof of your entry **#{seq}** ({about}) is in this file: the entry with "
         "the salt that hides it in the public log, the path from it to the root of the log, and "
         "the head with that root, signed by me. Check it without me, with the page of Python that "
         f"lies in `contrib` of my source code: `python3 verify_audit.py --proof {filename}`. "

@@ -196,6 +196,16 @@ async def test_a_proof_leads_from_the_entry_to_the_head(bot: Spine) -> None:
     assert "python3 verify_audit.py --proof audit-proof-4.json" in sent[-1].text
 
 
+async def test_the_proof_of_a_beginning_says_nothing_of_its_end(bot: Spine) -> None:
+    seq = await record(bot, "message.answered", "begun", target="$x")
+    await record(bot, "message.answered", "ok", target="$x")
+
+    told = await bot.text(f"!audit proof {seq}")
+
+    assert audit_replies.BEGINNING in told
+    assert "cut short" not in told
+
+
 async def the_public_half(bot: Spine, seq: int) -> dict[str, Any]:
     [row] = await bot.storage.audit_log._database.rows(
         "SELECT seq, occurred_at, action, outcome, commitment FROM audit_entry WHERE seq = ?", seq
