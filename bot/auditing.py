@@ -113,7 +113,9 @@ def _left_out(heads: int) -> str:
 def _copied(file: Path) -> list[str]:
     try:
         notes = notes_in(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except ValueError:
+        raise StorageError(f"{file} is no text; of an export's ZIP give `export.json`.") from None
+    except OSError as error:
         raise StorageError(f"{file} can't be read ({type(error).__name__}).") from None
     if not notes:
         raise StorageError(
