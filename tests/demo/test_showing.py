@@ -51,7 +51,7 @@ def test_the_terminal_breaks_no_path_at_its_hyphens_and_leaves_stars_that_were_t
 
 
 def test_lines_with_pictures_are_folded_before_the_edge() -> None:
-    lines = _folded("04:58 💬 12 messages answered for 🐦 quail-57 in 1 min", 46).splitlines()
+    lines = _folded("04:58 💬 120 messages answered for 🐦 quail-57 in 1 min", 46).splitlines()
 
     assert len(lines) > 1
     assert all(get_cwidth(line) < 46 for line in lines)
