@@ -8,19 +8,14 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
 
+from bot.audit_verbs import add_audit_verbs
+from bot.command_line import FAILED, OK, WRONG, Verbs, add_verb, config_option, configured
 from bot.errors import BotError, ConfigError
-
-if TYPE_CHECKING:
-    from bot.config import Config
 
 log = logging.getLogger("bot")
 
-OK, FAILED, WRONG = 0, 1, 2
 SAMPLE = "config.sample.toml"
-
-Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,9 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=version("matrix-confidant"))
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
-    run = _verb(verbs, "run", _run, "run the bot until it is stopped")
-    _config_option(run)
-    demo = _verb(verbs, "demo", _demo, "a homeserver, the bot and a chat, on this machine alone")
+    run = add_verb(verbs, "run", _run, "run the bot until it is stopped")
+    config_option(run)
+    demo = add_verb(verbs, "demo", _demo, "a homeserver, the bot and a chat, on this machine alone")
     demo.epilog = (
         "Files that the bot sends are saved where the chat says. A line /send PATH sends one, and "
         "the line after it, such as !import, is a reply to it. At the end everything is deleted, "
@@ -57,75 +52,55 @@ def _parser() -> argparse.ArgumentParser:
         "--script", type=Path, metavar="FILE", help="send each line of FILE, then end"
     )
     demo.add_argument("--data", type=Path, metavar="DIR", help="keep the demo's data there")
-    init = _verb(verbs, "init", _init, "write a config.toml to fill in")
-    _config_option(init)
-    doctor = _verb(verbs, "doctor", _doctor, "look over configuration, homeserver and gateway")
-    _config_option(doctor)
+    init = add_verb(verbs, "init", _init, "write a config.toml to fill in")
+    config_option(init)
+    doctor = add_verb(verbs, "doctor", _doctor, "look over configuration, homeserver and gateway")
+    config_option(doctor)
     _identity_verbs(verbs)
+    add_audit_verbs(verbs)
     _keeping_verbs(verbs)
     return parser
 
 
-def _identity_verbs(verbs: "Verbs") -> None:
+def _identity_verbs(verbs: Verbs) -> None:
     identity = verbs.add_parser("identity", help="who the bot is to others, and they to it")
     parts = identity.add_subparsers(title="verbs", required=True, metavar="VERB")
-    show = _verb(parts, "show", _identity_show, "print who the bot is, also while it runs")
-    _config_option(show)
+    show = add_verb(parts, "show", _identity_show, "print who the bot is, also while it runs")
+    config_option(show)
     show.add_argument(
         "--recovery-key", action="store_true", help="print the recovery key, and nothing else"
     )
-    recover = _verb(
+    recover = add_verb(
         parts, "recover", _identity_recover, "be the same identity again, with the recovery key"
     )
-    _config_option(recover)
+    config_option(recover)
     recover.add_argument(
         "--recovery-key-file", type=Path, metavar="FILE", help="read it there; else it is asked for"
     )
     recover.add_argument(
         "--delete-other-devices", action="store_true", help="log the account out everywhere else"
     )
-    reset = _verb(parts, "reset", _identity_reset, "be a new identity, which all have to verify")
-    _config_option(reset)
+    reset = add_verb(parts, "reset", _identity_reset, "be a new identity, which all have to verify")
+    config_option(reset)
     reset.add_argument("--yes", action="store_true", help="don't ask")
-    forget = _verb(
+    forget = add_verb(
         parts, "forget", _identity_forget, "take the identity that a person shows next for theirs"
     )
-    _config_option(forget)
+    config_option(forget)
     forget.add_argument("user_id", type=_user_id, metavar="USER_ID", help="whose: @name:server")
     forget.add_argument("--yes", action="store_true", help="don't ask")
 
 
-def _keeping_verbs(verbs: "Verbs") -> None:
-    audit = verbs.add_parser("audit", help="check or export the audit log, also while the bot runs")
-    parts = audit.add_subparsers(title="verbs", required=True, metavar="VERB")
-    verify = _verb(parts, "verify", _audit_verify, "check that no entry was changed")
-    _config_option(verify)
-    export = _verb(parts, "export", _audit_export, "print the public entries as JSON Lines")
-    _config_option(export)
-    backup = _verb(verbs, "backup", _backup, "back the stopped bot's data up into a new folder")
-    _config_option(backup)
+def _keeping_verbs(verbs: Verbs) -> None:
+    backup = add_verb(verbs, "backup", _backup, "back the stopped bot's data up into a new folder")
+    config_option(backup)
     backup.add_argument("destination", type=Path, metavar="DEST")
-    restore = _verb(verbs, "restore", _restore, "put a backup in the place of the bot's data")
-    _config_option(restore)
+    restore = add_verb(verbs, "restore", _restore, "put a backup in the place of the bot's data")
+    config_option(restore)
     restore.add_argument("source", type=Path, metavar="SRC")
     restore.add_argument(
         "--replace", action="store_true", help="also where there is data, which is deleted"
     )
-
-
-def _verb(
-    verbs: "Verbs",
-    name: str,
-    run: Callable[[argparse.Namespace], int],
-    summary: str,
-) -> argparse.ArgumentParser:
-    verb = verbs.add_parser(name, help=summary, description=summary)
-    verb.set_defaults(verb=run)
-    return verb
-
-
-def _config_option(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--config", type=Path, default=Path("config.toml"), metavar="FILE")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -192,7 +167,7 @@ def _doctor(options: argparse.Namespace) -> int:
 def _identity_show(options: argparse.Namespace) -> int:
     from bot.own_identity import recovery_key, shown
 
-    config = _config(options)
+    config = configured(options)
     print(recovery_key(config) if options.recovery_key else asyncio.run(shown(config)))
     return OK
 
@@ -200,7 +175,7 @@ def _identity_show(options: argparse.Namespace) -> int:
 def _identity_recover(options: argparse.Namespace) -> int:
     from bot.own_identity import read_key, recovered
 
-    config, key = _config(options), read_key(options.recovery_key_file)
+    config, key = configured(options), read_key(options.recovery_key_file)
     print(asyncio.run(recovered(config, key, delete_others=options.delete_other_devices)))
     return OK
 
@@ -208,7 +183,7 @@ def _identity_recover(options: argparse.Namespace) -> int:
 def _identity_reset(options: argparse.Namespace) -> int:
     from bot.own_identity import WHAT_A_RESET_MEANS, started_anew
 
-    config = _config(options)
+    config = configured(options)
     print(WHAT_A_RESET_MEANS.format(user_id=config.homeserver.user_id))
     if not options.yes and not _agreed():
         return FAILED
@@ -219,7 +194,7 @@ def _identity_reset(options: argparse.Namespace) -> int:
 def _identity_forget(options: argparse.Namespace) -> int:
     from bot.known_identity import WHAT_FORGETTING_MEANS, forgotten
 
-    config = _config(options)
+    config = configured(options)
     print(WHAT_FORGETTING_MEANS.format(user_id=options.user_id))
     if not options.yes and not _agreed():
         return FAILED
@@ -243,42 +218,17 @@ def _agreed() -> bool:
     return agreed
 
 
-def _config(options: argparse.Namespace) -> "Config":
-    from bot.config import load_config
-
-    return load_config(options.config, os.environ)
-
-
-def _audit_verify(options: argparse.Namespace) -> int:
-    from bot.keeping import verified
-
-    print(verified(_config(options)))
-    return OK
-
-
-def _audit_export(options: argparse.Namespace) -> int:
-    from bot.keeping import exported
-
-    try:
-        for line in exported(_config(options)):
-            print(line)
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads has read enough; nothing may be left to flush
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return OK
-
-
 def _backup(options: argparse.Namespace) -> int:
     from bot.keeping import backed_up
 
-    print(backed_up(_config(options), options.destination))
+    print(backed_up(configured(options), options.destination))
     return OK
 
 
 def _restore(options: argparse.Namespace) -> int:
     from bot.keeping import restored
 
-    print(restored(_config(options), options.source, replace=options.replace))
+    print(restored(configured(options), options.source, replace=options.replace))
     return OK
 
 

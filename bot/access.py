@@ -2,11 +2,12 @@
 
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from typing import Protocol
 
 from bot.command import Command, Line, named, split
 from bot.config import Config
@@ -27,6 +28,11 @@ class Refusal(StrEnum):
     UNVERIFIED_SESSION = "unverified session"
     TOO_LONG = "too long"
     TOO_FAST = "too fast"
+    PAUSED = "paused"
+    NO_OPERATOR = "no operator"
+    TOO_LATE = "too late"
+    UNFIT_ROOM = "unfit room"
+    CHANGED_IDENTITY = "changed identity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +65,36 @@ class Chat:
 Intent = Ignore | Refuse | Order | Chat
 
 
-def allowed(user_id: str, config: Config) -> bool:
-    """Whether this person is listed, as a user or as an operator."""
-    patterns = (*config.access.users, *config.access.operators)
-    return any(_pattern(one).fullmatch(user_id) for one in patterns)
+class Rules(Protocol):
+    """Whom operators let in and shut out while the bot runs, as patterns of Matrix ids."""
+
+    @property
+    def allowed(self) -> Collection[str]:
+        """Those that were let in."""
+        ...
+
+    @property
+    def blocked(self) -> Collection[str]:
+        """Those that were shut out."""
+        ...
+
+
+def allowed(user_id: str, config: Config, rules: Rules) -> bool:
+    """Whether this person is listed and not shut out; an operator can't be."""
+    if operates(user_id, config):
+        return True
+    listed = covered(user_id, (*config.access.users, *rules.allowed))
+    return listed and not covered(user_id, rules.blocked)
 
 
 def operates(user_id: str, config: Config) -> bool:
     """Whether this person is an operator."""
-    return any(_pattern(one).fullmatch(user_id) for one in config.access.operators)
+    return covered(user_id, config.access.operators)
+
+
+def covered(user_id: str, patterns: Collection[str]) -> bool:
+    """Whether one of the patterns is of this person."""
+    return any(_pattern(one).fullmatch(user_id) for one in patterns)
 
 
 @lru_cache(maxsize=1024)
@@ -86,6 +113,7 @@ def intent(
     room: Room,
     *,
     config: Config,
+    rules: Rules,
     commands: Sequence[Command],
     addressed: bool,
 ) -> Intent:
@@ -95,7 +123,7 @@ def intent(
     shared = room.kind is RoomKind.SHARED
     if shared and not addressed and command is None:
         return Ignore()
-    refusal = _refusal(message, room, config)
+    refusal = _refusal(message, room, config, rules)
     if refusal is not None:
         return Refuse(refusal)
     if line is not None and command is not None and is_private_question(line):
@@ -103,6 +131,26 @@ def intent(
     if line is not None and (command is not None or not shared):
         return Order(line, command)
     return Chat()
+
+
+def operator_intent(message: RoomMessage, room: Room, *, config: Config, rules: Rules) -> Intent:
+    """What a message in the audit room is: an operator's command, or nothing to the bot.
+
+    More is asked of it than of others: always encryption, and an identity that is known, for
+    whoever runs a homeserver could vouch for themselves. The bot's own account may hold a device
+    that somebody added.
+    """
+    line = split(message.body, prefix=config.service.command_prefix)
+    if line is None or message.sender == config.homeserver.user_id:
+        return Ignore()
+    if not operates(message.sender, config):
+        return Refuse(Refusal.NO_OPERATOR)
+    if not room.encrypted:
+        return Refuse(Refusal.UNENCRYPTED_ROOM)
+    refusal = _refusal(message, room, config, rules)
+    if refusal is None and message.standing is Standing.CHANGED:
+        refusal = Refusal.CHANGED_IDENTITY
+    return Order(line, None) if refusal is None else Refuse(refusal)
 
 
 def is_private_question(line: Line) -> bool:
@@ -120,8 +168,8 @@ def is_private_question(line: Line) -> bool:
     return not switch and re.match(r"\W{1,3}[a-z]+$", words[0]) is None
 
 
-def _refusal(message: RoomMessage, room: Room, config: Config) -> Refusal | None:
-    if not allowed(message.sender, config):
+def _refusal(message: RoomMessage, room: Room, config: Config, rules: Rules) -> Refusal | None:
+    if not allowed(message.sender, config, rules):
         return Refusal.UNLISTED
     if room.encrypted and not message.encrypted:
         return Refusal.UNENCRYPTED_MESSAGE

@@ -5,12 +5,12 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from bot import doctor
-from bot.audit_feed import AuditFeed
 from bot.audit_room import audit_room
-from bot.beside import daily, withdrawing
+from bot.beside import daily, feeding, withdrawing
 from bot.config import BUILTIN, Config
 from bot.demo.model import serve_demo_model
 from bot.dispatcher import Dispatcher, left_over
@@ -21,12 +21,12 @@ from bot.errors import (
     GatewayError,
     StorageError,
 )
+from bot.exchange import record
 from bot.gateway import Gateway
 from bot.gateway_patience import Patience
 from bot.jobs import Job, inbox_sweep, ticking
 from bot.journal import Journal
 from bot.matrix.client import QUIET, MatrixClient, open_client, reach
-from bot.matrix.events import ClearEvent
 from bot.messages import Action, Effect
 from bot.pacing import Pacing
 from bot.service import notify, watchdog, watchdog_seconds, watched
@@ -183,7 +183,13 @@ class _Bot:
 
     async def serve(self, stop: asyncio.Event, ready: Ready) -> None:
         """Sync and answer until told to stop, then drain."""
-        feed = AuditFeed(self._storage, self._client.sender, self._audit_room)
+        feed = feeding(
+            self._config,
+            self._storage,
+            self._client.sender,
+            audit_room=self._audit_room,
+            now=utc_now,
+        )
         await self._look()  # before anything is sent there
         async with task_group() as tasks:
             handler = spine(
@@ -195,10 +201,13 @@ class _Bot:
                 identity=self._client.identity,
                 gateway_host=self._gateway.host,
                 observed=lambda: self._gateway.observation,
+                posted_heads=lambda: self._client.sender.posted_heads(self._audit_room),
                 audit_room=self._audit_room,
                 pacing=Pacing(),
                 now=utc_now,
                 embedder=self._gateway,
+                synced=lambda: self._client.synced_at,
+                compared=self._client.verifications.compared,
             )
             dispatcher = Dispatcher(handler.handle, self._storage.inbox, tasks)
             await self._journal.of_the_bot(Effect(Action.BOT_STARTED))
@@ -207,10 +216,12 @@ class _Bot:
                 self._config,
                 self._client.sender,
                 self._audit_room,
+                rules=self._storage.access,
                 accepted=lambda event: dispatcher.enqueue([event]),
+                record=partial(record, storage=self._storage, journal=self._journal),
                 now=utc_now,
             )
-            syncing = tasks.create_task(self._sync(dispatcher, ready, verifying), name="sync")
+            syncing = tasks.create_task(self._sync(dispatcher, ready), name="sync")
             posting = tasks.create_task(feed.run(), name="audit feed")
             leaving = tasks.create_task(self._withdrawing().run(), name="withdrawing")
             watching = tasks.create_task(self._watch(dispatcher), name="watchdog")
@@ -244,7 +255,7 @@ class _Bot:
             parts = watched(self._client, dispatcher, quiet=QUIET, longest=LONGEST)
             await watchdog(parts, interval)
 
-    async def _sync(self, dispatcher: Dispatcher, ready: Ready, verifying: Verifying) -> None:
+    async def _sync(self, dispatcher: Dispatcher, ready: Ready) -> None:
         invites = await self._client.pending_invites()
 
         async def is_ready() -> None:
@@ -252,26 +263,11 @@ class _Bot:
             ready(self._client.user_id, self._client.device_id)
 
         since = await self._storage.inbox.token()
-        verifications = self._client.verifications
-
-        def watch(event: ClearEvent) -> None:
-            verifications.watch(event)
-            body = str(event.content.get("body", ""))
-            answer = verifying.answer(
-                event.room_id,
-                event.sender,
-                body,
-                encrypted=event.encrypted,
-                standing=event.standing,
-            )
-            if answer is not None:
-                verifications.compared(answer[0], same=answer[1])
-
         await self._client.sync_forever(
             dispatcher.receive,
             since=since,
             ready=is_ready,
-            watch=watch,
+            watch=self._client.verifications.watch,
             waiting=await self._storage.inbox.waiting(),
         )
 

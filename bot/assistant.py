@@ -12,7 +12,7 @@ from bot.config import Config
 from bot.conversing import ChatModel, converse, costing
 from bot.embedding import Embedding
 from bot.extraction import extract, may_teach
-from bot.messages import Action, Effect, Outcome, Reply, Room, RoomKind, RoomMessage, Standing
+from bot.messages import Action, Effect, Facts, Reply, Room, RoomKind, RoomMessage, Standing
 from bot.noting import Without
 from bot.preferences import Mode
 from bot.processing import Processing
@@ -212,17 +212,17 @@ def _without(vault: Vault | None, *, private: bool) -> Without:
 
 
 def _effects(context: Context, learned: Learned) -> tuple[Effect, ...]:
-    made, changed = (Became.SAVED, Became.PENDING), (Became.UPDATED,)
+    by: Facts = {"by": "model"}
+    asks: Facts = {**by, "pending": True}
     done = [
-        *((Action.MEMORY_CREATED, one.memory_id) for way in made for one in learned.of(way)),
-        *((Action.MEMORY_UPDATED, one.memory_id) for way in changed for one in learned.of(way)),
-        *((Action.MEMORY_DELETED, number) for number in learned.forgotten),
+        *((Action.MEMORY_CREATED, one.memory_id, by) for one in learned.of(Became.SAVED)),
+        *((Action.MEMORY_CREATED, one.memory_id, asks) for one in learned.of(Became.PENDING)),
+        *((Action.MEMORY_UPDATED, one.memory_id, by) for one in learned.of(Became.UPDATED)),
+        *((Action.MEMORY_DELETED, number, by) for number in learned.forgotten),
     ]
     effects = [
-        Effect(action, target=f"memory {number}", facts={"by": "model"}) for action, number in done
+        Effect(action, target=f"memory {number}", facts=facts) for action, number, facts in done
     ]
-    if learned.maybe_forgotten:
-        effects.append(Effect(Action.MEMORY_DELETED, Outcome.INTERRUPTED, facts={"by": "model"}))
     used = [str(one.memory_id) for one in context.memories]
     if used:
         target = f"memories {', '.join(used)}"

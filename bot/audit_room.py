@@ -5,15 +5,30 @@ from typing import Protocol
 
 from bot.config import Config
 from bot.errors import ConfigError, HomeserverError, HomeserverUnavailableError
-from bot.messages import Room
+from bot.messages import Outgoing, Room, RoomRules
 from storage import Storage
 
 log = logging.getLogger(__name__)
 
 STATE = "audit.room"  # under which the room that we made is kept
 
+BY_INVITE = frozenset({"invite", "knock"})  # who knocks waits for somebody inside to let them in
+FOR_MEMBERS = frozenset({"shared", "invited", "joined"})
+ANOTHER = (
+    "The bot made that room, and nobody else may change its settings: make an encrypted, "
+    "invite-only one, invite the bot, and name it in audit.room."
+)
 
-class Rooms(Protocol):
+
+class Rules(Protocol):
+    """What tells who may come into a room and read there."""
+
+    async def rules(self, room_id: str) -> RoomRules:
+        """As it stands now; raises HomeserverError."""
+        ...
+
+
+class Rooms(Rules, Protocol):
     """The part of the homeserver that is needed here."""
 
     async def room(self, room_id: str) -> Room:
@@ -33,15 +48,99 @@ class Rooms(Protocol):
         ...
 
 
+class Way(Rules, Protocol):
+    """What sends, and tells whether it may."""
+
+    async def send(self, outgoing: Outgoing) -> str:
+        """Send one event, return its id."""
+        ...
+
+
+class FitRoom:
+    """The way into the audit room, closed for as long as others than its members could read.
+
+    In its `own` room nobody but the bot may change the settings.
+    """
+
+    def __init__(self, way: Way, *, own: bool) -> None:
+        self._way = way
+        self._own = own
+
+    async def send(self, outgoing: Outgoing) -> str:
+        """Send one event, return its id; ConfigError where the room won't do any more."""
+        check(await self._way.rules(outgoing.room_id), own=self._own)
+        return await self._way.send(outgoing)
+
+
 async def audit_room(config: Config, rooms: Rooms, storage: Storage) -> str:
-    """The room's id, every operator invited; ConfigError where the configured one won't do."""
+    """The room's id, every operator invited; ConfigError where the room won't do."""
     if config.audit.room:
-        return await _configured(config.audit.room, rooms)
+        room_id = await _configured(config.audit.room, rooms)
+        check(await rooms.rules(room_id))
+        return room_id
+    room_id = await _own(rooms, storage)
+    await _invite_operators(config, rooms, room_id)
+    return room_id
+
+
+def check(rules: RoomRules, *, own: bool = False) -> None:
+    """ConfigError with a line for each thing that lets others than invited members read.
+
+    In its `own` room nobody but the bot may change the settings.
+    """
+    if found := _mistakes(rules):
+        lines = (f"audit.room: {what}. {ANOTHER if own else remedy}" for what, remedy in found)
+        raise ConfigError("\n".join(lines))
+
+
+def _mistakes(rules: RoomRules) -> list[tuple[str, str]]:
+    """What is wrong, and what can be done about it in a room that somebody else made."""
+    found = []
+    if not rules.encrypted:
+        found.append(
+            (
+                "that room is not encrypted, so its homeserver reads along",
+                "Turn encryption on there, or leave the key empty and an encrypted room is made.",
+            )
+        )
+    if rules.join_rule not in BY_INVITE:
+        found.append(
+            (
+                "people come into that room without an invitation (its join rule is "
+                f"“{rules.join_rule}”)",
+                "Make it invite-only in its settings, or name another room.",
+            )
+        )
+    if rules.history_visibility not in FOR_MEMBERS:
+        found.append(
+            (
+                "people who are not in that room read its history (its history visibility is "
+                f"“{rules.history_visibility}”)",
+                "Let members only read it, or name another room.",
+            )
+        )
+    return found
+
+
+async def _own(rooms: Rooms, storage: Storage) -> str:
+    """The room that we made; what became of it since is looked at like somebody else's.
+
+    ConfigError where it won't do, or the bot was put out of it.
+    """
     room_id = await storage.state(STATE)
     if room_id is None:
         room_id = await rooms.create_audit_room()
         await storage.set_state(STATE, room_id)
-    await _invite_operators(config, rooms, room_id)
+    try:
+        check(await rooms.rules(room_id), own=True)
+    except HomeserverUnavailableError:
+        raise
+    except HomeserverError:
+        raise ConfigError(
+            f"audit.room: the bot can't look into {room_id}, the room that it made: it was put out "
+            "of it, or the room is gone. Make an encrypted, invite-only room, invite the bot, and "
+            "name it in audit.room."
+        ) from None
     return room_id
 
 
@@ -60,7 +159,7 @@ async def _invite_operators(config: Config, rooms: Rooms, room_id: str) -> None:
 
 async def _configured(room: str, rooms: Rooms) -> str:
     try:
-        room_id = await rooms.join(room)
+        return await rooms.join(room)
     except HomeserverUnavailableError:
         raise
     except HomeserverError:
@@ -68,9 +167,3 @@ async def _configured(room: str, rooms: Rooms) -> str:
             f"audit.room: the bot can't join {room}. Invite it there, or leave the key empty "
             "and a room is made."
         ) from None
-    if not (await rooms.room(room_id)).encrypted:
-        raise ConfigError(
-            "audit.room: that room is not encrypted, and the audit feed is for its members "
-            "alone. Turn encryption on there, or leave the key empty and one is made."
-        )
-    return room_id

@@ -5,9 +5,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
+from bot.audit_feed import AuditFeed
+from bot.audit_heads import AuditHeads
+from bot.audit_room import FitRoom, Way
 from bot.common import Homeserver, common
 from bot.config import Config
 from bot.digest import Digests
+from bot.journal import Journal
 from bot.processing import processing
 from bot.sweeping import Sweeping
 from bot.withdrawing import Withdrawing
@@ -39,6 +43,21 @@ def daily(
         "unanswered proposals": parts.consent().expire,
         "digest": digests.send_due,
     }
+
+
+def feeding(
+    config: Config,
+    storage: Storage,
+    homeserver: Way,
+    *,
+    audit_room: str,
+    now: Callable[[], datetime],
+) -> AuditFeed:
+    """What posts the audit log in the audit room, for as long as that is fit for it."""
+    outlet = FitRoom(homeserver, own=not config.audit.room)
+    journal = Journal(storage.audit_log, now=now)
+    heads = AuditHeads(storage, journal, outlet, audit_room, now=now)
+    return AuditFeed(storage, outlet, heads, audit_room)
 
 
 def withdrawing(

@@ -13,13 +13,15 @@ from bot.consent import Consent
 from bot.delivery import Address, Delivery
 from bot.embedding import Embedding
 from bot.errors import HomeserverError, HomeserverUnavailableError, QuotaError
-from bot.messages import Effect, Fact, Room, RoomMessage
+from bot.messages import Action, Effect, Fact, Room, RoomMessage
 from bot.owned import OfVault
 from bot.preferences import Mode, mode
 from bot.processing import Processing
 from storage import Erased, StorageFailure, Vault, VaultGone, Withdrawals
 
 log = logging.getLogger(__name__)
+
+CHANGES = (Action.MEMORY_CREATED, Action.MEMORY_UPDATED, Action.MEMORY_DELETED)
 
 
 @dataclass(slots=True)
@@ -57,7 +59,17 @@ class _Keeping(OfVault):
         """Keep the finished answer; of a question that was forgotten meanwhile there is none."""
         new = kept(answer, self.exchange.message, self.exchange.room, self.now())
         await self.vault.answers.keep(new, edit=self.edit, asked=True)
-        await self.record(self.exchange, answer.reply.effects)
+        effects: Sequence[Effect] = answer.reply.effects
+        if self.exchange.message.recovered:
+            effects = await self._new(effects)
+        await self.record(self.exchange, effects)
+
+    async def _new(self, effects: Sequence[Effect]) -> list[Effect]:
+        """Without what was changed before a crash: that is recorded already."""
+        noted = await self.vault.noted()
+        return [
+            one for one in effects if one.action not in CHANGES or (one.action, one.target) in noted
+        ]
 
     async def sent(self, event_ids: Sequence[str]) -> None:
         """Note in which events the answer stands; VaultGone where it was forgotten meanwhile."""

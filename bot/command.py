@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot.audit_view import AuditView
 from bot.config import Config
 from bot.evidence import Observation
 from bot.messages import Attachment, OwnIdentity, Reply, Room, RoomMessage, Sessions, Where
 from bot.processing import Processing
-from storage import AuditDetail, AuditEntry, Fields, Going, Named, Vault
+from storage import Fields, Going, Named, Vault
 
 _WORD = re.compile(r"([a-z]+)(?:\s+(.*))?", re.DOTALL)
 
@@ -23,8 +24,6 @@ Say = Callable[[str], Awaitable[None]]
 FetchFile = Callable[[str, int], Awaitable[Attachment]]
 UploadLimit = Callable[[], Awaitable[int | None]]
 OwnDetails = Callable[[Sequence[Fields]], Awaitable[Sequence[Fields]]]
-Entries = Callable[[int], Awaitable[Sequence[tuple[int, AuditEntry]]]]
-Disclosed = Callable[[], Awaitable[Sequence[tuple[int, AuditDetail]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +43,9 @@ class CommandContext:
     """All that a command can reach: the asker's own vault, and what is said of the bot itself.
 
     `personal` is that vault, None while memory is paused: then only what belongs HERE is run.
-    `entries(n)` are the asker's own newest audit entries with their numbers in the log;
-    `disclosed()` are all of them, with what proves them. `erase` erases everything of the person
-    who asked, and of nobody else: `vault` is dead after it, and its answer is the receipt.
+    `own_log` is the asker's own side of the audit log, None where `personal` is. `erase` erases
+    everything of the person who asked, and of nobody else: `vault` is dead after it, and its answer
+    is the receipt.
     `let_go` has what is about to be forgotten leave the rooms and what is kept in RAM.
     `identity` asks the homeserver how it shows the bot to others. `say` tells how far something is
     that takes long, where the reply will stand; what is said next takes the place of it.
@@ -65,8 +64,7 @@ class CommandContext:
     config: Config
     processing: Processing
     evidence: Evidence
-    entries: Entries
-    disclosed: Disclosed
+    own_log: AuditView | None
     erase: Callable[[], Awaitable[Reply]]
     let_go: LetGo
     identity: Identify
@@ -83,6 +81,12 @@ class CommandContext:
         """The asker's own vault."""
         assert self.personal is not None, "a command that needs a vault belongs in a direct chat"
         return self.personal
+
+    @property
+    def audit(self) -> AuditView:
+        """The asker's own side of the audit log."""
+        assert self.own_log is not None, "a command that needs the log belongs in a direct chat"
+        return self.own_log
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.access import Once
+from bot.audit_room import Rules
+from bot.audit_view import Tree
 from bot.config import Config
 from bot.consent import Consent
 from bot.delivery import Delivery, Outlet
@@ -38,7 +40,7 @@ class Uploads(Protocol):
 
 
 class Homeserver(
-    Messenger, DirectRooms, Outlet, OwnMessages, Rooms, Senders, Devices, Uploads, Protocol
+    Messenger, DirectRooms, Outlet, OwnMessages, Rooms, Rules, Senders, Devices, Uploads, Protocol
 ):
     """All that the parts between the dispatcher and the homeserver need of it."""
 
@@ -64,7 +66,13 @@ class Common:
             processing=stated,
             delivery=self.delivery,
             journal=self.journal,
+            head=self.tree.head,
         )
+
+    @property
+    def tree(self) -> Tree:
+        """The audit log, as far as people may look into it."""
+        return self.storage.audit_log
 
     def consent(self) -> Consent:
         """What asks before something is remembered; it keeps nothing between calls."""

@@ -84,6 +84,15 @@ class Confirmations:
             return Decision(waiting.command, waiting.run, begins=waiting.command.name)
         return Decision(waiting.command, _leave_it) if said in NO else None
 
+    def is_awaited(self, message: RoomMessage) -> bool:
+        """Whether a message decides something; what doesn't ends the waiting all the same."""
+        place = (message.sender, message.room_id)
+        waiting = self._waiting.get(place)
+        if waiting is None or self.decided(message) is None:
+            return False
+        self._waiting[place] = waiting
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
@@ -148,6 +157,11 @@ class Questions:
             begun = min(datetime.fromisoformat(former.unsure), begun)
         times = (one.isoformat() for one in (since, until, begun))
         await _keep(vault, room_id, _Asked(command.name, question.about, *times))
+
+    async def is_awaited(self, vault: Vault, message: RoomMessage) -> bool:
+        """Whether a message that is no command goes to what was asked in its room, also late."""
+        asked = await _asked(vault, message.room_id)
+        return asked is not None and asked.is_for(message)
 
     async def decided(
         self, vault: Vault, message: RoomMessage, *, ordered: bool

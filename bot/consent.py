@@ -14,7 +14,7 @@ from bot.config import Config
 from bot.delivery import Address, Delivery
 from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.journal import Journal
-from bot.messages import Action, Effect, Outcome, Reply, Room, RoomKind, RoomMessage
+from bot.messages import Action, Effect, Facts, Outcome, Reply, Room, RoomKind, RoomMessage
 from bot.own_vault import ByTheClock, everybody, known_vault
 from bot.owned import OfVault, while_kept
 from bot.recall import usable
@@ -100,6 +100,8 @@ class Consent:
     async def expire(self) -> None:
         """Erase what nobody approved in time, of everybody; then say so where it was asked."""
         people = await everybody(self._storage)
+        begun = Effect(Action.MEMORY_DELETED, Outcome.BEGUN, facts={"expired": True})
+        await self._journal.of_the_bot(begun)
         for each in (self._expire, self._settle):
             for person in people:
                 try:
@@ -136,8 +138,10 @@ class Consent:
             return done
 
     async def _may_decide(self, reaction: Reaction) -> bool:
-        if not allowed(reaction.sender, self._config):
+        if not allowed(reaction.sender, self._config, self._storage.access):
             return False
+        if self._storage.access.paused_since is not None:
+            return False  # the notice goes on asking
         return not await self._changes.paused(reaction.sender)
 
     async def _decided(self, reaction: Reaction, vault: Vault) -> bool:
@@ -154,7 +158,11 @@ class Consent:
         room = await self._rooms.room(reaction.room_id)
         if reaction.sender not in room.members:
             return False
-        await self._storage.inbox.begin(reaction.event_id, DECIDING)
+        begins = (reaction.event_id, DECIDING)
+        facts: Facts = {"reaction": True, "room": str(room.kind)}
+        done = Effect(Action.MESSAGE_ANSWERED, target=reaction.event_id, facts=facts)
+        effects = [replace(done, outcome=Outcome.BEGUN)]
+        await self._journal.of_person(reaction.sender, vault, effects, begins=begins)
         in_time = [one for one in waiting if self._now() - one.created_at < WAITS]
         if waiting and not in_time:
             decided = await approving.decide(vault, waiting, yes=False)
@@ -163,9 +171,8 @@ class Consent:
             decided = await approving.decide(vault, in_time, yes=reaction.yes)
             decided = _with_before(decided, asked, yes=reaction.yes) if begun else decided
             await self._answer(reaction, room, vault, self._remembered(decided.remembered, room))
-        await self._journal.of_person(
-            reaction.sender, vault, decided.effects, finishes=reaction.event_id
-        )
+        effects = [*decided.effects, done]
+        await self._journal.of_person(reaction.sender, vault, effects, finishes=reaction.event_id)
         return True
 
     async def _answer(self, reaction: Reaction, room: Room, vault: Vault, text: str) -> None:
@@ -229,10 +236,6 @@ def _audience(room: Room) -> frozenset[str] | None:
 
 
 def _with_before(decided: Decided, asked: Sequence[Memory], *, yes: bool) -> Decided:
-    """After a crash: together with what was decided before it, as far as that can be seen."""
+    """After a crash: together with what was decided before it, and is recorded by now."""
     new = [one for one in asked if one.status == "active"] if yes else []
-    effects = [*(approving.remembering(one, is_new=True) for one in new), *decided.effects]
-    if not effects:
-        action = Action.MEMORY_UPDATED if yes else Action.MEMORY_DELETED
-        effects.append(Effect(action, Outcome.INTERRUPTED))
-    return replace(decided, remembered=(*new, *decided.remembered), effects=tuple(effects))
+    return replace(decided, remembered=(*new, *decided.remembered))

@@ -112,6 +112,7 @@ class Delivery:
             replace(
                 _outgoing(to, text, f"part {number}", generated=reply.generated),
                 repeats=reply.repeats,
+                fields=reply.fields,
             )
             for number, text in enumerate(split_text(reply.text))
         ]
@@ -127,8 +128,14 @@ class Delivery:
 
     async def edit(self, reply: Reply, to: Address, event_id: str) -> None:
         """Put a reply of one part in the place of what was said in an event."""
-        edit = replace(_outgoing(to, reply.text, "edit"), replaces=event_id, repeats=reply.repeats)
-        await self._outlet.send(edit)
+        await self._outlet.send(
+            replace(
+                _outgoing(to, reply.text, "edit"),
+                replaces=event_id,
+                repeats=reply.repeats,
+                fields=reply.fields,
+            )
+        )
 
     async def send_whole(
         self, answers: AsyncIterator[str | Answer], to: Address, *, owner: Owner

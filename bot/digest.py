@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -12,7 +13,7 @@ from bot.config import Config
 from bot.delivery import Address, Delivery
 from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.journal import Journal
-from bot.messages import Action, Effect, Reply
+from bot.messages import Action, Effect, Outcome, Reply
 from bot.own_vault import ByTheClock, everybody, known_vault
 from bot.owned import OfVault
 from bot.preferences import digest_sent, digest_since, wants_digest
@@ -57,8 +58,10 @@ class Digests:
 
     async def send_due(self) -> None:
         """Write each digest whose time has come; one that fails keeps nobody else's back."""
+        if self._storage.access.paused_since is not None:
+            return
         for person in await everybody(self._storage):
-            if not allowed(person.sender, self._config):
+            if not allowed(person.sender, self._config, self._storage.access):
                 continue
             if await self._changes.paused(person.sender):
                 continue  # what they told the bot is not for whoever runs the homeserver
@@ -87,11 +90,18 @@ class Digests:
             text = digest_words.digest(
                 lately, since=since, messages=counts.turns, prefix=self._prefix
             )
-            to = await self._to(person, since)
-            owner = OfVault(vault, to.room_id, self._storage.withdrawals)
-            await self._delivery.send(Reply(text, repeats=True), to, owner=owner)
             told = {"digest": True, "memories": len(lately.new) + len(lately.changed)}
             used = Effect(Action.MEMORY_USED, facts=told)
+            begun = replace(used, outcome=Outcome.BEGUN)
+            await self._journal.of_person(person.sender, vault, [begun])
+            try:
+                to = await self._to(person, since)
+                owner = OfVault(vault, to.room_id, self._storage.withdrawals)
+                await self._delivery.send(Reply(text, repeats=True), to, owner=owner)
+            except HomeserverError:
+                failed = replace(used, outcome=Outcome.FAILED)
+                await self._journal.of_person(person.sender, vault, [failed])
+                raise
             await self._journal.of_person(person.sender, vault, [used])
         await digest_sent(vault, now)
 

@@ -9,7 +9,6 @@ from typing import Protocol
 
 from bot import replies
 from bot.access import (
-    PRIVATE,
     Chat,
     Ignore,
     Intent,
@@ -25,6 +24,7 @@ from bot.chatting import Chats, Exchange
 from bot.command import Command
 from bot.config import Config
 from bot.delivery import Address, Delivery, address
+from bot.editing_words import NO_COMMAND, PAUSED, erased
 from bot.errors import BotError, HomeserverError, HomeserverUnavailableError
 from bot.journal import Journal
 from bot.messages import Action, Effect, Facts, Outcome, Reply, Room, Standing
@@ -39,16 +39,6 @@ from storage import Storage, StorageFailure, Turn, Vault, VaultGone
 log = logging.getLogger(__name__)
 
 RECOVERED: Facts = {"edited": True, "recovered": True}
-NO_COMMAND = "Edits run no command; send it as a new message."
-
-
-def erased(prefix: str) -> str:
-    """A kept message was edited into a private question."""
-    return (
-        "I have erased what I kept of that message and of my answer to it, and what I learned from "
-        f"it alone. To ask it privately, send `{prefix}{PRIVATE}` and your question as a new "
-        "message."
-    )
 
 
 class Rooms(Protocol):
@@ -73,6 +63,17 @@ class _Edited:
     def changed(self) -> bool:
         """Whether it says something else now; after a crash that can't be seen any more."""
         return self.edit.message.recovered or self.turn.text != self.edit.message.body
+
+    @property
+    def begins(self) -> Effect:
+        """For the audit log, before it is carried through."""
+        return replace(self.taken_over, outcome=Outcome.BEGUN)
+
+    @property
+    def taken_over(self) -> Effect:
+        """For the audit log, where it is carried through and nothing answered."""
+        facts: Facts = {"edited": True, "answered": False, "room": str(self.room.kind)}
+        return Effect(Action.MESSAGE_ANSWERED, target=self.turn.event_id, facts=facts)
 
     def exchange(self, begun: datetime) -> Exchange:
         """The message as if it had been said like that."""
@@ -171,7 +172,9 @@ class Edits:
             wanted = self._wanted(edit, room)
             if wanted is None:
                 return False
-            effects = await self._effects(_Edited(edit, room, vault, turn, wanted))
+            edited = _Edited(edit, room, vault, turn, wanted)
+            await self._journal.of_person(message.sender, vault, [edited.begins])
+            effects = await self._effects(edited)
             await self._journal.of_person(message.sender, vault, effects, finishes=edit.event_id)
             return True
 
@@ -190,7 +193,14 @@ class Edits:
         message, me = edit.message, self._config.homeserver.user_id
         if not room.members >= {message.sender, me}:
             return None
-        wanted = intent(message, room, config=self._config, commands=self._commands, addressed=True)
+        wanted = intent(
+            message,
+            room,
+            config=self._config,
+            rules=self._storage.access,
+            commands=self._commands,
+            addressed=True,
+        )
         return None if isinstance(wanted, Ignore | Refuse) else wanted
 
     async def _effects(self, edited: _Edited) -> list[Effect]:
@@ -220,7 +230,7 @@ class Edits:
         taken = await edited.vault.taking_back.messages([edited.turn.event_id])
         if isinstance(edited.wanted, Chat) and edited.wanted.private:
             await self._say(erased(self._config.service.command_prefix), edited)
-        return undoing(taken, by="edit")
+        return [*undoing(taken, by="edit"), edited.taken_over]
 
     async def _replace(self, edited: _Edited) -> None:
         vault, text = edited.vault, edited.edit.message.body
@@ -242,9 +252,12 @@ class Edits:
             await self._say(NO_COMMAND, edited)
         if not (chat and await vault.turns.is_last_question(turn)):
             await vault.answers.carried_through(turn.event_id, edit=edit.event_id)
-            return []
+            return [edited.taken_over]
+        if self._storage.access.paused_since is not None:
+            return await self._denied(edited, Refusal.PAUSED, PAUSED, every=timedelta(days=1))
         if not self._pace.admits(edit.message, begun):
-            return await self._too_fast(edited)
+            every = timedelta(minutes=1)
+            return await self._denied(edited, Refusal.TOO_FAST, replies.TOO_FAST, every=every)
         exchange = edited.exchange(begun)
         facts = await self._chats.answer_again(
             exchange, vault, edited.address(begun), edit=edit.event_id, record=self._record
@@ -253,11 +266,14 @@ class Edits:
         facts |= {"edited": True, "room": str(edited.room.kind), "ms": ms}
         return [Effect(Action.MESSAGE_ANSWERED, target=turn.event_id, facts=facts)]
 
-    async def _too_fast(self, edited: _Edited) -> list[Effect]:
-        """Say so once, as for a message; nothing is answered."""
-        sender, why = edited.edit.message.sender, Refusal.TOO_FAST
-        if self._once.may(why, sender, now=self._now(), every=timedelta(minutes=1)):
-            await self._say(replies.TOO_FAST, edited)
+    async def _denied(
+        self, edited: _Edited, why: Refusal, text: str, *, every: timedelta
+    ) -> list[Effect]:
+        """Say so once in a while, as for a message; nothing is answered."""
+        whom, since = edited.edit.message.sender, self._storage.access.paused_since
+        whom = f"{whom} {since}" if since else whom  # each pause is told
+        if self._once.may(why, whom, now=self._now(), every=every):
+            await self._say(text, edited)
         turn = edited.turn.event_id
         await edited.vault.answers.carried_through(turn, edit=edited.edit.event_id)
         facts: Facts = {"edited": True, "reason": str(why), "room": str(edited.room.kind)}

@@ -15,6 +15,7 @@ from bot.chatting import Chats, Exchange
 from bot.command import Command, Line, Run
 from bot.confirmations import ANSWER, Decision
 from bot.delivery import Delivery, address
+from bot.errors import BotError
 from bot.greeting import Greeting
 from bot.journal import Journal
 from bot.messages import (
@@ -46,8 +47,9 @@ OfSomebody = RoomMessage | Undecryptable | Invite | Accepted | Forgotten
 class Exchanges:
     """Carries out what people ask.
 
-    Before something is done that must not be done twice, the inbox is told; what a crash cut short
-    after that is not done again, and its person is told so. An answer is kept before it is sent,
+    What begins is recorded before anything is done. Of what must not be done twice, the inbox is
+    told as well; what a crash cut short after that is not done again, and its person is told so.
+    An answer is kept before it is sent,
     so that the same one is sent again. One transaction records it all and finishes the message.
     Whoever is not known by the identity that they show goes to `pausing`, and no vault is opened.
     """
@@ -101,11 +103,11 @@ class Exchanges:
                 message = replace(message, body="")
             return await self._without_memory(message, room, wanted)
         await self._resumed(message, {"identity": "known"})
+        if not await self._storage.vaults.exists(message.sender):
+            await self._journal.of_somebody([Effect(Action.VAULT_CREATED, Outcome.BEGUN)])
         async with own_vault(message, self._storage) as vault:
             exchange = Exchange(message, room, vault, self._now())
-            if vault.is_new:
-                made = Effect(Action.VAULT_CREATED)
-                await self._journal.of_person(message.sender, vault, [made])
+            await self._begin(message, room, wanted, vault)
             await self._greeting.greet(message, room, vault)
             return await self._carry_out(exchange, wanted, vault)
 
@@ -118,11 +120,12 @@ class Exchanges:
     async def resume(self, event: Accepted) -> None:
         """Tell somebody that their new identity was accepted, where only they read; record it.
 
-        It is recorded last, for all of this is done again after an outage of the homeserver.
+        That it begins was recorded before the identity was accepted. It is recorded last, for all
+        of this is done again after an outage of the homeserver.
         """
+        accepted: Facts = {"identity": "accepted"}
         to = await self._orders.direct(event.sender, f"accepted {event.number}")
         await self._delivery.send(Reply(RESUMED), to)
-        accepted: Facts = {"identity": "accepted"}
         if not await self._resumed(event, accepted):  # not a message in between; or seen by one
             await self.record(event, Effect(Action.ACCESS_CHANGED, facts=accepted))
 
@@ -136,8 +139,22 @@ class Exchanges:
         await self._ensure_not_forgotten(message)
         changed = Effect(Action.ACCESS_CHANGED, facts={"identity": "changed"})
         await self._changes.began(message.sender, lambda: self.record(message, changed))
+        await self.record(message, _beginning(message, room, wanted))
         done = await self._pausing.carry_out(message, room, wanted)
         await self.record(message, done, finishes=message.event_id)
+
+    async def _begin(
+        self, message: RoomMessage, room: Room, wanted: Order | Chat, vault: Vault
+    ) -> None:
+        """Record that a message is about to be carried out; nothing was done for it before.
+
+        The same transaction tells the inbox of a command: that is not run again after a crash.
+        """
+        effects = [Effect(Action.VAULT_CREATED)] if vault.is_new else []
+        effects.append(_beginning(message, room, wanted))
+        command = wanted.command if isinstance(wanted, Order) else None
+        begins = (message.event_id, command.name) if command else None
+        await self._journal.of_person(message.sender, vault, effects, begins=begins)
 
     async def _carry_out(self, exchange: Exchange, wanted: Order | Chat, vault: Vault) -> None:
         decision = await self._orders.decided(exchange.message, wanted, vault)
@@ -148,13 +165,14 @@ class Exchanges:
             line = Line(decision.command.name, decision.about)
             await self._order(exchange, decision.command, line, decision.run)
         elif isinstance(wanted, Chat):
+            if self._storage.access.paused_since is not None:  # its question ended meanwhile
+                raise BotError(replies.paused(self._repertoire.prefix))
             await self._chat(exchange, wanted, vault)
         elif wanted.command is None:
             here = address(exchange.message, exchange.room)
             await self._delivery.send(self._repertoire.unknown(wanted.line), here)
             await self._done(exchange, {"command": "unknown"})
         else:
-            await self._storage.inbox.begin(exchange.message.event_id, wanted.command.name)
             await self._order(exchange, wanted.command, wanted.line, wanted.command.run)
 
     async def _answer(self, message: RoomMessage, wanted: Order | Chat) -> Decision | None:
@@ -165,6 +183,14 @@ class Exchanges:
                     return await self._orders.decided(message, wanted, vault)
         return None
 
+    async def is_awaited(self, message: RoomMessage, wanted: Chat) -> bool:
+        """Whether talk answers a question of the bot, and so never gets to the model."""
+        with suppress(StorageFailure):
+            async with known_vault(message, self._storage) as vault:
+                if vault is not None:
+                    return await self._orders.is_awaited(message, wanted, vault)
+        return False
+
     async def _ensure_not_forgotten(self, message: RoomMessage) -> None:
         """Raise VaultGone, as an own vault does, where all was erased since this was looked at."""
         if await self._storage.forgetting.is_before(message.sender, message.sent_at):
@@ -173,7 +199,9 @@ class Exchanges:
     async def _interrupted(self, message: RoomMessage, room: Room, begun: str) -> None:
         """Say that a crash came in between; the same transaction id, so not after a reply."""
         text = replies.interrupted(begun, self._repertoire.prefix)
-        cut = Effect(Action.MESSAGE_ANSWERED, Outcome.INTERRUPTED, "", {"command": begun})
+        cut = Effect(
+            Action.MESSAGE_ANSWERED, Outcome.INTERRUPTED, message.event_id, {"command": begun}
+        )
         text = {**INTERRUPTED, ANSWER: ANSWER_INTERRUPTED}.get(begun, text)
         here = address(replace(message, body=""), room)  # it may be a passphrase
         await self._delivery.send(Reply(text), here)
@@ -208,6 +236,15 @@ class Exchanges:
         return await self._journal.of_person(
             exchange.message.sender, exchange.vault, effects, finishes=finishes
         )
+
+
+def _beginning(message: RoomMessage, room: Room, wanted: Order | Chat) -> Effect:
+    facts: dict[str, Fact] = {"room": str(room.kind)}
+    if isinstance(wanted, Chat):
+        facts["chat"] = True
+    else:
+        facts["command"] = wanted.command.name if wanted.command else "unknown"
+    return Effect(Action.MESSAGE_ANSWERED, Outcome.BEGUN, message.event_id, facts)
 
 
 async def record(

@@ -100,6 +100,8 @@ def receipt(erased: Erased, stated: Processing, last_backup: datetime | None, le
         "and so may, for a while, what I remove.\n"
         f"{stays}"
         "- The keys to those messages: every member's device holds them, mine included.\n"
+        "- Your Matrix id where an operator of mine named you or looked you up, if one did: in "
+        "their room, their rules and their own log.\n"
         f"- {_gateway(stated)}\n"
         f"- {_backups(stated, last_backup)}\n\n"
         "If you write to me again, I start from nothing."

@@ -4,11 +4,21 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from bot import replies
-from bot.access import Chat, Ignore, Intent, Once, Order, Pace, Refusal, Refuse, intent
+from bot.access import (
+    Chat,
+    Ignore,
+    Intent,
+    Once,
+    Order,
+    Pace,
+    Refusal,
+    Refuse,
+    intent,
+)
 from bot.amending import Amendments
 from bot.command import Command
 from bot.config import Config
@@ -34,6 +44,8 @@ from bot.messages import (
     RoomKind,
     RoomMessage,
 )
+from bot.operating import Operating
+from bot.refusing import Refusals
 from bot.room_events import (
     Accepted,
     Alone,
@@ -56,16 +68,6 @@ from storage import Storage, VaultGone
 log = logging.getLogger(__name__)
 
 STOPS = (HomeserverUnavailableError, AuditUnavailableError)  # "not now" and "not at all"
-
-_NOTICE = {
-    Refusal.UNLISTED: replies.NOT_ALLOWED,
-    Refusal.UNENCRYPTED_ROOM: replies.UNENCRYPTED_ROOM,
-    Refusal.UNENCRYPTED_MESSAGE: replies.UNENCRYPTED_MESSAGE,
-    Refusal.UNVERIFIED_SESSION: replies.UNVERIFIED_SESSION,
-    Refusal.TOO_LONG: replies.TOO_LONG,
-    Refusal.TOO_FAST: replies.TOO_FAST,
-}
-_AGAIN = {Refusal.TOO_LONG: timedelta(0), Refusal.TOO_FAST: timedelta(minutes=1)}
 
 Fetch = Callable[[str, str], Awaitable[Kept | None]]
 """Room id and event id to what was said or done there, decrypted again; None where it is gone.
@@ -101,6 +103,8 @@ class Handler:
         journal: Journal,
         membership: Membership,
         amendments: Amendments,
+        operating: Operating,
+        refusals: Refusals,
         pace: Pace,
         once: Once,
         commands: Sequence[Command],
@@ -116,6 +120,8 @@ class Handler:
         self._journal = journal
         self._membership = membership
         self._amendments = amendments
+        self._operating = operating
+        self._refusals = refusals
         self._commands = tuple(commands)
         self._audit_room = audit_room
         self._me = config.homeserver.user_id
@@ -194,7 +200,7 @@ class Handler:
 
     async def _message(self, message: RoomMessage) -> None:
         if message.room_id == self._audit_room:
-            return await self._storage.inbox.finish(message.event_id)
+            return await self._operating.handle(message)
         room = await self._messenger.room(message.room_id)
         if not room.members >= {message.sender, self._me}:  # one is gone since; who would hear?
             return await self._storage.inbox.finish(message.event_id)
@@ -203,7 +209,7 @@ class Handler:
                 await self._storage.inbox.finish(message.event_id)
                 await self._exchanges.overhear(message, room)
             case Refuse(why):
-                await self._refuse(message, room, why)
+                await self._refusals.refuse(message, room, why)
             case Order() | Chat() as wanted:
                 await self._exchanges.carry_out(message, room, wanted)
         return None
@@ -211,12 +217,17 @@ class Handler:
     async def _backlog(self, backlog: Backlog) -> None:
         """Say that it takes a while, where those who wait are obeyed; it costs nobody a turn."""
         message = backlog.message
+        if self._is_paused:
+            return
         room = await self._messenger.room(message.room_id)
         if backlog.mentioning is not (room.kind is RoomKind.SHARED) or (
             message.room_id == self._audit_room or message.sender not in room.members
         ):
             return
         if isinstance(self._meant(message, room, addressed=True), Order | Chat):
+            facts = {"backlog": backlog.waiting}
+            tells = Effect(Action.MESSAGE_ANSWERED, Outcome.BEGUN, facts=facts)
+            await self._journal.of_somebody([tells])
             to = address(message, room).about("backlog")
             await self._delivery.send(Reply(replies.backlog(backlog.waiting)), to)
 
@@ -228,22 +239,26 @@ class Handler:
 
     async def _intent(self, message: RoomMessage, room: Room) -> Intent:
         wanted = await self._wanted(message, room)
-        if isinstance(wanted, Order | Chat) and not self._pace.admits(message, self._now()):
+        if not isinstance(wanted, Order | Chat):
+            return wanted
+        if self._is_paused and isinstance(wanted, Chat):
+            decides = await self._exchanges.is_awaited(message, wanted)  # about their own data
+            if not decides:
+                return Refuse(Refusal.PAUSED)
+        if not self._pace.admits(message, self._now()):
             return Refuse(Refusal.TOO_FAST)
         return wanted
 
-    def _meant(self, message: RoomMessage, room: Room, *, addressed: bool) -> Intent:
-        return intent(
-            message, room, config=self._config, commands=self._commands, addressed=addressed
-        )
+    @property
+    def _is_paused(self) -> bool:
+        return self._storage.access.paused_since is not None
 
-    async def _refuse(self, message: RoomMessage, room: Room, why: Refusal) -> None:
-        whom = room.room_id if why is Refusal.UNENCRYPTED_ROOM else message.sender
-        if self._once.may(why, whom, now=self._now(), every=_AGAIN.get(why, timedelta(days=1))):
-            await self._say(message, room, _NOTICE[why])
-        facts = {"reason": str(why), "room": str(room.kind)}
-        denied = Effect(Action.MESSAGE_DENIED, Outcome.DENIED, message.event_id, facts)
-        await self._exchanges.record(message, denied, finishes=message.event_id)
+    def _meant(self, message: RoomMessage, room: Room, *, addressed: bool) -> Intent:
+        config, rules = self._config, self._storage.access
+        commands = self._commands
+        return intent(
+            message, room, config=config, rules=rules, commands=commands, addressed=addressed
+        )
 
     async def _failed(self, event: RoomEvent, error: Exception) -> None:
         """Tell the person, in the error's own words if they are meant for them; record, go on."""
@@ -259,13 +274,15 @@ class Handler:
             action = Action.GATEWAY_FAILED
         if isinstance(event, Backlog):
             return None  # a courtesy; those who wait come next, and their answers say what is wrong
-        failed = Effect(action, Outcome.FAILED, "", {"error": kind})
+        about = event.event_id if isinstance(event, RoomMessage) else ""
+        failed = Effect(action, Outcome.FAILED, about, {"error": kind})
         if isinstance(event, Unfinished) and not await self._unheard.told_of(event, error):
             return log.warning("a message could not be fetched: it is left to the next start")
         said = event.message if isinstance(event, Edit) else event
         if not isinstance(said, RoomMessage):
             return await self._journal.of_somebody([failed], finishes=inbox_row(event))
         if not isinstance(error, HomeserverHiddenError):  # an apology would be hidden as well
+            await self._exchanges.record(said, replace(failed, outcome=Outcome.BEGUN))
             await self._apologise(said, text)
         return await self._exchanges.record(said, failed, finishes=said.event_id)
 

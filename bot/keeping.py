@@ -1,34 +1,11 @@
-"""What `confidant audit`, `backup` and `restore` do and say: what is kept, proved and taken out."""
+"""What `confidant backup` and `restore` do and say."""
 
 import asyncio
-import json
-from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 from bot.config import Config
 from bot.explaining import explained
-from storage import (
-    Restored,
-    back_up,
-    read_audit_log,
-    restore,
-    verify_audit_log,
-)
-
-
-def verified(config: Config) -> str:
-    """Check every entry of the audit log; StorageError names the first that was changed."""
-    with explained():
-        count = verify_audit_log(config.storage.path)
-    return f"The audit log is intact: {count} {'entry' if count == 1 else 'entries'}."
-
-
-def exported(config: Config) -> Iterator[str]:
-    """The public entries, each as a line of JSON."""
-    with explained():
-        for entry in read_audit_log(config.storage.path):
-            yield json.dumps(asdict(entry))
+from storage import Restored, back_up, restore
 
 
 def backed_up(config: Config, destination: Path) -> str:
@@ -53,6 +30,7 @@ def restored(config: Config, source: Path, *, replace: bool) -> str:
         _about_the_forgotten(back),
         "The bot logs in as a new device: what it had not answered has to be asked again, and what "
         "people deleted piece by piece since then is back.",
+        "Whom operators let in or shut out, and whether I am paused, is as of then.",
     ]
     if config.homeserver.access_token.get_secret_value():
         lines.append(

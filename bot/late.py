@@ -71,6 +71,9 @@ class Late:
         try:
             room = await self._rooms.room(message.room_id)
             if room.members >= {message.sender, self._me} and await self._may_tell(message, room):
+                facts = {"reason": FORGOTTEN}
+                tells = Effect(Action.MESSAGE_DENIED, Outcome.BEGUN, facts=facts)
+                await self._journal.of_somebody([tells])
                 to = address(message, room).about("notice")
                 await self._delivery.send(Reply(replies.CAME_LATE[room.kind]), to)
         except HomeserverUnavailableError:

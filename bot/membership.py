@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from bot import membership_words, replies
-from bot.access import Once, Refusal, allowed
+from bot.access import Once, Refusal, Rules, allowed
 from bot.config import Config
 from bot.delivery import Address, Delivery
 from bot.errors import HomeserverError, HomeserverUnavailableError
@@ -91,6 +92,7 @@ class Membership:
         self,
         *,
         config: Config,
+        rules: Rules,
         rooms: Rooms,
         record: Record,
         journal: Journal,
@@ -101,6 +103,7 @@ class Membership:
         now: Callable[[], datetime],
     ) -> None:
         self._config = config
+        self._rules = rules
         self._rooms = rooms
         self._record = record
         self._journal = journal
@@ -129,7 +132,7 @@ class Membership:
 
     async def _invited(self, invite: Invite) -> None:
         """Join where the inviter is listed and there is room; reject everywhere else."""
-        if not allowed(invite.sender, self._config):
+        if not allowed(invite.sender, self._config, self._rules):
             return await self._reject(invite, Why.UNLISTED)
         joined = await self._rooms.joined()
         if invite.room_id in joined:
@@ -138,10 +141,13 @@ class Membership:
         if too_many is not None:
             return await self._reject(invite, too_many)
         await self._pacing.turn(JOINING)
+        joins = Effect(Action.ROOM_JOINED, target=invite.room_id)
+        await self._record(invite, replace(joins, outcome=Outcome.BEGUN))
         if not await _done(self._rooms.join(invite.room_id)):
+            await self._record(invite, replace(joins, outcome=Outcome.FAILED))
             return await self._reject(invite, Why.NOT_JOINABLE)
         self._invited_by[invite.room_id] = invite.sender
-        await self._record(invite, Effect(Action.ROOM_JOINED, target=invite.room_id))
+        await self._record(invite, joins)
         await self._welcome(invite.room_id)
         return await self._leave_predecessor(invite.room_id)
 
@@ -159,11 +165,12 @@ class Membership:
 
     async def _reject(self, invite: Invite, why: Why) -> None:
         await self._pacing.turn(REJECTING)
+        facts = {"reason": str(why)}
+        refused = Effect(Action.ROOM_REFUSED, Outcome.DENIED, invite.room_id, facts)
+        await self._record(invite, replace(refused, outcome=Outcome.BEGUN))
         if not await _done(self._rooms.leave(invite.room_id, reason=_SAID[why])):
             log.warning("an invite could not be rejected")
-        outcome = Outcome.FAILED if why is Why.NOT_JOINABLE else Outcome.DENIED
-        facts = {"reason": str(why)}
-        await self._record(invite, Effect(Action.ROOM_REFUSED, outcome, invite.room_id, facts))
+        await self._record(invite, refused)
 
     async def _welcome(self, room_id: str) -> None:
         """In a room without encryption, say at once what is needed."""
@@ -207,11 +214,13 @@ class Membership:
             await self._journal.of_the_bot(refused)
             return False
         await self._pacing.turn(JOINING)
-        if not await _done(self._rooms.join(successor.room_id, via=successor.via)):
-            log.info("an upgraded room can't be joined without an invite")
-            return False
         facts = {"reason": str(Why.UPGRADE)}
         joined = Effect(Action.ROOM_JOINED, target=successor.room_id, facts=facts)
+        await self._journal.of_the_bot(replace(joined, outcome=Outcome.BEGUN))
+        if not await _done(self._rooms.join(successor.room_id, via=successor.via)):
+            log.info("an upgraded room can't be joined without an invite")
+            await self._journal.of_the_bot(replace(joined, outcome=Outcome.FAILED))
+            return False
         await self._journal.of_the_bot(joined)
         return True
 
@@ -241,9 +250,10 @@ class Membership:
             await self._leave(room_id, Why.ALONE)
 
     async def _leave(self, room_id: str, why: Why) -> None:
+        left = Effect(Action.ROOM_LEFT, target=room_id, facts={"reason": str(why)})
+        await self._journal.of_the_bot(replace(left, outcome=Outcome.BEGUN))
         await self._rooms.leave(room_id)
-        facts = {"reason": str(why)}
-        await self._journal.of_the_bot(Effect(Action.ROOM_LEFT, target=room_id, facts=facts))
+        await self._journal.of_the_bot(left)
 
 
 async def _done(doing: Awaitable[object]) -> bool:

@@ -33,6 +33,18 @@ class Room:
         return RoomKind.DIRECT if len(self.members) <= 2 else RoomKind.SHARED
 
 
+@dataclass(frozen=True, slots=True)
+class RoomRules:
+    """Who may come into a room and read there (Matrix spec), as it stands at the moment of asking.
+
+    `join_rule` is that of m.room.join_rules, `history_visibility` that of its namesake.
+    """
+
+    encrypted: bool
+    join_rule: str
+    history_visibility: str
+
+
 class Standing(StrEnum):
     """What the device is worth that a message came from."""
 
@@ -114,14 +126,16 @@ class Action(StrEnum):
     IDENTITY_LOOKED_UP = "identity.looked_up"
     RETENTION_SWEPT = "retention.swept"
     BACKUP_CREATED = "backup.created"
+    BACKUP_RESTORED = "backup.restored"
     BOT_STARTED = "bot.started"
     BOT_STOPPED = "bot.stopped"
     AUDIT_HEAD = "audit.head"
 
 
 class Outcome(StrEnum):
-    """How an audited action ended."""
+    """How an audited action ended, or that it begins."""
 
+    BEGUN = "begun"  # before anything is done; how it ended is an entry of its own
     OK = "ok"
     DENIED = "denied"
     FAILED = "failed"
@@ -148,6 +162,7 @@ class Reply:
     """What the bot says: Markdown text, perhaps a file, and what was done to be able to say it.
 
     `generated` marks a model's answer (m.text); everything the bot says about itself is a notice.
+    `fields` are extra event content, for machines, as in Outgoing.
     """
 
     text: str
@@ -155,6 +170,7 @@ class Reply:
     repeats: bool = False  # what a model may have written, such as a memory
     attachment: Attachment | None = None
     effects: tuple[Effect, ...] = ()
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

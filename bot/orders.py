@@ -8,6 +8,7 @@ from typing import Protocol
 from bot import replies
 from bot.access import PRIVATE, Chat, Order
 from bot.assistant import Assistant
+from bot.audit_view import AuditLooks
 from bot.chatting import Exchange, Record
 from bot.command import Command, CommandContext, Confirmation, Line, Run
 from bot.confirmations import Confirmations, Decision, Questions
@@ -54,6 +55,7 @@ class Orders:
         repertoire: Repertoire,
         receipts: Receipts,
         delivery: Delivery,
+        audit: AuditLooks,
         audit_room: str,
         now: Callable[[], datetime],
     ) -> None:
@@ -66,6 +68,7 @@ class Orders:
         self._repertoire = repertoire
         self._receipts = receipts
         self._delivery = delivery
+        self._audit = audit
         self._audit_room = audit_room
         self._now = now
         self._confirmations = Confirmations(now)
@@ -81,6 +84,12 @@ class Orders:
         ordered = bool(wanted.command if isinstance(wanted, Order) else wanted.private)
         answer = await self._questions.decided(vault, message, ordered=ordered)
         return self._confirmations.decided(message) or answer
+
+    async def is_awaited(self, message: RoomMessage, wanted: Chat, vault: Vault) -> bool:
+        """Whether talk decides something of what its sender was asked; it is not decided yet."""
+        if self._confirmations.is_awaited(message):
+            return True
+        return not wanted.private and await self._questions.is_awaited(vault, message)
 
     async def direct(self, person: str, transaction: str, question: str = "") -> Address:
         """The direct chat with somebody, as the place of a reply."""
@@ -180,8 +189,7 @@ class Orders:
             personal=vault,
             attachment=attachment,
             own_details=lambda rows: self._storage.audit_log.own(rows, actor=message.sender),
-            entries=lambda limit: self._storage.audit_log.details(vault, limit=limit),
-            disclosed=lambda: self._storage.audit_log.disclosed(vault),
+            own_log=self._audit.of(message.sender, vault),
             erase=erase,
             let_go=let_go,
             say=Progress(self._delivery, to, self._owner(exchange, to)).say,

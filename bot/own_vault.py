@@ -34,6 +34,13 @@ class ByTheClock:
     sender: str
 
 
+@dataclass(frozen=True, slots=True)
+class Concerned:
+    """Another did something that concerns this person, which their audit entries say."""
+
+    sender: str
+
+
 @asynccontextmanager
 async def own_vault(message: Said, storage: Storage) -> AsyncIterator[Vault]:
     """The vault of the sender, made on first use.
@@ -49,6 +56,12 @@ async def known_vault(message: Whose, storage: Storage) -> AsyncIterator[Vault |
     """The vault of the sender if they have one; nobody gets one by this."""
     async with storage.vaults.open_existing(message.sender) as vault:
         yield vault
+
+
+async def behind(pseudonym: str, storage: Storage) -> Concerned | None:
+    """Who is known to others by this name; looking that up is an audited action."""
+    user_id = await storage.vaults.who(pseudonym)
+    return None if user_id is None else Concerned(user_id)
 
 
 async def everybody(storage: Storage) -> list[ByTheClock]:

@@ -1,6 +1,7 @@
 """What a person gets after everything of theirs was erased, also if a crash came in between."""
 
 import logging
+from collections.abc import Awaitable, Callable
 
 from bot import forget_words
 from bot.delivery import Address, Delivery
@@ -8,7 +9,8 @@ from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.journal import Journal
 from bot.messages import Action, Effect, Reply
 from bot.processing import Processing
-from storage import Erased, Storage, last_backup
+from bot.witness import witnessed
+from storage import Erased, SignedHead, Storage, last_backup
 
 log = logging.getLogger(__name__)
 
@@ -24,12 +26,14 @@ class Receipts:
         processing: Processing,
         delivery: Delivery,
         journal: Journal,
+        head: Callable[[], Awaitable[SignedHead]],
     ) -> None:
         self._me = me
         self._storage = storage
         self._processing = processing
         self._delivery = delivery
         self._journal = journal
+        self._head = head
 
     async def reply(self, erased: Erased) -> Reply:
         """The receipt, and what is recorded of nobody by name."""
@@ -40,7 +44,7 @@ class Receipts:
             "bytes": erased.bytes,
         }
         effects = (Effect(Action.VAULT_DESTROYED), Effect(Action.FORGET_DONE, facts=facts))
-        return Reply(text, effects=effects)
+        return await witnessed(Reply(text, effects=effects), self._head)
 
     async def given(self, erased: Erased, event_id: str) -> None:
         """The person has it, in this event; empty where nobody is there who could have it."""
@@ -55,8 +59,9 @@ class Receipts:
         if erased is None or not event_id:
             return
         to = Address(erased.room_id, job, audience=self._pair(erased)).about(what)
+        reply = await witnessed(Reply(await self._text(erased, leaving)), self._head)
         try:
-            await self._delivery.edit(Reply(await self._text(erased, leaving)), to, event_id)
+            await self._delivery.edit(reply, to, event_id)
         except HomeserverUnavailableError:
             raise
         except HomeserverError:

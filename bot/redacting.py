@@ -4,12 +4,12 @@ import logging
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.access import allowed
+from bot.access import allowed, covered
 from bot.assistant import Assistant
 from bot.config import Config
 from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.journal import Journal
-from bot.messages import Action, Effect, Room
+from bot.messages import Action, Effect, Outcome, Room
 from bot.own_vault import Whose, known_vault
 from bot.private_talk import PrivateWindows
 from bot.room_events import Redaction
@@ -93,7 +93,7 @@ class Redactions:
     async def _erased_for_one(self, redaction: Redaction) -> bool:
         """Whether one of those who may ask here had it; a damaged vault is reason to try again."""
         room, failure = await self._rooms.room(redaction.room_id), None
-        for person in sorted(one for one in room.members if allowed(one, self._config)):
+        for person in sorted(filter(self._may_have_asked, room.members)):
             try:
                 if await self._erase(redaction, Author(person)):
                     return True
@@ -105,17 +105,25 @@ class Redactions:
             raise failure
         return False
 
+    def _may_have_asked(self, person: str) -> bool:
+        """Whether somebody is answered, or was before an operator shut them out."""
+        rules = self._storage.access
+        return allowed(person, self._config, rules) or covered(person, rules.blocked)
+
     async def _erase(self, redaction: Redaction, message: Whose) -> bool:
         """Whether it was theirs; what a file brought may name others' events, and is no proof."""
         async with known_vault(message, self._storage) as vault:
             if vault is None:
                 return False
             said = await vault.turns.was_said(redaction.redacts)
+            if await vault.taking_back.preview([redaction.redacts]):
+                begun = Effect(Action.FORGET_DONE, Outcome.BEGUN, facts={"by": "redaction"})
+                await self._journal.of_person(message.sender, vault, [begun])
             await self._withdraw(redaction, vault)
             taken = await vault.taking_back.messages([redaction.redacts])
             if taken:
                 row = redaction.event_id if said else None
-                effects = undoing(taken, by="redaction")
+                effects = undoing(taken, by="redaction", begun=True)
                 await self._journal.of_person(message.sender, vault, effects, finishes=row)
             return said and bool(taken)
 
@@ -125,8 +133,11 @@ class Redactions:
         await vault.pending.let_go(redaction.redacts)
 
 
-def undoing(taken: TakenBack, *, by: str) -> list[Effect]:
-    """What the audit log gets where something was taken back: numbers, and by what."""
+def undoing(taken: TakenBack, *, by: str, begun: bool = False) -> list[Effect]:
+    """What the audit log gets where something was taken back: numbers, and by what.
+
+    What was begun in it is ended, also where no message was kept any more that could be forgotten.
+    """
     facts = {"by": by}
     forgotten = Effect(Action.FORGET_DONE, facts={**facts, "messages": taken.messages})
     return [
@@ -138,5 +149,5 @@ def undoing(taken: TakenBack, *, by: str) -> list[Effect]:
             Effect(Action.MEMORY_UPDATED, target=f"memory {one}", facts=facts)
             for one in taken.updated
         ),
-        *([forgotten] if taken.messages else []),
+        *([forgotten] if taken.messages or begun else []),
     ]

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot import replies
+from bot.audit_view import AuditView
 from bot.command import (
     Command,
     CommandContext,
-    Disclosed,
-    Entries,
     Evidence,
     FetchFile,
     Identify,
@@ -24,7 +23,7 @@ from bot.commands import nearest
 from bot.config import Config
 from bot.messages import Attachment, Reply, Room, RoomMessage
 from bot.processing import Processing
-from storage import AuditDetail, AuditEntry, Fields, Going, Named, Vault
+from storage import Fields, Going, Named, Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +58,7 @@ class Repertoire:
             message,
             room,
             personal=None,
-            entries=_no_entries,
-            disclosed=_nothing_disclosed,
+            own_log=None,
             erase=_no_erasure,
             let_go=_nothing_to_let_go,
             say=say,
@@ -75,8 +73,7 @@ class Repertoire:
         room: Room,
         *,
         personal: Vault | None,
-        entries: Entries,
-        disclosed: Disclosed,
+        own_log: AuditView | None,
         erase: Callable[[], Awaitable[Reply]],
         let_go: LetGo,
         say: Say,
@@ -93,8 +90,7 @@ class Repertoire:
             config=self.config,
             processing=self.processing,
             evidence=self.evidence,
-            entries=entries,
-            disclosed=disclosed,
+            own_log=own_log,
             erase=erase,
             let_go=let_go,
             identity=self.identity,
@@ -106,14 +102,6 @@ class Repertoire:
             commands=self.commands,
             now=self.now,
         )
-
-
-async def _no_entries(limit: int) -> Sequence[tuple[int, AuditEntry]]:
-    return ()
-
-
-async def _nothing_disclosed() -> Sequence[tuple[int, AuditDetail]]:
-    return ()
 
 
 async def _no_erasure() -> Reply:

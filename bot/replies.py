@@ -46,6 +46,10 @@ TOO_LONG = (
     "Please send it in shorter pieces."
 )
 TOO_FAST = "That was more than I may take in a minute. Please wait a moment, then send it again."
+CHANGED_IDENTITY = (
+    "Your identity is not the one that I know you by, so I obey nothing that you write here. "
+    "Verify me in your client, and let another operator compare the emoji."
+)
 CAME_LATE = {  # in a shared room nobody else is told of an erasure
     RoomKind.DIRECT: (
         "By the time that your homeserver gives it, that message was sent before everything of "
@@ -54,9 +58,26 @@ CAME_LATE = {  # in a shared room nobody else is told of an erasure
     RoomKind.SHARED: "That message came too late, so I have not read it. Please send it again.",
 }
 IN_DIRECT_CHAT = "That is about you, so I have answered in our direct chat."
-NO_ENTRIES = "There is no audit entry about you yet."
+CAME_TOO_LATE = (
+    "That order came too late: by your homeserver's clock it was sent more than five minutes ago, "
+    "and something else may have been ordered since, so I have not carried it out. Send it again "
+    "if you still want it."
+)
+UNFIT_ROOM = (
+    "I take no orders here for as long as others than invited members could read this room. Make "
+    "it invite-only and its history for members only, or name another room in `audit.room`."
+)
 TRUNCATED = "\n\n*(The model stopped before the end of its answer.)*"
 SILENT_MODEL = "The model gave an empty answer. Please ask again, perhaps in other words."
+
+
+def paused(prefix: str) -> str:
+    """An operator paused the bot: it doesn't talk, and still does with people's data as told."""
+    return (
+        "My operator has paused me, so I have neither answered nor kept that message. Please send "
+        "it again once I am back. What I remember of you is still there, and commands go on "
+        f"meanwhile: `{prefix}help` lists them."
+    )
 
 
 def interrupted(begun: str, prefix: str) -> str:
@@ -130,13 +151,6 @@ def text_wanted(prefix: str, line: str) -> str:
     return f"The text is missing. Type it like this: `{prefix}{line}`."
 
 
-def audit_usage(prefix: str, most: int) -> str:
-    """`!audit` with something that it does not take."""
-    return (
-        f"Type `{prefix}audit`, or `{prefix}audit 30` for the newest 30 entries ({most} at most)."
-    )
-
-
 def linked(words: str, room_id: str, event_id: str = "") -> str:
     """Words as a matrix.to link to a room or an event of it (Matrix spec, matrix.to navigation).
 
@@ -149,8 +163,8 @@ def linked(words: str, room_id: str, event_id: str = "") -> str:
 
 
 def count(number: int, one: str, many: str) -> str:
-    """`1 memory`, `2 memories`."""
-    return f"{number} {one if number == 1 else many}"
+    """`1 memory`, `2,000 memories`."""
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def holdings(counts: Counts) -> str:

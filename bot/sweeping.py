@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot.config import Config
 from bot.journal import Journal
-from bot.messages import Action, Effect, Facts
+from bot.messages import Action, Effect, Facts, Outcome
 from bot.own_vault import Whose, everybody, known_vault
 from bot.preferences import retention
 from storage import Storage, StorageFailure, Vault
@@ -37,6 +37,7 @@ class Sweeping:
     async def sweep(self) -> None:
         """Erase and record it, person by person."""
         failed = 0
+        await self._journal.of_the_bot(Effect(Action.RETENTION_SWEPT, Outcome.BEGUN))
         for person in await everybody(self._storage):
             try:
                 await self._of(person)

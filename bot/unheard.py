@@ -1,6 +1,7 @@
 """What the bot could not hear is told and recorded: gaps, messages without a key or not given."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -60,6 +61,7 @@ class Unheard:
         to = Address(event.room_id, event.event_id, reply_to=event.event_id).about("notice")
         try:
             if self._may_speak_in(await self._rooms.room(event.room_id)):
+                await self._journal.of_somebody([Effect(Action.MESSAGE_ANSWERED, Outcome.BEGUN)])
                 await self._delivery.send(Reply(replies.NOT_FETCHED), to)
         except HomeserverUnavailableError:
             raise
@@ -70,29 +72,35 @@ class Unheard:
     async def skipped(self, gap: Gap) -> None:
         """Say what was skipped where somebody may have asked something; record it."""
         room = await self._rooms.room(gap.room_id)
-        if self._may_speak_in(room):
-            to = Address(gap.room_id, gap.event_id)
-            await self._delivery.send(Reply(replies.skipped(gap.read)), to)
         facts: Facts = {"reason": "gap", "read": gap.read, "room": str(room.kind)}
         skipped = Effect(Action.MESSAGE_DENIED, Outcome.DENIED, facts=facts)
+        if self._may_speak_in(room):
+            await self._journal.of_somebody([replace(skipped, outcome=Outcome.BEGUN)])
+            to = Address(gap.room_id, gap.event_id)
+            await self._delivery.send(Reply(replies.skipped(gap.read)), to)
         await self._journal.of_somebody([skipped], finishes=gap.event_id)
 
     async def undecryptable(self, event: Undecryptable) -> None:
-        """Record that a message has no key yet, and say so to its sender; it waits on."""
-        if not allowed(event.sender, self._config) or len(event.session_id) > LONGEST_ID:
+        """Record that a message has no key yet, then say so to its sender; it waits on."""
+        if not self._is_allowed(event.sender) or len(event.session_id) > LONGEST_ID:
             return
-        if (effect := self._unreadable.effect(event, self._now())) is not None:
+        tells = self._unreadable.may_be_told(event, self._now())
+        effect = self._unreadable.effect(event, self._now(), told=tells)
+        if effect is not None:
             await self._record(event, effect)
-        if self._unreadable.may_be_told(event, self._now()):
+        if tells:
             room = await self._rooms.room(event.room_id)
             if event.sender in room.members and self._may_speak_in(room):
                 to = Address(event.room_id, event.event_id).about("undecryptable")
                 await self._delivery.send(Reply(replies.UNDECRYPTABLE), to)
         await self._storage.inbox.tell(event.event_id)
 
+    def _is_allowed(self, user_id: str) -> bool:
+        return allowed(user_id, self._config, self._storage.access)
+
     def _may_speak_in(self, room: Room) -> bool:
         """Whether somebody is there whom the bot answers, in a room that it reads."""
         readable = room.encrypted or not self._config.privacy.encrypted_rooms_only
         others = room.members - {self._config.homeserver.user_id}
-        listed = any(allowed(one, self._config) for one in others)
+        listed = any(self._is_allowed(one) for one in others)
         return listed and readable and room.room_id != self._audit_room

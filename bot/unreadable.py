@@ -20,9 +20,9 @@ class Unreadable:
         self._recorded = Few(RECORDED)
         self._left_out: Counter[str] = Counter()
 
-    def effect(self, event: Undecryptable, now: datetime) -> Effect | None:
-        """What to record now, if anything."""
-        if not self._recorded.may(event.sender, event.event_id, now=now):
+    def effect(self, event: Undecryptable, now: datetime, *, told: bool) -> Effect | None:
+        """What to record now, if anything; what is told is recorded in any case."""
+        if not (self._recorded.may(event.sender, event.event_id, now=now) or told):
             self._left_out[event.sender] += 1
             return None
         left_out = self._left_out.pop(event.sender, 0)

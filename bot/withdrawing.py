@@ -15,7 +15,7 @@ from typing import Protocol
 from bot import forget_words
 from bot.errors import HomeserverError, HomeserverHiddenError, HomeserverUnavailableError
 from bot.journal import Journal
-from bot.messages import Action, Effect
+from bot.messages import Action, Effect, Outcome
 from bot.receipts import Receipts
 from storage import Erased, Storage, Unlisted, Withdrawal
 
@@ -179,7 +179,9 @@ class Withdrawing:
     async def _withdraw(self, one: Withdrawal) -> None:
         """Withdraw one message and note it; of the last one of an erasure say so before."""
         every = await self._every()
-        self._told.setdefault(one.job, self._now())
+        if one.job not in self._told:
+            await self._journal.of_somebody([Effect(Action.FORGET_DONE, Outcome.BEGUN)])
+            self._told[one.job] = self._now()
         progress = every.get(one.job, Progress())
         progress = progress.after(one.event_id, redacted=await self._redacted(one))
         left = await self._queue.left_of(one.job) - 1

@@ -3,12 +3,31 @@
 The bot uses these names and nothing else of this package.
 """
 
+from storage.access_rules import AccessRules
 from storage.answers import Answers, KeptAnswer
+from storage.audit_check import Verified
 from storage.audit_entry import AuditDetail, AuditEntry
-from storage.audit_log import SYSTEM, AuditLog, FeedItem
-from storage.audit_reading import PublicEntry, read_audit_log, verify_audit_log
+from storage.audit_feed import NOBODY, SYSTEM, FeedItem
+from storage.audit_log import AuditLog
+from storage.audit_reading import (
+    PublicEntry,
+    read_audit_heads,
+    read_audit_key,
+    read_audit_log,
+    verify_audit_log,
+)
+from storage.audit_tree import Proof
 from storage.backup import Manifest, back_up, last_backup
-from storage.errors import AuditTampered, MasterKeyError, StorageFailure, VaultGone
+from storage.census import Census
+from storage.checkpoints import Checkpoint, SignedHead, notes_in, parsed, signed_with
+from storage.errors import (
+    AuditTampered,
+    DetailsNotKept,
+    InUse,
+    MasterKeyError,
+    StorageFailure,
+    VaultGone,
+)
 from storage.forgetting import Erased, Forgetting
 from storage.inbox import Inbox, StillWaiting
 from storage.incoming import ANSWERED, SAID, Fields, Tables, UnfitTables, checked
@@ -37,11 +56,13 @@ from storage.withdrawals import Unlisted, Withdrawal, Withdrawals
 __all__ = [
     "ANSWERED",
     "EVERYWHERE",
+    "NOBODY",
     "NOT_RESTORED",
     "SAID",
     "SYSTEM",
     "UNSENT",
     "WAITS",
+    "AccessRules",
     "Answers",
     "Asked",
     "AuditDetail",
@@ -49,12 +70,16 @@ __all__ = [
     "AuditLog",
     "AuditTampered",
     "Basis",
+    "Census",
+    "Checkpoint",
     "Counts",
+    "DetailsNotKept",
     "Erased",
     "FeedItem",
     "Fields",
     "Forgetting",
     "Going",
+    "InUse",
     "Inbox",
     "KeptAnswer",
     "Lately",
@@ -68,6 +93,7 @@ __all__ = [
     "Named",
     "Notice",
     "Pending",
+    "Proof",
     "PublicEntry",
     "Reading",
     "Readings",
@@ -76,6 +102,7 @@ __all__ = [
     "Rooms",
     "Said",
     "Search",
+    "SignedHead",
     "Skip",
     "Spans",
     "StillWaiting",
@@ -95,6 +122,7 @@ __all__ = [
     "VaultGone",
     "Vaults",
     "Vectors",
+    "Verified",
     "Withdrawal",
     "Withdrawals",
     "WrongPassphrase",
@@ -102,10 +130,15 @@ __all__ = [
     "checked",
     "is_sealed",
     "last_backup",
+    "notes_in",
     "open_storage",
+    "parsed",
+    "read_audit_heads",
+    "read_audit_key",
     "read_audit_log",
     "restore",
     "seal",
+    "signed_with",
     "unseal",
     "verify_audit_log",
 ]

@@ -10,10 +10,16 @@ from typing import Any
 
 from storage.clock import from_text, to_text
 from storage.database import Transaction
+from storage.merkle import leaf
 from storage.rows import Row
 
 FACT_CHARACTERS = 200
 SALT_BYTES = 32
+BEGUN = "begun"  # the outcome of an entry that says what is about to be done
+
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
 
 Fact = str | int | float | bool | None
 
@@ -81,10 +87,7 @@ def _checked(value: object) -> Fact:
 
 def canonical(value: Any) -> bytes:
     """JSON in the one form that is hashed: sorted keys, no spaces, UTF-8."""
-    text = json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    return text.encode("utf-8", "replace")
+    return _CANONICAL.encode(value).encode("utf-8", "replace")
 
 
 def minute(moment: datetime) -> str:
@@ -92,16 +95,32 @@ def minute(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
-def leaf_hash(*, seq: int, occurred_at: str, action: str, outcome: str, commitment: bytes) -> bytes:
-    """The leaf of the public half in the Merkle tree (RFC 9162, section 2.1.1)."""
-    public = {
+def public_half(
+    *, seq: int, occurred_at: str, action: str, outcome: str, commitment: bytes
+) -> dict[str, Any]:
+    """What everybody may know of an entry, as plain values."""
+    return {
         "seq": seq,
         "occurred_at": occurred_at,
         "action": action,
         "outcome": outcome,
         "commitment": commitment.hex(),
     }
-    return hashlib.sha256(b"\x00" + canonical(public)).digest()
+
+
+def leaf_hash(*, seq: int, occurred_at: str, action: str, outcome: str, commitment: bytes) -> bytes:
+    """The leaf of the public half in the Merkle tree (RFC 9162, section 2.1.1)."""
+    return leaf(
+        canonical(
+            public_half(
+                seq=seq,
+                occurred_at=occurred_at,
+                action=action,
+                outcome=outcome,
+                commitment=commitment,
+            )
+        )
+    )
 
 
 async def keep(transaction: Transaction, detail: AuditDetail) -> None:

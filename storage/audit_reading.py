@@ -1,18 +1,21 @@
 """Reading the public half of the audit log from outside, while the bot writes it.
 
 For the command line, a process of its own: nothing is made, migrated or locked here, so that
-looking needs no stopped bot and leaves no trace. Proofs, and heads that the audit room witnessed,
-have their place beside `verify_audit_log`.
+looking needs no stopped bot and leaves no trace.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from storage.audit_entry import leaf_hash
-from storage.errors import AuditTampered, StorageFailure
+from storage.audit_check import ENTRIES, FIRST, HEADS, AuditCheck, Verified
+from storage.checkpoints import HeadKey
+from storage.errors import StorageFailure
+from storage.opening import AUDIT_HEAD, KEY_CHECK, check_key
+from storage.sealing import MasterKey
 
 BATCH = 10_000
 QUERY = (
@@ -32,41 +35,59 @@ class PublicEntry:
     commitment: str
     leaf_hash: str
 
-    def is_intact(self) -> bool:
-        """Whether the entry is what its hash was made of."""
-        return (
-            self.leaf_hash
-            == leaf_hash(
-                seq=self.seq,
-                occurred_at=self.occurred_at,
-                action=self.action,
-                outcome=self.outcome,
-                commitment=bytes.fromhex(self.commitment),
-            ).hex()
-        )
+
+@dataclass(frozen=True, slots=True)
+class KeptHead:
+    """A head that was signed for so many entries."""
+
+    size: int
+    note: str
 
 
 def read_audit_log(path: Path) -> Iterator[PublicEntry]:
     """Every public entry of the log in a data directory, oldest first, as it stands."""
-    file = path / "shared.db"
-    if not file.exists():
-        raise StorageFailure(f"There is no audit log in {path}.")
-    seq = 0
-    while entries := _batch(file, seq):
+    file, seq = _shared(path), 0
+    while entries := [PublicEntry(*row) for row in _rows(file, QUERY, seq, BATCH)]:
         yield from entries
         seq = entries[-1].seq
 
 
-def verify_audit_log(path: Path) -> int:
-    """Recompute every leaf hash; the number of entries, or AuditTampered naming the first."""
-    seq = 0
-    for seq, entry in enumerate(read_audit_log(path), start=1):
-        if entry.seq != seq or not entry.is_intact():
-            raise AuditTampered(f"The audit log was changed: entry {seq} is not what was recorded.")
-    return seq
+def read_audit_heads(path: Path) -> list[KeptHead]:
+    """Every head that was signed, the smallest first, as it stands."""
+    file = _shared(path)
+    if not _rows(file, "SELECT 1 FROM sqlite_master WHERE name = 'audit_head'"):
+        return []  # the bot has not run since it learned to sign
+    return [KeptHead(*row) for row in _rows(file, HEADS)]
 
 
-def _batch(file: Path, seq: int) -> list[PublicEntry]:
+def read_audit_key(path: Path, secret: str) -> HeadKey:
+    """The key of the log's heads, of the configured master key as for MasterKey.load."""
+    checks = _rows(_shared(path), "SELECT value FROM state WHERE name = ?", KEY_CHECK)
+    master_key = MasterKey.load(secret, path)
+    for [sealed] in checks:
+        check_key(master_key, sealed)
+    return HeadKey(master_key.derive(AUDIT_HEAD))
+
+
+def verify_audit_log(path: Path, verifier_key: str, notes: Sequence[str] = ()) -> Verified:
+    """What AuditLog.verify does."""
+    file, start = _shared(path), FIRST
+    kept = [(head.size, head.note) for head in read_audit_heads(path)]
+    check = AuditCheck(verifier_key, kept=kept, notes=notes)
+    while rows := _rows(file, ENTRIES, start):
+        check.take(rows)
+        start = rows[-1][0] + 1
+    return check.done()
+
+
+def _shared(path: Path) -> Path:
+    file = path / "shared.db"
+    if not file.exists():
+        raise StorageFailure(f"There is no audit log in {path}.")
+    return file
+
+
+def _rows(file: Path, sql: str, *parameters: object) -> list[Sequence[Any]]:
     # Read at once and closed again: whoever reads on keeps the bot from wiping what was deleted.
     # Without a log beside it nobody has the file open, and "immutable" keeps SQLite from making one
     # that belongs to whoever looks.
@@ -74,7 +95,7 @@ def _batch(file: Path, seq: int) -> list[PublicEntry]:
     uri = f"{file.absolute().as_uri()}?mode=ro{'' if live else '&immutable=1'}"
     try:
         with closing(sqlite3.connect(uri, uri=True)) as connection:
-            return [PublicEntry(*row) for row in connection.execute(QUERY, (seq, BATCH))]
+            return connection.execute(sql, parameters).fetchall()
     except sqlite3.Error as error:
         raise StorageFailure(
             f"{file.name} can't be read: it is damaged, or may not be read by this user "

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from storage.audit_entry import AuditEntry, canonical
-from storage.audit_log import SYSTEM
+from storage.audit_feed import SYSTEM
 from storage.clock import utc_now
 from storage.errors import MasterKeyError, StorageFailure
 from storage.files import create_private, fsync_folder
@@ -150,12 +150,12 @@ async def _recorded(path: Path, master_key: MasterKey, moment: datetime) -> Asyn
     """
     async with opened(path, master_key, now=lambda: moment) as storage:
         last = await storage.state(LAST_BACKUP)
-        await storage.set_state(LAST_BACKUP, moment.astimezone(UTC).isoformat(timespec="seconds"))
         names = _names(path)
         size = sum((path / name).stat().st_size for name in names)
         vaults = sum(name.startswith("vaults/") and name.endswith(".db") for name in names)
         facts = {"vaults": vaults, "bytes": size}
         await storage.audit_log.append(AuditEntry(moment, SYSTEM, CREATED, "ok", facts=facts))
+        await storage.set_state(LAST_BACKUP, moment.astimezone(UTC).isoformat(timespec="seconds"))
     try:
         yield moment
     except BaseException:

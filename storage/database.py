@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -77,6 +77,7 @@ class Database:
         self.path = path
         self._writer, self._reader = writer, reader
         self._writing, self._reading = asyncio.Lock(), asyncio.Lock()
+        self.before_commit: Callable[[Transaction], Awaitable[None]] | None = None
         self._fenced = False
         self._closed = False  # nothing more is let in
         self._ended = False  # the connections are closing, or closed
@@ -135,7 +136,10 @@ class Database:
             with translated(self.path):
                 try:
                     await _fetch(self._writer, "BEGIN IMMEDIATE")
-                    yield Transaction(self._writer, self.ensure)
+                    transaction = Transaction(self._writer, self.ensure)
+                    yield transaction
+                    if self.before_commit is not None:
+                        await self.before_commit(transaction)
                     self.ensure()
                     await _fetch(self._writer, "COMMIT")
                 except BaseException:

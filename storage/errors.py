@@ -18,12 +18,20 @@ class StorageFailure(Exception):  # noqa: N818 - the sentence is what matters, c
     """Something in the data directory can't be opened, read or written; `str()` says what."""
 
 
+class InUse(StorageFailure):
+    """Another process, the running bot most likely, holds the data directory."""
+
+
 class MasterKeyError(StorageFailure, ValueError):
     """The master key is missing, damaged, or not the one this data was made with."""
 
 
 class VaultGone(StorageFailure):
     """The vault, or the message in it, was erased while somebody still worked with it."""
+
+
+class DetailsNotKept(StorageFailure):
+    """The private halves of audit entries could not be written into a vault."""
 
 
 class AuditTampered(StorageFailure):

@@ -30,6 +30,11 @@ async def finish(transaction: Transaction, event_id: str, now: datetime) -> None
     )
 
 
+async def begin(transaction: Transaction, event_id: str, what: str) -> None:
+    """Note what begins because of an event, in the transaction that records that it does."""
+    await transaction.execute("UPDATE inbox SET begun = ? WHERE event_id = ?", what, event_id)
+
+
 @dataclass(frozen=True, slots=True)
 class StillWaiting:
     """An encrypted event that could not be read yet, and whether its sender was told so."""
@@ -108,9 +113,7 @@ class Inbox:
     async def begin(self, event_id: str, what: str) -> None:
         """Note that something begins which must not be done twice, such as a command."""
         async with self._database.transaction() as transaction:
-            await transaction.execute(
-                "UPDATE inbox SET begun = ? WHERE event_id = ?", what, event_id
-            )
+            await begin(transaction, event_id, what)
 
     async def begun(self, event_id: str) -> str | None:
         """What had begun when a crash came in between."""

@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from storage.access_rules import AccessRules
 from storage.audit_log import AuditLog
+from storage.census import Census, take_census
+from storage.checkpoints import HeadKey
 from storage.clock import utc_now
 from storage.database import Database
-from storage.errors import MasterKeyError, StorageFailure
+from storage.errors import InUse, MasterKeyError, StorageFailure
 from storage.forgetting import Forgetting
 from storage.inbox import Inbox
 from storage.keyring import SLOT_BYTES, Keyring
@@ -25,6 +28,7 @@ from storage.vaults import Vaults
 from storage.withdrawals import Withdrawals
 
 KEY_CHECK = "key check"
+AUDIT_HEAD = "audit head"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +42,18 @@ class Storage:
     vaults: Vaults
     forgetting: Forgetting
     withdrawals: Withdrawals
+    audit_key: str  # what the audit log's heads are checked with, as signed notes write a key
+    access: AccessRules
     _shared: Database = field(repr=False)
     _tenants: Tenants = field(repr=False)
 
     def person(self, user_id: str) -> str:
         """What stands for a person where nobody may be named: a hash under the master key."""
         return self._tenants.person(user_id).hex()
+
+    async def census(self, *, since: datetime) -> Census:
+        """How much is kept and how much waits; undecryptable messages are counted from then on."""
+        return await take_census(self._shared, since=since)
 
     async def state(self, name: str) -> str | None:
         """A single fact about the bot itself, such as its audit room."""
@@ -95,11 +105,14 @@ async def opened(
         with closing(Keyring.open(path / "keyring", master_key)) as keyring:
             inbox = Inbox(shared, now, key=master_key.derive("handled events"))
             purging = Purging(shared, tenants=tenants, inbox=inbox, now=now)
+            head_key = HeadKey(master_key.derive(AUDIT_HEAD))
+            audit_log = AuditLog(shared, head_key, now)
             vaults = Vaults(
                 vaults_folder,
                 keyring=keyring,
                 tenants=tenants,
                 purging=purging,
+                settle=audit_log.settle,
                 now=now,
                 pool_size=pool_size,
             )
@@ -118,10 +131,12 @@ async def opened(
                     inbox=inbox,
                     rooms=Rooms(shared, now),
                     readings=Readings(shared, master_key.derive("replay index")),
-                    audit_log=AuditLog(shared, now),
+                    audit_log=audit_log,
                     vaults=vaults,
                     forgetting=forgetting,
                     withdrawals=withdrawals,
+                    audit_key=head_key.verifier_key,
+                    access=await AccessRules.load(shared, tenants=tenants, now=now),
                     _shared=shared,
                     _tenants=tenants,
                 )
@@ -149,9 +164,7 @@ def locked(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StorageFailure(
-                f"Another instance of Confidant is using {path}: stop it first."
-            ) from None
+            raise InUse(f"Another instance of Confidant is using {path}: stop it first.") from None
         with told("A restore that was cut short can't be finished"):
             finish_replacing(path)
         yield
@@ -191,6 +204,11 @@ async def _check_key(shared: Database, master_key: MasterKey) -> None:
     if sealed is None:
         await _set_state(shared, KEY_CHECK, master_key.seal(KEY_CHECK, b"").hex())
         return
+    check_key(master_key, sealed)
+
+
+def check_key(master_key: MasterKey, sealed: str) -> None:
+    """MasterKeyError unless this is the key that sealed the check."""
     try:
         master_key.unseal(KEY_CHECK, bytes.fromhex(sealed))
     except StorageFailure:

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from storage.audit_entry import AuditEntry
-from storage.audit_log import SYSTEM
+from storage.access_rules import SET as SET_RULE
+from storage.audit_check import RESTORED
+from storage.audit_entry import AuditEntry, Fact
+from storage.audit_feed import SYSTEM
 from storage.backup import Manifest, check_seal, copy, read_manifest
 from storage.clock import from_text, utc_now
 from storage.database import Database
@@ -27,12 +29,13 @@ from storage.tenants import Tenants
 from storage.withdrawals import withdraw
 
 # What the living data knows must not be unlearned, and its log, which people have seen, goes on.
-KNOWLEDGE = ("encrypted_room", "identity", "reading", "handled")
+KNOWLEDGE = ("encrypted_room", "identity", "reading", "handled", "retired_pseudonym")
 # What is still to be done for whoever was forgotten, and withdrawals.
 JOBS = ("forgetting", "forgetting_room", "withdrawal_search")
-# Of these, what data that went on from the backup has no longer was forgotten or is done.
-SINCE = ("state", "identity", "withdrawal", *JOBS)
-LOG = ("audit_entry", "audit_detail", "audit_feed")
+# Of these, what data that went on from the backup has no longer was forgotten, lifted or is done.
+SINCE = ("state", "identity", "withdrawal", "access_rule", *JOBS)
+NAMES = "SELECT pseudonym FROM tenant"  # which the audit room has seen
+LOG = ("audit_entry", "audit_detail", "audit_feed", "audit_head")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ async def restore(
         draft = new_draft(path)
         try:
             _check_hashes(manifest, copy(manifest.files, source, draft))
-            destroyed_again, known = await _adapt(draft, path, master_key, now)
+            destroyed_again, known = await _adapt(draft, path, master_key, manifest, now)
             _give_to_owner(path, draft)
         except BaseException:
             discard_draft(path)
@@ -103,7 +106,11 @@ def _check_hashes(manifest: Manifest, hashes: dict[str, str]) -> None:
 
 
 async def _adapt(
-    draft: Path, path: Path, master_key: MasterKey, now: Callable[[], datetime]
+    draft: Path,
+    path: Path,
+    master_key: MasterKey,
+    manifest: Manifest,
+    now: Callable[[], datetime],
 ) -> tuple[int, bool]:
     """Make the restored data fit to go on from now; what Restored says of the forgotten."""
     destroyed_again, known, handled = 0, False, list[str]()
@@ -118,6 +125,9 @@ async def _adapt(
         async with restored.transaction() as transaction:
             await transaction.execute("DELETE FROM state WHERE name = ?", SYNC_TOKEN)
     async with opened(draft, master_key, now=now) as storage:  # finishes the destructions
+        # Heads that were signed since the backup may fit no more: whoever compares has to find why.
+        facts: dict[str, Fact] = {"made_at": manifest.made_at, "destroyed_again": destroyed_again}
+        await storage.audit_log.append(AuditEntry(now(), SYSTEM, RESTORED, "ok", facts=facts))
         await storage.inbox.never_again(handled)
         for event_id, _ in await storage.inbox.unfinished():
             lost = AuditEntry(now(), SYSTEM, "message.answered", "interrupted")
@@ -135,6 +145,7 @@ async def _learn(restored: Database, tenants: Tenants, path: Path) -> tuple[bool
     try:
         async with await Database.open(path / "shared.db", migrations="shared") as living:
             await tenants.bury(await _forgotten(living, _slots(path / "keyring")))
+            await tenants.retire([row["pseudonym"] for row in await living.rows(NAMES)])
             await tenants.take_over(await living.rows("SELECT * FROM forgotten"))
             goes_on = await _goes_on(living, restored)
             for table in SINCE if goes_on else ():
@@ -142,6 +153,7 @@ async def _learn(restored: Database, tenants: Tenants, path: Path) -> tuple[bool
             for table in (*KNOWLEDGE, *JOBS):
                 await _copy_rows(table, living, restored)
             await _copy_withdrawals(living, restored)
+            await _copy_rules(living, restored)
             if goes_on:
                 await _copy_rows("state", living, restored)
             for table in LOG if goes_on else ():
@@ -190,6 +202,15 @@ async def _copy_withdrawals(living: Database, restored: Database) -> None:
     async with restored.transaction() as transaction:
         for row in rows:
             await withdraw(transaction, [(row["event_id"], row["room_id"])], job=row["job"])
+
+
+async def _copy_rules(living: Database, restored: Database) -> None:
+    """Whom operators let in or shut out: the later word counts."""
+    rows = await living.rows("SELECT pattern_hash, pattern, verdict, set_at FROM access_rule")
+    async with restored.transaction() as transaction:
+        await transaction.many(
+            f"{SET_RULE} WHERE excluded.set_at > set_at", [[*row] for row in rows]
+        )
 
 
 async def _copy_rows(table: str, living: Database, restored: Database, *, after: int = 0) -> None:

@@ -45,6 +45,10 @@ NOTES = """
 """
 
 
+class _NotYetError(Exception):
+    """Rolls a preview back."""
+
+
 class TakingBack:
     """Takes messages out of one vault, with all that was derived from them alone.
 
@@ -64,6 +68,16 @@ class TakingBack:
         if due:
             await wipe(self._database)
         return taken
+
+    async def preview(self, event_ids: Sequence[str]) -> TakenBack:
+        """What would go: it goes, in a transaction that is rolled back."""
+        taken: TakenBack
+        try:
+            async with self._database.transaction() as transaction:
+                taken = await take_back(transaction, event_ids, self._now())
+                raise _NotYetError
+        except _NotYetError:
+            return taken
 
     async def words(
         self,

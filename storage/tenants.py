@@ -30,6 +30,7 @@ ANIMALS = (
 
 
 BURY = "INSERT OR IGNORE INTO tombstone (vault_id) VALUES (?)"
+RETIRE = "INSERT OR IGNORE INTO retired_pseudonym (name_hash) VALUES (?)"
 
 
 # The later moment counts, whichever comes first.
@@ -82,10 +83,9 @@ class Tenants:
         return [(self.unseal(row["user_id"]), _tenant(row)) for row in rows]
 
     async def add(self, user_id: str, *, vault_id: str, slot: int) -> Tenant:
-        """Write the row that makes a vault somebody's, under a pseudonym that is free."""
+        """Write the row that makes a vault somebody's, under a pseudonym that nobody ever had."""
         async with self._database.transaction() as transaction:
-            taken = await transaction.rows("SELECT pseudonym FROM tenant")
-            pseudonym = free_pseudonym({row["pseudonym"] for row in taken})
+            pseudonym = await self._unused_pseudonym(transaction)
             await transaction.execute(
                 "INSERT INTO tenant (person, user_id, vault_id, slot, pseudonym, created_at) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
@@ -102,12 +102,13 @@ class Tenants:
         """
         async with self._database.transaction() as transaction:
             rows = await transaction.rows(
-                "DELETE FROM tenant WHERE vault_id = ? RETURNING user_id, EXISTS ("
+                "DELETE FROM tenant WHERE vault_id = ? RETURNING user_id, pseudonym, EXISTS ("
                 "SELECT 1 FROM forgetting WHERE forgetting.vault_id = tenant.vault_id) AS planned",
                 vault_id,
             )
             for row in rows:
                 await transaction.execute(BURY, vault_id)
+                await transaction.execute(RETIRE, self._named(row["pseudonym"]))
                 await self.unlearn(transaction, self.unseal(row["user_id"]))
                 if not row["planned"]:
                     await self.mark(transaction, self.unseal(row["user_id"]), self._now())
@@ -155,6 +156,12 @@ class Tenants:
             for vault_id in vault_ids:
                 await transaction.execute(BURY, vault_id)
 
+    async def retire(self, pseudonyms: Iterable[str]) -> None:
+        """Give nobody a name that was given out elsewhere."""
+        async with self._database.transaction() as transaction:
+            for pseudonym in pseudonyms:
+                await transaction.execute(RETIRE, self._named(pseudonym))
+
     async def take_over(self, forgotten: Iterable[Row]) -> None:
         """Take over until when people are forgotten, too."""
         async with self._database.transaction() as transaction:
@@ -167,6 +174,17 @@ class Tenants:
             "SELECT user_id FROM tenant WHERE pseudonym = ?", pseudonym
         )
         return None if sealed is None else self.unseal(sealed)
+
+    async def _unused_pseudonym(self, transaction: Transaction) -> str:
+        rows = await transaction.rows("SELECT pseudonym FROM tenant")
+        gone = await transaction.rows("SELECT name_hash FROM retired_pseudonym")
+        taken, retired = {row["pseudonym"] for row in rows}, {row["name_hash"] for row in gone}
+        while self._named(pseudonym := free_pseudonym(taken)) in retired:
+            taken.add(pseudonym)
+        return pseudonym
+
+    def _named(self, pseudonym: str) -> bytes:
+        return hmac.digest(self._hash_key, b"pseudonym " + pseudonym.encode(), hashlib.sha256)
 
     def seal(self, user_id: str) -> bytes:
         """The user id as a row may hold it."""

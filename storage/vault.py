@@ -1,13 +1,14 @@
 """One person's vault: what was said, what is remembered, settings, usage and audit details."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from storage import unrecorded
 from storage.answers import Answers
-from storage.audit_entry import AuditDetail, detail_from, keep
+from storage.audit_entry import BEGUN, AuditDetail, detail_from, keep
 from storage.clock import from_text
 from storage.database import Database, Transaction
 from storage.files import size_on_disk
@@ -23,8 +24,18 @@ from storage.tracing import Traces
 from storage.turns import Turns
 from storage.vectors import Vectors
 
-# Tables that hold nothing but what can be made of the others, or what an import makes itself.
-DERIVED = frozenset({"turn_vector", "memory_vector", "vector_state", "turn_imported"})
+# Tables that hold nothing but what can be made of the others, what an import makes itself, or
+# what is due in the audit log.
+DERIVED = frozenset(
+    {
+        "turn_vector",
+        "memory_vector",
+        "vector_state",
+        "turn_imported",
+        "unrecorded",
+        "unpublished",
+    }
+)
 
 _COUNTS = """
     SELECT (SELECT count(*) FROM memory) AS memories,
@@ -77,6 +88,12 @@ BY_THE_BOT = """
 """
 
 
+LAST_SAID = """
+    SELECT max(said_at) FROM turn
+    WHERE role = 'user' AND turn_id NOT IN (SELECT turn_id FROM turn_imported)
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Vault:
     """A handle on one person's data, from which no other person's can be reached.
@@ -97,6 +114,8 @@ class Vault:
     traces: Traces
     vectors: Vectors
     _database: Database = field(repr=False)
+    # Of the details that are marked, those that are known to be public; for all openings together.
+    _published: set[bytes] = field(default_factory=set, repr=False, compare=False)
 
     @classmethod
     def over(
@@ -155,6 +174,11 @@ class Vault:
         oldest = None if said is None else from_text(str(said)).date()
         return Counts(**numbers, bytes=size_on_disk(self._database.files()), oldest=oldest)
 
+    async def last_said(self) -> date | None:
+        """The day on which the person last said something that is still kept."""
+        said = await self._database.value(LAST_SAID)
+        return None if said is None else from_text(str(said)).date()
+
     async def said_by_the_bot(self) -> list[tuple[str, str]]:
         """The (event id, room id) of all that the bot said to the person, as far as it was kept."""
         rows = await self._database.rows(BY_THE_BOT, UNSENT)
@@ -180,13 +204,51 @@ class Vault:
     ) -> Merged:
         """Bring in what an export holds, all or nothing: see storage/merging.py."""
         async with self.memories.settling, self._database.transaction() as transaction:
-            return await merge(transaction, tables, is_own=is_own, since=since, now=now)
+            merged = await merge(transaction, tables, is_own=is_own, since=since, now=now)
+            await unrecorded.note_instead(transaction, "import.applied")
+        return merged
 
     async def keep_audit_details(self, details: Sequence[AuditDetail]) -> None:
-        """Write the private halves of audit entries; the log calls this before it publishes."""
+        """Write the private halves of audit entries; the log calls this before it publishes.
+
+        Unless they say only that something begins, all that was changed counts as recorded.
+        """
+        published = frozenset(self._published)
         async with self._database.transaction() as transaction:
+            if any(detail.entry.outcome != BEGUN for detail in details):
+                await unrecorded.drop_noted(transaction)
+            await unrecorded.unmark(transaction, published)
+            await unrecorded.mark(transaction, details)
             for detail in details:
                 await keep(transaction, detail)
+        self._published.difference_update(published)
+
+    def published(self, details: Sequence[AuditDetail]) -> None:
+        """The public halves of these are in the log: no crash keeps them out any more."""
+        self._published.update(unrecorded.marks(details))
+
+    async def noted(self) -> set[tuple[str, str]]:
+        """Actions and targets of what was changed in this opening and isn't recorded yet."""
+        return await unrecorded.noted(self._database)
+
+    async def left_unrecorded(
+        self, alive: Collection[str], made: Callable[[str, str], AuditDetail]
+    ) -> list[AuditDetail]:
+        """The details of what a crash, or a failure, kept out of the audit log; they are kept.
+
+        Some may be public already. `alive` are the openings that go on, which record it themselves.
+        """
+        async with self._database.transaction() as transaction:
+            details = [made(*one) for one in await unrecorded.left(transaction, alive)]
+            for detail in details:
+                await keep(transaction, detail)
+            await unrecorded.mark(transaction, details)
+            await unrecorded.drop_left(transaction, alive)
+            return await unrecorded.marked(transaction)
+
+    async def unsettled(self) -> frozenset[bytes]:
+        """The commitments of entries whose public halves a crash may have kept back."""
+        return frozenset(await unrecorded.commitments(self._database))
 
     async def audit_details(self, *, limit: int, offset: int) -> list[AuditDetail]:
         """Private halves, newest first; those of unpublished entries among them."""

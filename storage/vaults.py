@@ -5,8 +5,9 @@ import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -15,20 +16,13 @@ from storage.destruction import UNPLANNED, Plan
 from storage.errors import StorageFailure, VaultGone
 from storage.files import files_of, fsync_folder, size_on_disk
 from storage.keyring import Keyring
+from storage.leases import Lease, Settle
 from storage.purging import Purging
 from storage.tenants import Tenant, Tenants
+from storage.unrecorded import OCCASION, note_occasion
 from storage.vault import Counts, Vault
 
 UNRECORDED = "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM audit_detail)"
-
-
-@dataclass(slots=True)
-class Lease:
-    """An open vault in the pool, and how many are using it."""
-
-    database: Database
-    vault: Vault
-    users: int = 0
 
 
 class Vaults:
@@ -45,6 +39,7 @@ class Vaults:
         keyring: Keyring,
         tenants: Tenants,
         purging: Purging,
+        settle: Settle,
         now: Callable[[], datetime],
         pool_size: int,
     ) -> None:
@@ -52,8 +47,10 @@ class Vaults:
         self._keyring = keyring
         self._tenants = tenants
         self._purging = purging
+        self._settle = settle
         self._now = now
         self._pool_size = pool_size
+        self._openings = count(1)
         self._pool: OrderedDict[str, Lease] = OrderedDict()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._closed = False
@@ -67,11 +64,17 @@ class Vaults:
         None is for what they `said_at` a moment before they had everything forgotten, whether they
         have a new one by now or not.
         """
-        lease, is_new = await self._take(user_id, said_at, make=make)
+        opening, before = str(next(self._openings)), OCCASION.get()
+        lease, is_new = await self._take(user_id, said_at, opening, make=make)
+        OCCASION.set(opening)
         try:
             yield replace(lease.vault, is_new=is_new)
+        except BaseException:
+            lease.owing = True
+            raise
         finally:
-            lease.users -= 1
+            OCCASION.set(before)
+            lease.users.discard(opening)
             await self._shrink()
 
     @asynccontextmanager
@@ -144,7 +147,7 @@ class Vaults:
             await lease.database.close()
 
     async def _take(
-        self, user_id: str, said_at: datetime | None, *, make: bool
+        self, user_id: str, said_at: datetime | None, opening: str, *, make: bool
     ) -> tuple[Lease, bool]:
         async with self._lock(user_id):
             # Under the lock: whoever looked before may have looked before the erasure began.
@@ -157,8 +160,19 @@ class Vaults:
                 is_new = lease.vault.is_new
                 self._pool[user_id] = lease
             self._pool.move_to_end(user_id)
-            lease.users += 1  # no await from here to the `try` of open()
+            if lease.owing:  # before anything else is done with it
+                await self._pay(lease, user_id)
+            lease.users.add(opening)  # no await from here to the `try` of open()
             return lease, is_new
+
+    async def _pay(self, lease: Lease, user_id: str) -> None:
+        """Record what is owed. Who ends meanwhile was alive for it, and owes for themselves."""
+        lease.owing = False
+        try:
+            await self._settle(lease.vault, user_id, frozenset(lease.users))
+        except BaseException:
+            lease.owing = True
+            raise
 
     async def _shrink(self) -> None:
         while len(self._pool) > self._pool_size:
@@ -269,13 +283,13 @@ class Vaults:
         fsync_folder(self._folder)
 
     def _lease(self, database: Database, tenant: Tenant, *, is_new: bool) -> Lease:
-        return Lease(
-            database,
-            Vault.over(database, pseudonym=tenant.pseudonym, is_new=is_new, now=self._now),
-        )
+        vault = Vault.over(database, pseudonym=tenant.pseudonym, is_new=is_new, now=self._now)
+        return Lease(database, vault, owing=not is_new)
 
     async def _database(self, vault_id: str, key: bytes) -> Database:
-        return await Database.open(self._path(vault_id), migrations="vault", key=key)
+        database = await Database.open(self._path(vault_id), migrations="vault", key=key)
+        database.before_commit = note_occasion
+        return database
 
     def _path(self, vault_id: str) -> Path:
         return self._folder / f"{vault_id}.db"

@@ -1,4 +1,4 @@
-"""Settings of the whole suite, and the browser that tests of pages share."""
+"""Settings of the whole suite, and what several of its files share."""
 
 import io
 import logging
@@ -14,6 +14,8 @@ from hypothesis import settings
 from bot.archive.page import page
 from tests.browser import Chromium, Page, browser, tab
 from tests.exported import lived
+from tests.outsider import Outsider
+from tests.place import Place
 
 settings.register_profile("confidant", deadline=None)  # these machines are noisy
 settings.load_profile("confidant")
@@ -31,6 +33,16 @@ def stream() -> Iterator[io.StringIO]:
     root.handlers[:], root.level = handlers, level
     for name in ("bot", "storage"):
         logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+@pytest.fixture
+def outsider(tmp_path: Path) -> Outsider:
+    return Outsider(tmp_path)
 
 
 @pytest.fixture(scope="module")

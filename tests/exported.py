@@ -9,7 +9,7 @@ from typing import Any
 from bot.archive.page import page
 from bot.messages import Action, RoomMessage
 from tests.browser import Page
-from tests.spine import ANN, Spine, configured, remembers, spine
+from tests.spine import ANN, Spine, configured, disclosed, remembers, spine
 
 Document = dict[str, Any]
 Entries = list[dict[str, Any]]
@@ -50,7 +50,7 @@ async def taken(bot: Spine) -> tuple[Document, Entries]:
     """Ann's document, and the entries of the log that concern her."""
     async with bot.storage.vaults.open(ANN) as vault:
         tables = await vault.export()
-        numbered = await bot.storage.audit_log.details(vault, limit=1000)
+        numbered = await disclosed(bot.storage.audit_log, vault)
     rows = tables["audit_detail"]
     assert len(rows) == len(numbered)
     seqs = sorted(seq for seq, _ in numbered)
@@ -201,4 +201,7 @@ def everywhere(text: str) -> tuple[Document, Entries]:
         entry(1, facts={text: text, "command": text}),
         entry(2, text, actor=text, target=text, outcome=text, commitment=text, salt=text),
     ]
-    return document(datetime(2026, 1, 2, tzinfo=UTC), tables, text) | {"created_at": text}, entries
+    return document(datetime(2026, 1, 2, tzinfo=UTC), tables, text) | {
+        "created_at": text,
+        "audit_head": text,
+    }, entries

@@ -32,6 +32,7 @@ from bot.messages import (
     OwnIdentity,
     Room,
     RoomMessage,
+    RoomRules,
     Sessions,
     Standing,
     Successor,
@@ -40,10 +41,22 @@ from bot.pacing import Pacing
 from bot.room_events import Edit, Kept, Redaction, RoomEvent
 from bot.spine import spine as wired
 from bot.withdrawing import Withdrawing
-from storage import MasterKey, Storage, open_storage
+from storage import AuditEntry, AuditLog, MasterKey, Storage, Vault, open_storage
+from tests.recording import recording
 
 BOT, ANN, BOB, EVE = "@bot:x.org", "@ann:x.org", "@bob:x.org", "@eve:elsewhere.org"
 AUDIT_ROOM = "!audit"
+
+
+@dataclass(frozen=True)
+class FixedRules:
+    """Whom operators let in and shut out, as a test has it."""
+
+    allowed: tuple[str, ...] = ()
+    blocked: tuple[str, ...] = ()
+
+
+NO_RULES = FixedRules()
 
 
 class FakeHomeserver:
@@ -51,6 +64,7 @@ class FakeHomeserver:
 
     def __init__(self) -> None:
         self.rooms: dict[str, Room] = {}
+        self.room_rules = RoomRules(True, join_rule="invite", history_visibility="joined")
         self.sent: list[Outgoing] = []
         self.greetings: list[Outgoing] = []  # apart, so that each test may begin with somebody new
         self.kept: dict[str, Kept] = {}  # what can be fetched again, by event id
@@ -76,10 +90,16 @@ class FakeHomeserver:
             None  # raised where somebody's direct chats are looked for
         )
         self.cross_signed = True
+        self.heads: list[str] | None = None  # in the audit room, if they can be read
+        self.waiting: set[int] = set()  # numbers of verifications in which emoji are compared
+        self.compared: list[tuple[int, bool]] = []
         self.devices: dict[str, Sessions] = {}  # of people that have not just one verified session
 
     async def room(self, room_id: str) -> Room:
         return self.rooms[room_id]
+
+    async def rules(self, room_id: str) -> RoomRules:
+        return self.room_rules
 
     async def send(self, outgoing: Outgoing) -> str:
         self._fail(outgoing.room_id)
@@ -218,6 +238,18 @@ class FakeHomeserver:
         if len(file.content) > limit:
             raise AttachmentError(f"The file is larger than {limit} bytes.")
         return file
+
+    async def posted_heads(self) -> Sequence[str]:
+        if self.heads is None:
+            raise HomeserverError("not a member")
+        return self.heads
+
+    async def compare(self, number: int, *, same: bool) -> bool:
+        if number not in self.waiting:
+            return False
+        self.waiting.discard(number)
+        self.compared.append((number, same))
+        return True
 
     async def identity(self) -> OwnIdentity:
         return OwnIdentity(BOT, "BOTDEVICE", "abcdefghij", "klmnopqrst", self.cross_signed)
@@ -373,10 +405,16 @@ class Spine:
         return sent[-1].text
 
     async def audited(self, sender: str = ANN) -> list[tuple[str, str]]:
-        """Actions and outcomes in a person's own audit entries, oldest first."""
+        """Actions and outcomes in a person's own audit entries, oldest first; no intents."""
         async with self.storage.vaults.open(sender) as vault:
-            entries = await self.storage.audit_log.details(vault, limit=1000)
-        return [(entry.action, entry.outcome) for _, entry in reversed(entries)]
+            entries = await disclosed(self.storage.audit_log, vault)
+        done = [entry for _, entry in reversed(entries) if entry.outcome != "begun"]
+        return [(entry.action, entry.outcome) for entry in done]
+
+
+async def disclosed(log: AuditLog, vault: Vault) -> list[tuple[int, AuditEntry]]:
+    """A person's own entries with their numbers, newest first, if the log vouches for them."""
+    return [(seq, detail.entry) for seq, detail in reversed(await log.disclosed(vault))]
 
 
 @dataclass
@@ -439,7 +477,8 @@ async def spine(
     embedder: Embedder | None = None,
     pool_size: int = 64,
 ) -> AsyncIterator[Spine]:
-    """A spine with two direct chats (`!ann`, `!bob`) and a shared room (`!all`).
+    """A spine with two direct chats (`!ann`, `!bob`) and a shared room (`!all`), in which all that
+    is changed has to be recorded.
 
     A `gateway` answers in the place of the scripted model.
     """
@@ -473,6 +512,8 @@ async def spine(
             pacing=Pacing(now=stopwatch, sleep=stopwatch.sleep),
             now=clock,
             embedder=embedder,
+            posted_heads=homeserver.posted_heads,
+            compared=homeserver.compare,
         )
         jobs = daily(config, storage, homeserver, audit_room=AUDIT_ROOM, now=clock)
         leaving = withdrawing(
@@ -485,6 +526,7 @@ async def spine(
             clock=stopwatch,
             sleep=stopwatch.sleep,
         )
-        yield Spine(
-            config, storage, homeserver, model, handler, clock, stopwatch, jobs, leaving, seen
-        )
+        with recording():
+            yield Spine(
+                config, storage, homeserver, model, handler, clock, stopwatch, jobs, leaving, seen
+            )

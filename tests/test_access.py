@@ -10,6 +10,7 @@ from bot.access import (
     Chat,
     Few,
     Ignore,
+    Intent,
     Once,
     Order,
     Pace,
@@ -21,6 +22,7 @@ from bot.access import (
 from bot.commands import COMMANDS
 from bot.config import Config, load_config
 from bot.messages import Room, RoomMessage, Standing
+from tests.spine import NO_RULES
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 BOT, ANN, BOB = "@bot:example.org", "@ann:example.org", "@bob:example.org"
@@ -38,6 +40,12 @@ def config() -> Config:
             "CONFIDANT_ACCESS__USERS": '["@*:example.org"]',
             "CONFIDANT_ACCESS__OPERATORS": '["@root:other.org"]',
         },
+    )
+
+
+def meant(message: RoomMessage, where: Room, config: Config, *, addressed: bool) -> Intent:
+    return intent(
+        message, where, config=config, rules=NO_RULES, commands=COMMANDS, addressed=addressed
     )
 
 
@@ -109,14 +117,14 @@ TABLE = [
 def test_what_a_message_is(
     config: Config, message: RoomMessage, where: Room, addressed: bool, expected: object
 ) -> None:
-    found = intent(message, where, config=config, commands=COMMANDS, addressed=addressed)
+    found = meant(message, where, config, addressed=addressed)
 
     assert found == expected
 
 
 @pytest.mark.parametrize(("where", "addressed"), [(DIRECT, False), (SHARED, False), (SHARED, True)])
 def test_a_command_is_obeyed_everywhere(config: Config, where: Room, addressed: bool) -> None:
-    found = intent(said("!help me"), where, config=config, commands=COMMANDS, addressed=addressed)
+    found = meant(said("!help me"), where, config, addressed=addressed)
 
     assert isinstance(found, Order)
     assert found.command is COMMANDS[0]
@@ -124,7 +132,7 @@ def test_a_command_is_obeyed_everywhere(config: Config, where: Room, addressed: 
 
 
 def test_an_unknown_command_is_answered_in_a_direct_chat(config: Config) -> None:
-    found = intent(said("!hepl"), DIRECT, config=config, commands=COMMANDS, addressed=False)
+    found = meant(said("!hepl"), DIRECT, config, addressed=False)
 
     assert isinstance(found, Order)
     assert found.command is None
@@ -144,7 +152,7 @@ def test_an_unknown_command_is_answered_in_a_direct_chat(config: Config) -> None
     ],
 )
 def test_who_is_listed(config: Config, user_id: str, may: bool) -> None:
-    assert allowed(user_id, config) is may
+    assert allowed(user_id, config, NO_RULES) is may
 
 
 def test_the_pace_is_counted_per_person_and_minute() -> None:

@@ -1,44 +1,30 @@
 """The audit room: everything once, nothing twice, no content."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from bot.audit_feed import AuditFeed, line, notice
-from bot.errors import HomeserverError
-from bot.messages import Outgoing
-from storage import AuditEntry, FeedItem, MasterKey, Storage, open_storage
-
-
-class RememberingOutlet:
-    """A homeserver that drops what it has seen under the same transaction id."""
-
-    def __init__(self) -> None:
-        self.events: dict[str, Outgoing] = {}
-        self.sends = 0
-        self.broken = False
-        self.tried_thrice = asyncio.Event()
-        self.took = asyncio.Event()
-
-    async def send(self, outgoing: Outgoing) -> str:
-        self.sends += 1
-        if self.sends == 3:
-            self.tried_thrice.set()
-        self.events.setdefault(outgoing.transaction_id, outgoing)
-        if self.broken:  # it took the event, but its answer was lost
-            raise HomeserverError("refused")
-        self.took.set()
-        return f"$e{len(self.events)}"
-
-    def seqs(self) -> list[int]:
-        return [
-            entry["seq"]
-            for one in self.events.values()
-            for entry in one.fields["org.confidant.audit"]["entries"]
-        ]
+from bot.audit_feed import FOLD, fitting, notice
+from bot.errors import (
+    ConfigError,
+    HomeserverError,
+    HomeserverUnavailableError,
+)
+from bot.matrix.content import ROOM_FOR_CONTENT, message
+from bot.messages import Action
+from storage import MasterKey, Storage, open_storage
+from tests.audit_feeding import (
+    AUDIT,
+    ROOM,
+    RememberingOutlet,
+    append,
+    catch_up,
+    feeding,
+    item,
+)
 
 
 @pytest.fixture
@@ -47,84 +33,115 @@ async def storage(tmp_path: Path) -> AsyncIterator[Storage]:
         yield opened
 
 
-async def append(storage: Storage, action: str = "message.answered") -> None:
-    now = datetime(2026, 1, 1, 12, 3, tzinfo=UTC)
-    entry = AuditEntry(occurred_at=now, actor="@ann:x", action=action, outcome="ok")
-    async with storage.vaults.open("@ann:x") as vault:
-        await storage.audit_log.append(entry, vault)
-
-
 async def test_every_entry_is_posted_once_across_restarts(storage: Storage) -> None:
     outlet = RememberingOutlet()
 
-    for number in range(6):
-        await append(storage)
-        await append(storage)
-        feed = AuditFeed(storage, outlet, "!audit")  # as after a restart
-        while await feed.post():
-            pass
-        assert outlet.seqs() == list(range(1, 2 * number + 3))
+    for _ in range(6):
+        await append(storage, 2)
+        await catch_up(feeding(storage, outlet))
+
+    # Each start has a head, whose own entry is the third of its round.
+    assert outlet.seqs() == [seq for seq in range(1, 19) if seq % 3]
+    assert outlet.heads() == [3, 6, 9, 12, 15, 18]
 
 
 async def test_a_notice_whose_answer_was_lost_is_repeated_as_it_was(storage: Storage) -> None:
     outlet = RememberingOutlet()
+    feed = feeding(storage, outlet)
+    await catch_up(feed)
     await append(storage)
-    outlet.broken = True
+    outlet.break_down()
 
     with pytest.raises(HomeserverError):
-        await AuditFeed(storage, outlet, "!audit").post()
+        await feed.post()
     await append(storage)
-    outlet.broken = False
-    feed = AuditFeed(storage, outlet, "!audit")
-    while await feed.post():
-        pass
+    outlet.mend()
+    await catch_up(feeding(storage, outlet))
 
-    assert outlet.seqs() == [1, 2]
-    assert outlet.sends == 3
+    assert outlet.seqs() == [2, 3]
+    entries = [one.fields[AUDIT].get("entries", []) for one in outlet.events.values()]
+    assert [len(one) for one in entries] == [0, 1, 0, 1]
+    assert outlet.sends == 5
 
 
-async def test_the_feed_is_woken_by_an_entry_and_tries_again_where_it_is_refused(
-    storage: Storage,
+@pytest.mark.parametrize(
+    "failure",
+    [HomeserverError("no"), HomeserverUnavailableError("later"), ConfigError("audit.room: public")],
+)
+async def test_the_feed_is_woken_by_an_entry_and_tries_again_whatever_kept_it(
+    storage: Storage, failure: Exception
 ) -> None:
     outlet = RememberingOutlet()
-    outlet.broken = True
-    feed = AuditFeed(storage, outlet, "!audit", pace=0.00001)
+    feed = feeding(storage, outlet, pace=0.00001)
+    await catch_up(feed)
+    outlet.failure = failure
 
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(feed.run())
         await append(storage)
         async with asyncio.timeout(10):
-            await outlet.tried_thrice.wait()
-            outlet.broken = False
-            await outlet.took.wait()
+            while outlet.sends < 4:  # noqa: ASYNC110 (the feed's own pace is what is tested)
+                await asyncio.sleep(0)
+            outlet.mend()
+            while await storage.audit_log.feed(limit=1):
+                pass
         running.cancel()
 
-    assert outlet.seqs() == [1]
+    assert outlet.seqs() == [2]
+
+
+async def test_a_burst_is_one_notice_of_one_line(storage: Storage) -> None:
+    outlet = RememberingOutlet()
+    await append(storage, FOLD)
+
+    await catch_up(feeding(storage, outlet))
+
+    _, posted = outlet.events.values()
+    assert len(posted.text.splitlines()) == 1
+    assert f"{FOLD} messages answered for" in posted.text
+    assert outlet.seqs() == list(range(1, FOLD + 1))
+
+
+async def test_what_is_about_to_be_done_is_not_told_and_holds_nothing_up(
+    storage: Storage,
+) -> None:
+    outlet = RememberingOutlet()
+    feed = feeding(storage, outlet)
+    await catch_up(feed)
+
+    await append(storage, outcome="begun")
+    await catch_up(feed)
+    assert outlet.sends == 1, "the head"
+    await append(storage, outcome="begun")
+    await append(storage)
+    await catch_up(feed)
+
+    assert outlet.seqs() == [4]
+    assert "begun" not in str([one.text for one in outlet.events.values()])
 
 
 async def test_nobody_is_named_but_by_a_pseudonym(storage: Storage) -> None:
     await append(storage)
     items = await storage.audit_log.feed(limit=10)
 
-    posted = notice(items, "!audit")
+    posted = notice(items, ROOM)
 
     assert "@ann:x" not in f"{posted.text}{posted.fields}"
     assert items[0].pseudonym in posted.text
 
 
-def test_like_entries_in_a_row_are_one_line_and_a_failure_stands_out() -> None:
-    run = [
-        FeedItem(n, f"2026-01-01T12:0{n}:00+00:00", "fox-31", "message.answered", "ok", {})
-        for n in range(1, 4)
-    ]
-    failed = FeedItem(
-        4, "2026-01-01T12:04:00+00:00", "fox-31", "gateway.failed", "failed", {"n": 1}
-    )
+def test_a_notice_of_the_longest_entries_fits_an_event_with_its_text() -> None:
+    facts = {f"fact {number}": "🦊" * 200 for number in range(3)}
+    entries = [item(seq, Action.SETTINGS_CHANGED, facts={**facts, "n": seq}) for seq in range(100)]
 
-    posted = notice([*run, failed], "!audit")
+    some = fitting(entries)
+    content = message(notice(some, ROOM))
 
-    assert posted.text.splitlines() == [
-        "- ✅ 12:01 **message.answered** · fox-31 · 3 times in 2 min",
-        "- ⚠️ 12:04 **gateway.failed** · fox-31 · n 1",
-    ]
-    assert line(run[:1]) == "✅ 12:01 **message.answered** · fox-31"
+    assert 1 <= len(some) < 100
+    assert len(json.dumps(content)) <= ROOM_FOR_CONTENT
+
+
+def test_one_entry_that_is_too_long_is_posted_by_itself() -> None:
+    long = [item(seq, facts={"fact": "x" * 20_000}) for seq in (1, 2)]
+
+    assert fitting(long) == long[:1]

@@ -121,3 +121,9 @@ async def test_what_was_there_before_a_crash_is_edited_in_and_never_too_fast(
         begun, ended = await bot.give(Unfinished("$newest", "!ann"))
 
         assert (begun.generated, ended.replaces) == (True, "$sent-1")
+
+
+async def test_nobody_is_told_that_none_gets_lost_while_the_bot_is_paused(bot: Spine) -> None:
+    await bot.storage.access.pause()
+
+    assert await told(bot, message(bot)) == []

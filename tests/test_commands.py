@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bot import forget_words, memory_words, replies
+from bot import audit_replies, forget_words, memory_words
+from bot.commands.audit import KINDS
 from tests.spine import ANN, BOB, Spine, configured, remembers, spine
 
 
@@ -40,9 +41,13 @@ async def test_help_lists_every_command_and_explains_one(bot: Spine) -> None:
                         "`!memory add I prefer short answers`."),
         ("!memory edit 9 x", "There is no memory 9. `!memory` lists those there are."),
         ("!forget 9", "There is no memory 9. `!memory` lists those there are."),
-        ("!audit many", replies.audit_usage("!", 100)),
-        ("!audit 0", replies.audit_usage("!", 100)),
-        ("!audit " + "9" * 5000, replies.audit_usage("!", 100)),
+        ("!audit many", audit_replies.usage("!", "many", None, KINDS)),
+        ("!audit memry", audit_replies.usage("!", "memry", "memory", KINDS)),
+        ("!audit 0", audit_replies.usage("!", "0", None, KINDS)),
+        ("!audit " + "9" * 5000, audit_replies.usage("!", "9" * 20, None, KINDS)),
+        ("!audit proof", audit_replies.proof_usage("!")),
+        ("!audit proof me", audit_replies.proof_usage("!")),
+        ("!audit proof 99", audit_replies.no_such(99, "!")),
         ("!forget", forget_words.usage("!", "")),
         ("!forget me not", forget_words.usage("!", "me not")),
     ],
@@ -196,18 +201,6 @@ async def test_privacy_says_who_what_and_where(bot: Spine) -> None:
     assert "“scripted” at 127.0.0.1" in told
     assert "promised" in told
     assert "0 memories" in told
-
-
-async def test_audit_shows_own_entries_and_nobody_elses(bot: Spine) -> None:
-    await bot.say("!memory add I like tea")
-    await bot.say("!memory add I like coffee", BOB, "!bob")
-
-    told = await bot.text("!audit 50")
-
-    assert told.count("memory.created") == 1
-    assert "memory 1" in told
-    assert "tea" not in told
-    assert "coffee" not in told
 
 
 async def test_verify_says_who_the_bot_is_and_how_to_check_it(bot: Spine) -> None:

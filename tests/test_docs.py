@@ -6,6 +6,7 @@ from pathlib import Path
 from bot.__main__ import _parser
 from bot.commands import COMMANDS
 from bot.commands.import_ import STAYS_OUT
+from bot.commands.operators import OPERATOR_COMMANDS
 from bot.config import Config, load_config
 from bot.evidence import Level
 from bot.matrix.content import AI
@@ -21,6 +22,20 @@ def test_the_readme_lists_every_command_as_it_is_typed() -> None:
     ]
 
     table = re.search(r"\| Command \| What it does \|\n\|---\|---\|\n((?:\|.*\n)+)", README)
+
+    assert table is not None
+    assert table[1].splitlines() == rows
+
+
+def test_the_readme_lists_every_command_of_operators_as_it_is_typed() -> None:
+    rows = [
+        f"| {' · '.join(f'`!{_cell(line)}`' for line in command.usage)} | {command.summary} |"
+        for command in OPERATOR_COMMANDS
+    ]
+
+    table = re.search(
+        r"\| In the audit room \| What it does \|\n\|---\|---\|\n((?:\|.*\n)+)", README
+    )
 
     assert table is not None
     assert table[1].splitlines() == rows

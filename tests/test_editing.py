@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import editing, replies
+from bot import editing_words, replies
 from bot.errors import GatewayError, HomeserverError
 from bot.messages import Outgoing, Room, Standing
 from bot.parts import LEFT_OVER
@@ -120,7 +120,7 @@ async def test_an_edit_never_runs_a_command(bot: Spine, words: str) -> None:
 
     [told] = await bot.edit("$1", words)
 
-    assert (told.text, told.generated, told.replaces) == (editing.NO_COMMAND, False, None)
+    assert (told.text, told.generated, told.replaces) == (editing_words.NO_COMMAND, False, None)
     assert await texts(bot) == [words, "I see."]
     assert len(bot.model.requests) == 1
     assert "boat" not in await bot.text("!memory")
@@ -137,9 +137,9 @@ async def test_of_an_edit_into_a_command_its_person_is_told_once_an_edit(bot: Sp
     ]
 
     assert [[one.text for one in each] for each in told] == [
-        [editing.NO_COMMAND],
+        [editing_words.NO_COMMAND],
         [],
-        [editing.NO_COMMAND],
+        [editing_words.NO_COMMAND],
         [],
     ]
 
@@ -150,7 +150,7 @@ async def test_an_edit_into_a_private_question_erases_and_says_how_to_ask_it(bot
 
     [told] = await bot.edit("$1", "!private I have a rash")
 
-    assert told.text == editing.erased("!")
+    assert told.text == editing_words.erased("!")
     assert "send `!private` and your question as a new message" in told.text
     assert await texts(bot) == []
     assert "rash" not in await bot.text("!memory")

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from bot import export_words, replies
+from bot.audit_view import HEAD
 from bot.commands.export import LEAST, LIMIT
 from bot.errors import FileTooLargeError, HomeserverError
 from bot.messages import Attachment, Outgoing
 from storage import seal, unseal
-from tests.spine import ANN, BOB, Spine, configured, spine
+from tests.spine import ANN, BOB, Spine, configured, disclosed, spine
 
 PASSPHRASE = "correct horse battery staple"
 
@@ -39,8 +41,30 @@ def unpacked(content: bytes) -> dict[str, bytes]:
 async def facts(bot: Spine) -> dict[str, object]:
     """Of the newest export in the audit log."""
     async with bot.storage.vaults.open(ANN) as vault:
-        entries = await bot.storage.audit_log.details(vault, limit=100)
+        entries = await disclosed(bot.storage.audit_log, vault)
     return next(dict(one.facts) for _, one in entries if one.action == "export.created")
+
+
+def page_entries(page: bytes) -> list[tuple[str, str]]:
+    """Actions and outcomes that a page of an export shows."""
+    [found] = re.findall(r'id="data"[^>]*>(.*?)</script>', page.decode(), re.DOTALL)
+    entries = json.loads(found)["tables"]["entry"]
+    action, outcome = (entries["columns"].index(one) for one in ("action", "outcome"))
+    return [(row[action], row[outcome]) for row in entries["rows"]]
+
+
+async def test_the_page_tells_of_what_was_begun_and_ended_once_and_of_itself_not_at_all(
+    bot: Spine,
+) -> None:
+    await bot.say("good morning")
+
+    inside = unpacked(attached(await bot.say("!export")).content)["index.html"]
+    alone = attached(await bot.say("!export html")).content
+
+    before = [("vault.created", "ok"), ("message.answered", "ok")]
+    exported = [("export.created", "ok"), ("message.answered", "ok")]
+    assert page_entries(inside) == before
+    assert page_entries(alone) == [*before, *exported]
 
 
 async def test_the_zip_holds_everything_of_its_owner_and_of_nobody_else(bot: Spine) -> None:
@@ -69,6 +93,7 @@ async def test_the_zip_holds_everything_of_its_owner_and_of_nobody_else(bot: Spi
     assert [one["text"] for one in document["tables"]["memory"]] == ["I like tea"]
     assert [one["text"] for one in document["tables"]["turn"]] == ["good morning", "I see."]
     assert document["tables"]["audit_detail"]
+    assert document["audit_head"] == sent[-1].fields[HEAD]
     assert b"coffee" not in b"".join(files.values())
     assert {one.room_id for one in sent} == {"!ann"}
     assert "1 memory, 2 stored messages" in sent[-1].text
@@ -81,6 +106,7 @@ async def test_the_manifest_has_the_hash_of_every_other_file(bot: Spine) -> None
 
     assert manifest["format"] == "org.confidant.export/1"
     assert manifest["made_at"] == bot.clock().isoformat()
+    assert manifest["audit_head"] == json.loads(files["export.json"])["audit_head"] != ""
     assert manifest["files"] == {
         name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         for name, content in files.items()

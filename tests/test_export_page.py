@@ -4,12 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from bot import audit_words
 from bot.archive.page import page
-from bot.messages import Action
+from bot.messages import Action, Outcome
 from storage import KeptAnswer
 from tests.browser import Page
-from tests.exported import entry, open_with, taken, turn
+from tests.exported import NOW, document, entry, open_with, taken, turn
 from tests.spine import ANN, spine
+
+ENDS = tuple(Outcome)
 
 
 def test_the_overview_says_whose_it_is_and_how_much(at_ease: Page) -> None:
@@ -193,3 +196,53 @@ def test_messages_of_the_first_centuries_or_of_no_time_break_nothing(
     assert bool(shown) == bool(busiest)
     assert "Your archive" in window.text("body")
     assert window.complaints() == []
+
+
+def test_the_log_says_what_was_done_as_the_bot_says_it_in_the_chat(
+    window: Page, tmp_path: Path
+) -> None:
+    ended = [
+        *(entry(number, Action.EXPORT_CREATED, outcome=one) for number, one in enumerate(ENDS, 1)),
+        entry(7, facts={"command": "memory"}, outcome="failed"),
+        entry(8, "constructor", outcome="ok"),
+        entry(9, outcome="constructor"),
+        entry(10, "thing.done", outcome="failed"),
+        entry(11, Action.IDENTITY_LOOKED_UP, actor="@op:x.org"),
+        entry(12, Action.ACCESS_CHANGED, target="@$&:x.org", facts={"rule": "block"}),
+        entry(13, Action.ACCESS_CHANGED, outcome="failed", facts={"bot": "paused"}),
+        entry(14, Action.ACCESS_CHANGED, facts={"rule": "constructor"}),
+        entry(15, Action.MEMORY_CREATED, facts={"by": "model", "pending": True}),
+        entry(16, facts={"edited": True, "answered": False}),
+    ]
+
+    open_with(window, tmp_path, entries=ended)
+    window.to("log")
+
+    shown = window.text()
+    assert all(audit_words.said(Action.EXPORT_CREATED, one) in shown for one in ENDS)
+    assert "Tried to carry out the command “memory”, and failed" in shown
+    assert window.text("#entry-8 .done") == "constructor (ok)"
+    assert window.text("#entry-9 .done") == "message.answered (constructor)"
+    assert window.text("#entry-10 .done") == "thing.done (failed)"
+    assert window.text("#entry-15 .done") == "Noted a memory to ask you about"
+    assert window.text("#entry-16 .done") == "Took over an edit of yours"
+    told = [window.text(f"#entry-{number} .done") for number in (11, 12, 13, 14)]
+    assert told == [
+        "Told @op:x.org, an operator, who is behind your pseudonym",
+        "You blocked @$&:x.org",
+        "Tried to pause, and failed",
+        audit_words.said(Action.ACCESS_CHANGED, Outcome.OK),
+    ]
+    assert window.complaints() == []
+
+
+def test_the_log_shows_the_head_that_was_signed(window: Page, tmp_path: Path) -> None:
+    file = tmp_path / "index.html"
+    signed = {**document(NOW, {}), "audit_head": "log\n1\n<b>root\n"}
+    file.write_bytes(page(signed, [entry(1)]))
+    window.go(file)
+    window.to("log")
+
+    window.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+
+    assert "log 1 <b>root" in window.text("main pre")

@@ -18,6 +18,7 @@ from bot.errors import (
 )
 from bot.messages import Room, RoomMessage
 from bot.room_events import Gap, Invite, Undecryptable, Unfinished
+from bot.unreadable import RECORDED
 from storage import Reading, StorageFailure
 from tests.spine import ANN, AUDIT_ROOM, BOB, BOT, EVE, Spine, configured, remembers, spine
 
@@ -209,6 +210,18 @@ async def test_a_message_that_is_gone_after_a_crash_is_recorded_and_finished(bot
 async def test_nobody_chats_in_the_audit_room(bot: Spine) -> None:
     assert await bot.say("hello", ANN, AUDIT_ROOM) == []
     assert bot.model.requests == []
+
+
+async def test_what_cannot_be_read_and_is_told_is_recorded_however_much_was(bot: Spine) -> None:
+    await bot.say("hello")
+    for number in range(RECORDED):
+        await bot.give(Undecryptable(f"$u{number}", "!ann", ANN, "session"))
+
+    unrecorded = await bot.give(Undecryptable("$more", "!ann", ANN, "session"))
+    told = await bot.give(Undecryptable("$new", "!ann", ANN, "another session"))
+
+    assert (len(unrecorded), len(told)) == (0, 1)
+    assert (await bot.audited()).count(UNREADABLE) == RECORDED + 1
 
 
 async def test_an_undecryptable_message_is_told_once_for_its_session(bot: Spine) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from sqlcipher3 import dbapi2
 
-from bot.__main__ import FAILED, OK, WRONG, main
+from bot.__main__ import main
 from bot.changes import noted
+from bot.command_line import FAILED, OK, WRONG
 from storage import AuditEntry, MasterKey, open_storage
 from storage.opening import locked
+from tests.spine import disclosed
 
 ANN, BOB = "@ann:example.org", "@bob:example.org"
 SECRET = "ab" * 32
@@ -75,7 +77,7 @@ class Place:
                 entries: list[AuditEntry] = []
                 if has_vault:
                     async with storage.vaults.open(ANN) as vault:
-                        found = await storage.audit_log.details(vault, limit=9)
+                        found = (await disclosed(storage.audit_log, vault))[:9]
                     entries = [entry for _, entry in found]
                 return Kept(identity, state, has_vault, entries)
 

@@ -132,7 +132,10 @@ async def test_an_invite_that_cannot_be_accepted_is_rejected_and_recorded(bot: S
     await bot.give(Invite("!nowhere", ANN))
 
     assert bot.homeserver.reasons == {"!nowhere": membership_words.NOT_JOINABLE}
-    assert await audited(bot) == [("room.refused", "failed", "not joinable")]
+    assert await audited(bot) == [
+        ("room.joined", "failed", None),
+        ("room.refused", "denied", "not joinable"),
+    ]
 
 
 async def test_while_the_homeserver_is_away_no_invite_is_given_up(bot: Spine) -> None:
@@ -215,7 +218,11 @@ async def test_an_upgrade_that_needs_an_invite_waits_for_it_and_is_then_finished
 
     assert before == {"!all"}
     assert bot.homeserver.inside == {"!new"}
-    assert await audited(bot) == [("room.joined", "ok", None), ("room.left", "ok", "upgrade")]
+    assert await audited(bot) == [
+        ("room.joined", "failed", "upgrade"),
+        ("room.joined", "ok", None),
+        ("room.left", "ok", "upgrade"),
+    ]
 
 
 async def test_a_room_one_was_invited_into_is_not_left_for_naming_no_predecessor(

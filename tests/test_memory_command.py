@@ -186,10 +186,10 @@ async def test_the_audit_log_says_which_setting_and_to_what(bot: Spine) -> None:
     await bot.say("!memory mode manual")
     await bot.say("!memory digest on")
 
-    told = await bot.text("!audit 50")
+    told = await bot.text("!audit settings")
 
-    assert "settings.changed · setting memory mode · value manual" in told
-    assert "settings.changed · setting digest · value on" in told
+    assert "Changed a setting: memory mode set to manual" in told
+    assert "Changed a setting: digest set to on" in told
 
 
 async def test_where_the_gateway_may_train_the_mode_page_says_what_that_means(

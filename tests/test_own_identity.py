@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.__main__ import FAILED, OK, main
+from bot.__main__ import main
+from bot.command_line import FAILED, OK
 from bot.matrix.recovery import Recovery, RecoveryFile
 from bot.matrix.session import Session, save
 from storage import MasterKey

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from bot import pausing
-from bot.editing import erased
+from bot.editing_words import erased
 from bot.errors import GatewayError
 from bot.messages import Room, RoomMessage, Standing
 from bot.preferences import choose_private, is_private
 from bot.private_talk import EXCHANGES, WINDOWS, PrivateWindows
 from bot.unkept import INTERRUPTED, PRIVATE
-from tests.spine import ANN, BOB, Clock, Spine, configured, remembers, spine
+from tests.spine import ANN, BOB, Clock, Spine, configured, disclosed, remembers, spine
 from tests.test_crash import Trap, crash_and_recover, ids, shown, traps
 
 
@@ -25,7 +25,7 @@ async def bot(tmp_path: Path) -> AsyncIterator[Spine]:
 
 async def facts(bot: Spine) -> dict[str, object]:
     async with bot.storage.vaults.open(ANN) as vault:
-        [(_, entry)] = await bot.storage.audit_log.details(vault, limit=1)
+        [(_, entry)] = (await disclosed(bot.storage.audit_log, vault))[:1]
     return dict(entry.facts) if entry.action == "message.answered" else {}
 
 

@@ -16,7 +16,7 @@ from bot.messages import Outgoing, Room, RoomMessage, Standing
 from bot.pausing import NOT_NOW
 from bot.room_events import Unfinished
 from storage import seal, unseal
-from tests.spine import ANN, BOB, BOT, EVE, Spine, configured, spine
+from tests.spine import ANN, BOB, BOT, EVE, Spine, configured, disclosed, spine
 from tests.test_crash import Trap, crash_and_recover, ids, traps
 
 PASSPHRASE = "correct horse battery staple"
@@ -68,7 +68,7 @@ async def kept_nowhere(bot: Spine) -> bool:
     assert SECRET not in str([(one.text, one.question) for one in bot.homeserver.sent])
     async with bot.storage.vaults.open(ANN) as vault:
         tables = await vault.export()
-        entries = await bot.storage.audit_log.details(vault, limit=1000)
+        entries = await disclosed(bot.storage.audit_log, vault)
     assert SECRET not in str(tables)
     assert SECRET not in str(entries)
     assert SECRET not in str(await bot.storage.audit_log.feed(limit=1000))

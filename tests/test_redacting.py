@@ -12,7 +12,7 @@ from bot.errors import HomeserverError, HomeserverUnavailableError
 from bot.messages import Room, Standing
 from bot.room_events import Batch, Redaction
 from storage import StorageFailure, TakenBack, TakingBack
-from tests.spine import ANN, AUDIT_ROOM, BOB, BOT, EVE, Spine, remembers, spine
+from tests.spine import ANN, AUDIT_ROOM, BOB, BOT, EVE, Spine, disclosed, remembers, spine
 from tests.storage.test_answers import answer as kept_answer
 from tests.test_editing import texts
 
@@ -48,7 +48,7 @@ async def test_the_audit_log_says_what_went_and_by_what(bot: Spine) -> None:
     await bot.redact("$1")
 
     async with bot.storage.vaults.open(ANN) as vault:
-        entries = await bot.storage.audit_log.details(vault, limit=2)
+        entries = (await disclosed(bot.storage.audit_log, vault))[:2]
     assert [(one.action, one.target, one.facts) for _, one in reversed(entries)] == [
         ("memory.deleted", "memory 1", {"by": "redaction"}),
         ("forget.done", "", {"by": "redaction", "messages": 2}),
@@ -107,6 +107,17 @@ async def test_the_bots_answer_is_looked_for_only_with_those_who_may_ask(bot: Sp
 
     assert await texts(bot, EVE, "!r") == ["hers"], "she is not listed"
     assert await texts(bot, ANN, "!all") == ["I like tea", "I see."], "she is not in the room"
+
+
+async def test_the_bots_answer_to_somebody_who_is_shut_out_by_now_is_taken_back(
+    bot: Spine,
+) -> None:
+    event_id = await answered(bot, ANN)
+    await bot.storage.access.block(ANN)
+
+    await bot.redact(event_id, EVE, "!all")
+
+    assert await texts(bot, ANN, "!all") == ["I like tea"]
 
 
 @pytest.mark.parametrize("asker", [BOB, ANN])

@@ -10,7 +10,7 @@ import pytest
 from bot.errors import GatewayError
 from bot.jobs import Job, run_due
 from storage import StorageFailure, TakingBack
-from tests.spine import ANN, BOB, Spine, configured, remembers, spine
+from tests.spine import ANN, BOB, Spine, configured, disclosed, remembers, spine
 from tests.test_editing import texts
 
 
@@ -29,7 +29,7 @@ async def a_day_passes(bot: Spine, days: float = 1) -> None:
 
 async def swept(bot: Spine, person: str = ANN) -> list[dict[str, object]]:
     async with bot.storage.vaults.open(person) as vault:
-        entries = await bot.storage.audit_log.details(vault, limit=100)
+        entries = await disclosed(bot.storage.audit_log, vault)
     return [dict(one.facts) for _, one in reversed(entries) if one.action == "retention.swept"]
 
 

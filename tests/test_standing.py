@@ -8,9 +8,11 @@ import pytest
 
 from bot import pausing, replies
 from bot.errors import GatewayError, HomeserverUnavailableError
-from bot.messages import Device, Outgoing, Standing
+from bot.exchange import record
+from bot.journal import Journal
+from bot.messages import Action, Device, Effect, Outcome, Outgoing, Standing
 from bot.room_events import Accepted
-from tests.spine import ANN, BOB, EVE, Spine, configured, remembers, spine
+from tests.spine import ANN, BOB, EVE, Spine, configured, disclosed, remembers, spine
 
 NEW = Device(ANN, "NEW")
 Says = Callable[[Spine, str, str], Awaitable[list[Outgoing]]]
@@ -52,8 +54,8 @@ def request(bot: Spine, number: int = -1) -> str:
 async def reasons(bot: Spine) -> list[object]:
     """Why something of Ann's was denied, oldest first."""
     async with bot.storage.vaults.open(ANN) as vault:
-        entries = await bot.storage.audit_log.details(vault, limit=100)
-    denied = [one for _, one in reversed(entries) if one.action == "message.denied"]
+        entries = await disclosed(bot.storage.audit_log, vault)
+    denied = [one for _, one in reversed(entries) if one.outcome == "denied"]
     return [one.facts["reason"] for one in denied]
 
 
@@ -205,8 +207,9 @@ async def test_the_person_is_told_of_the_change_once_a_day(bot: Spine) -> None:
 async def changes(bot: Spine) -> list[str]:
     """What Ann's audit entries say of her identity and her memory, oldest first."""
     async with bot.storage.vaults.open(ANN) as vault:
-        entries = await bot.storage.audit_log.details(vault, limit=100)
-    of_access = [one for _, one in reversed(entries) if one.action == "access.changed"]
+        entries = await disclosed(bot.storage.audit_log, vault)
+    done = [one for _, one in reversed(entries) if one.outcome != "begun"]
+    of_access = [one for one in done if one.action == "access.changed"]
     return [" ".join(map(str, one.facts.values())) for one in of_access]
 
 
@@ -285,6 +288,23 @@ async def test_an_identity_that_was_accepted_before_a_word_was_said_is_recorded(
     await bot.give(Accepted("!ann", ANN, 123456))
 
     assert await changes(bot) == ["accepted"]
+
+
+@pytest.mark.parametrize("crash", [True, False])
+async def test_an_acceptance_that_began_is_told_with_its_end_or_as_cut_short(
+    bot: Spine, *, crash: bool
+) -> None:
+    await bot.say("hello")
+    accepted, began = Accepted("!ann", ANN, 123456), {"identity": "accepted"}
+    journal = Journal(bot.storage.audit_log, now=bot.clock)
+    begins = Effect(Action.ACCESS_CHANGED, Outcome.BEGUN, facts=began)
+    await record(accepted, begins, bot.storage, journal)
+    if not crash:
+        await bot.give(accepted)
+    log = await bot.text("!audit access")
+
+    assert log.count("identity") == 1
+    assert ("was cut short" in log) is crash
 
 
 async def test_of_a_change_nothing_names_anybody_and_nothing_outlives_an_erasure(

@@ -1,13 +1,14 @@
-"""Who may verify the bot by emoji, what operators are shown, and whose word counts."""
+"""Who may verify the bot by emoji, and what operators and people are told of it."""
 
 from datetime import timedelta
 
 import pytest
 
-from bot.messages import Comparison, Outgoing, Standing
+from bot.errors import ConfigError
+from bot.messages import Comparison, Effect, Outgoing, RoomRules
 from bot.room_events import Accepted
 from bot.verifying import Verifying
-from tests.spine import ANN, AUDIT_ROOM, BOB, BOT, EVE, Clock, configured
+from tests.spine import ANN, AUDIT_ROOM, BOB, EVE, NO_RULES, Clock, configured
 
 EMOJI = ("🐶 Dog", "🍕 Pizza", "🔧 Wrench", "🚂 Train", "🎂 Cake", "📌 Pin", "🦋 Butterfly")
 ASKED = Comparison(123456, ANN, "!ann", EMOJI, (1234, 5678, 9012))
@@ -18,6 +19,10 @@ class Outlet:
 
     def __init__(self) -> None:
         self.sent: list[Outgoing] = []
+        self.room_rules = RoomRules(True, join_rule="invite", history_visibility="joined")
+
+    async def rules(self, room_id: str) -> RoomRules:
+        return self.room_rules
 
     async def send(self, outgoing: Outgoing) -> str:
         self.sent.append(outgoing)
@@ -31,20 +36,20 @@ class Bot(Verifying):
         self.outlet, self.clock = Outlet(), Clock()
         config = configured(access={"operators": operators})
         self.resumed: list[Accepted] = []
+        self.recorded: list[tuple[Accepted, Effect]] = []
         super().__init__(
-            config, self.outlet, AUDIT_ROOM, accepted=self.resumed.append, now=self.clock
+            config,
+            self.outlet,
+            AUDIT_ROOM,
+            rules=NO_RULES,
+            accepted=self.resumed.append,
+            record=self.keep,
+            now=self.clock,
         )
 
-    def told(
-        self,
-        body: str,
-        room_id: str = AUDIT_ROOM,
-        sender: str = BOB,
-        *,
-        encrypted: bool = True,
-        standing: Standing = Standing.OWNED,
-    ) -> tuple[int, bool] | None:
-        return self.answer(room_id, sender, body, encrypted=encrypted, standing=standing)
+    async def keep(self, event: Accepted, effect: Effect) -> None:
+        assert not self.resumed, "on the record first"
+        self.recorded.append((event, effect))
 
 
 def test_people_who_are_listed_may_once_in_a_while() -> None:
@@ -114,52 +119,34 @@ async def test_an_accepted_identity_counts_also_where_the_rest_went_wrong() -> N
     assert bot.resumed == [Accepted("!ann", ANN, 123456)]
 
 
+async def test_that_a_new_identity_is_about_to_be_accepted_is_recorded_with_its_person() -> None:
+    bot = Bot()
+
+    await bot.accepts(ASKED)
+    await bot.ended(ASKED, verified=True, reason="", accepted=True)
+
+    [(event, effect)] = bot.recorded
+    assert event == Accepted("!ann", ANN, 123456)
+    assert (effect.action, effect.outcome) == ("access.changed", "begun")
+    assert effect.facts == {"identity": "accepted"}
+
+
+async def test_nothing_is_told_in_an_audit_room_that_others_could_read() -> None:
+    bot = Bot()
+    bot.outlet.room_rules = RoomRules(True, join_rule="public", history_visibility="joined")
+
+    with pytest.raises(ConfigError):
+        await bot.ask(ASKED)
+    with pytest.raises(ConfigError):
+        await bot.ended(ASKED, verified=True, reason="", accepted=True)
+
+    assert bot.outlet.sent == [], "nor is the person told to wait for an operator"
+    assert bot.resumed == [Accepted("!ann", ANN, 123456)]
+
+
 async def test_an_id_is_never_markup() -> None:
     bot = Bot()
 
     await bot.ask(Comparison(123456, "@a`**b**\n# c:x.org", "", EMOJI, (1, 2, 3)))
 
     assert "`@a?**b**?#?c:x.org`" in bot.outlet.sent[0].text
-
-
-@pytest.mark.parametrize(
-    ("body", "answer"),
-    [
-        ("!verified 123456", (123456, True)),
-        (" !mismatch 123456\n", (123456, False)),
-        ("!verified 12345", None),
-        ("!verified 1234567", None),
-        ("!verified １２３４５６", None),
-        ("!verified", None),
-        ("verified 123456", None),
-        ("!verified 123456 or not", None),
-        ("I write !verified 123456", None),
-    ],
-)
-def test_what_an_operator_writes_is_taken_word_for_word(
-    body: str, answer: tuple[int, bool] | None
-) -> None:
-    assert Bot().told(body) == answer
-
-
-@pytest.mark.parametrize(
-    ("room_id", "sender", "encrypted"),
-    [(AUDIT_ROOM, ANN, True), ("!ann", BOB, True), (AUDIT_ROOM, BOB, False)],
-    ids=["not an operator", "another room", "not encrypted"],
-)
-def test_nobody_elses_word_counts_and_none_that_a_homeserver_could_write(
-    room_id: str, sender: str, encrypted: bool
-) -> None:
-    assert Bot().told("!verified 123456", room_id, sender, encrypted=encrypted) is None
-
-
-@pytest.mark.parametrize("standing", [Standing.UNSIGNED, Standing.CHANGED])
-def test_an_operators_own_new_device_or_identity_vouches_for_nobody(standing: Standing) -> None:
-    assert Bot().told("!verified 123456", standing=standing) is None
-
-
-def test_the_bots_own_account_vouches_for_nobody_though_operators_cover_it() -> None:
-    everybody = Bot('["@*:x.org"]')
-
-    assert everybody.told("!verified 123456", sender=BOB) == (123456, True)
-    assert everybody.told("!verified 123456", sender=BOT) is None

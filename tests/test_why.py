@@ -8,7 +8,7 @@ import pytest
 from bot import why_words
 from bot.completions import Completion
 from bot.messages import Standing
-from tests.spine import ANN, BOB, Spine, calls, configured, spine
+from tests.spine import ANN, BOB, Spine, calls, configured, disclosed, spine
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ async def test_who_answered_is_recorded_for_the_person_alone(bot: Spine) -> None
     await bot.say("hello")
 
     async with bot.storage.vaults.open(ANN) as vault:
-        [(_, entry)] = await bot.storage.audit_log.details(vault, limit=1)
+        [(_, entry)] = (await disclosed(bot.storage.audit_log, vault))[:1]
     assert entry.facts["model"] == "scripted", "as configured"
     assert entry.facts["answered_by"] == ("CANARYmodel" + "x" * 100)[:80]
     assert entry.facts["provider"] == "CANARY"

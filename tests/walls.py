@@ -11,7 +11,15 @@ from tests.house import House, Module, dotted, is_ours, within
 
 Rule = Callable[[House], Iterator[str]]
 
-ROOTS = ("bot.app", "bot.__main__", "bot.own_identity", "bot.keeping", "bot.demo")
+ROOTS = (
+    "bot.app",
+    "bot.__main__",
+    "bot.own_identity",
+    "bot.keeping",
+    "bot.auditing",
+    "bot.audit_verbs",
+    "bot.demo",
+)
 """The only ones that know every part."""
 
 INNERMOST: Mapping[str, frozenset[str]] = {
@@ -47,7 +55,12 @@ VALUES = frozenset(
 )
 
 LIBRARIES: Mapping[str, tuple[str, ...]] = {
-    "Crypto": ("bot.matrix.secret_storage", "bot.matrix.signed_json", "storage.sealing"),
+    "Crypto": (
+        "bot.matrix.secret_storage",
+        "bot.matrix.signed_json",
+        "storage.sealing",
+        "storage.checkpoints",
+    ),
     "aiohttp": ("bot.matrix.http", "bot.demo.model"),
     "aiosqlite": ("storage.database",),
     "apscheduler": ("bot.jobs",),

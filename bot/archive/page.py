@@ -13,6 +13,8 @@ from importlib.resources import files
 from typing import Any
 
 from bot.archive import json_text
+from bot.audit_order_words import filled
+from bot.audit_words import said
 from storage import UNSENT
 
 SCRIPTS = (
@@ -87,9 +89,11 @@ ENTRY = (
     "target",
     "outcome",
     "facts",
+    "said",
     "commitment",
     "salt",
 )
+"""The same of an entry; `said` is the place of its sentence among all that are needed."""
 # What could end the element or be no text at all; JSON has another way to write each.
 _SPECIAL = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 _POLICY = (
@@ -125,14 +129,23 @@ def _shown(document: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) ->
     """In pieces, because nobody else is answered while one is written."""
     kept = document["tables"]
     tables = {name: _table(kept.get(name, ()), columns) for name, columns in SHOWN.items()}
-    tables["entry"] = _table(entries, ENTRY)
-    return json_text.mapping(
-        {
-            "user_id": _one(document["user_id"]),
-            "created_at": _one(document["created_at"]),
-            "tables": json_text.mapping(tables),
-        }
-    )
+    sentences = [_sentence(one) for one in entries]
+    places = {one: place for place, one in enumerate(dict.fromkeys(sentences))}
+    told = [{**one, "said": places[words]} for one, words in zip(entries, sentences, strict=True)]
+    tables["entry"] = _table(told, ENTRY)
+    about = {
+        "user_id": document["user_id"],
+        "created_at": document["created_at"],
+        "said": [*places],
+        "audit_head": document.get("audit_head", ""),
+    }
+    pieces = {name: _one(value) for name, value in about.items()}
+    return json_text.mapping({**pieces, "tables": json_text.mapping(tables)})
+
+
+def _sentence(entry: Mapping[str, Any]) -> str:
+    told = said(entry["action"], entry["outcome"], entry["facts"])
+    return filled(told, actor=entry["actor"], target=entry["target"])
 
 
 def _table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> json_text.Pieces:

@@ -13,11 +13,12 @@ from bot.archive import json_text
 from bot.archive.chatgpt import conversations
 from bot.archive.page import page, pieces
 from bot.archive.views import Tables, audit_entry, memories, messages
+from bot.audit_view import told
 from bot.export_words import README
 from storage import AuditDetail
 
 SCHEMA, VERSION = "org.confidant.export/", "1"
-HEAD = ("schema", "created_at", "user_id")
+HEAD = ("schema", "created_at", "user_id", "audit_head")
 EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)  # that a ZIP can say of a file
 
 
@@ -25,12 +26,14 @@ EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)  # that a ZIP can say of a file
 class Export:
     """Everything that is held of a person at one moment.
 
-    `document` is what is imported again; `entries` are those of the audit log, with their numbers.
+    `document` is what is imported again; `entries` are those of the audit log, with their numbers,
+    and `told` the numbers of those that a person is shown, as `!audit` would at that moment.
     """
 
     made_at: datetime
     document: Mapping[str, Any]
     entries: Sequence[Mapping[str, Any]]
+    told: frozenset[int]
 
     @classmethod
     def of(
@@ -39,15 +42,29 @@ class Export:
         tables: Tables,
         disclosed: Sequence[tuple[int, AuditDetail]],
         made_at: datetime,
+        head: str = "",
+        *,
+        besides: str = "",
     ) -> "Export":
-        """The export of a vault's tables."""
+        """The export of a vault's tables; `head` is the signed head of the log, '' without one.
+
+        `besides` is the event that asked for it, which is being answered.
+        """
         document = {
             "schema": SCHEMA + VERSION,
             "created_at": made_at.astimezone(UTC).isoformat(),
             "user_id": user_id,
+            "audit_head": head,
             "tables": tables,
         }
-        return cls(made_at, document, [audit_entry(*one) for one in disclosed])
+        entries = [audit_entry(*one) for one in disclosed]
+        numbers = frozenset(seq for seq, _ in told(disclosed, besides=besides))
+        return cls(made_at, document, entries, numbers)
+
+    @property
+    def shown(self) -> Sequence[Mapping[str, Any]]:
+        """The entries that the page tells of."""
+        return [one for one in self.entries if one["seq"] in self.told]
 
     def as_json(self) -> bytes:
         """`export.json`, a row a line."""
@@ -55,7 +72,7 @@ class Export:
 
     def as_page(self) -> bytes:
         """`index.html`, to be read without anything else."""
-        return page(self.document, self.entries)
+        return page(self.document, self.shown)
 
     def as_zip(self, *, views: bool = True) -> bytes:
         """All of it; the same export gives the same bytes.
@@ -76,7 +93,7 @@ class Export:
 
     def _views(self) -> Iterator[tuple[str, Iterable[bytes]]]:
         tables = self.document["tables"]
-        yield "index.html", pieces(self.document, self.entries)
+        yield "index.html", pieces(self.document, self.shown)
         yield "memories.json", _encoded(json_text.array(map(json_text.row, memories(tables))))
         yield "messages.jsonl", _encoded(json_text.lines(messages(tables)))
         yield "conversations.json", _encoded(conversations(tables["turn"]))
@@ -93,6 +110,7 @@ class Export:
         head = {
             "format": json_text.row(SCHEMA + VERSION),
             "made_at": json_text.row(self.document["created_at"]),
+            "audit_head": json_text.row(self.document["audit_head"]),
         }
         return json_text.mapping({**head, "files": json_text.mapping(about)})
 

@@ -14,6 +14,7 @@ from bot.archive.writing import Export
 from bot.command import WITHIN_FOR_WORDS, Command, CommandContext, Question, Said
 from bot.errors import UsageError
 from bot.messages import Action, Attachment, Effect, Facts, Outcome, Reply, Where
+from bot.witness import bearing, given
 from storage import seal
 
 LIMIT = 50_000_000  # bytes (SEC-02), also where the homeserver takes more
@@ -69,10 +70,12 @@ async def _export(context: CommandContext, form: Form, passphrase: str = "") -> 
     counts, made_at = await context.vault.counts(), context.now()
     say = context.say if counts.turns >= MANY else _nothing
     await say(export_words.gathering(counts))
-    disclosed, tables = await context.disclosed(), await context.vault.export()
+    disclosed, tables = await context.audit.disclosed(), await context.vault.export()
+    head = await given(context.audit.head)
     await say(export_words.packing(counts))
-    whose = context.message.sender
-    export = await asyncio.to_thread(Export.of, whose, tables, disclosed, made_at)
+    asked, note = context.message, head.note if head else ""
+    write = partial(Export.of, besides=asked.event_id)
+    export = await asyncio.to_thread(write, asked.sender, tables, disclosed, made_at, note)
     limit = min(LIMIT, await context.upload_limit() or LIMIT)
     content, lean = await _packed(context.turn, export, form, passphrase, limit)
     facts: Facts = {
@@ -93,7 +96,8 @@ async def _export(context: CommandContext, form: Form, passphrase: str = "") -> 
     text = export_words.exported(counts, len(content), file.filename if passphrase else "")
     if lean:
         text = f"{text}\n\n{export_words.lean(limit)}"
-    return Reply(text, attachment=file, effects=(Effect(Action.EXPORT_CREATED, facts=facts),))
+    done = Reply(text, attachment=file, effects=(Effect(Action.EXPORT_CREATED, facts=facts),))
+    return bearing(done, head)
 
 
 async def _packed(

@@ -5,6 +5,7 @@ from bot.command import Command, CommandContext, Confirmation, number
 from bot.durations import parse_duration
 from bot.errors import UsageError
 from bot.messages import Action, Effect, Reply, RoomKind, Where
+from bot.witness import witnessed
 from storage import Going, Named
 
 
@@ -52,7 +53,8 @@ async def _forget(context: CommandContext, named: Named, what: str) -> Reply:
     async with vault.memories.settling:  # no answer saves meanwhile what it learned of this
         await context.let_go(named, await vault.spans.preview(named))
         gone = await vault.spans.forget(named)
-    return Reply(forget_words.done(what, gone), effects=_effects(gone))
+    done = Reply(forget_words.done(what, gone), effects=_effects(gone))
+    return await witnessed(done, context.audit.head)
 
 
 def _effects(gone: Going) -> tuple[Effect, ...]:

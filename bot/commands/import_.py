@@ -27,7 +27,8 @@ STAYS_OUT: Mapping[str, str] = {
     **NOT_RESTORED,
     "Settings that no command makes": "they say how far the bot was with something, such as a "
     "question, which is over",
-    "Entries of your log that the bot's own log does not vouch for": "nothing would prove them",
+    "Entries of your log that the bot's own log does not vouch for, or that say what an operator "
+    "did": "nothing would prove that they are yours",
 }
 """What of one's own export an empty vault is not made of, and why: docs/export.md says so, too."""
 

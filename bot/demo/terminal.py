@@ -15,6 +15,7 @@ from prompt_toolkit.layout.controls import BufferControl, FormattedTextControl
 from prompt_toolkit.layout.dimension import Dimension
 from prompt_toolkit.layout.processors import BeforeInput
 from prompt_toolkit.styles import Style
+from prompt_toolkit.utils import get_cwidth
 
 from bot.demo.conversation import Conversation, Note
 from bot.demo.person import Seen
@@ -154,10 +155,15 @@ def _folded(text: str, columns: int, *, indent: int = 0) -> str:
     lines = [
         folded
         for line in text.splitlines()
-        for folded in textwrap.wrap(line, max(20, columns - indent - 1), break_on_hyphens=False)
+        for folded in textwrap.wrap(line, _width(line, columns - indent), break_on_hyphens=False)
         or [""]
     ]
     return ("\n" + " " * indent).join(lines)
+
+
+def _width(line: str, columns: int) -> int:
+    """How many characters fit, though pictures take two columns."""
+    return max(20, columns - 1 - max(0, get_cwidth(line) - len(line)))
 
 
 def _columns() -> int:

@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.config import Homeserver
@@ -72,6 +73,7 @@ class MatrixClient:
         self.withheld = withheld
         self._tally = Tally(device.guard.drops, asyncio.get_running_loop().time)
         self._came_round_at = time.monotonic()
+        self.synced_at: datetime | None = None  # when the homeserver last answered a sync
 
     @property
     def alive_at(self) -> float:
@@ -155,6 +157,7 @@ class MatrixClient:
                 continue
             if failures:
                 _log.info("the homeserver answers again")
+            self.synced_at = datetime.now(UTC)
             yield batch
             since, first, failures = batch.token, False, 0
 

@@ -66,7 +66,13 @@ async def create_audit_room(http: Http) -> str:
                 _state("m.room.history_visibility", {"history_visibility": "joined"}),
                 _state("m.room.guest_access", {"guest_access": "forbidden"}),
             ],
-            "power_level_content_override": {"invite": 100, "state_default": 100},
+            "power_level_content_override": {
+                "invite": 100,
+                "state_default": 100,
+                "events": {},  # homeservers let less power do for some, such as a room's name
+                "kick": 100,
+                "ban": 100,
+            },
         },
     )
 

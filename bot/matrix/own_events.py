@@ -1,13 +1,16 @@
 """What the bot said in a room, found again by ids alone: to be taken back, nothing is decrypted."""
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
+from typing import Any
 
 from bot.matrix import rooms
 from bot.matrix.http import Http, RequestError, is_gone, path
 from bot.matrix.untrusted import items, mapping, number, text
+
+Json = Mapping[str, Any]
 
 PAGE = 500
 MOST_PAGES = 2_000  # a page may be empty, but there is an end to what is believed
@@ -35,6 +38,15 @@ async def said_by(
             if len(found) == MOST:
                 break
     return [one for one, edited in reversed(found.items()) if edited not in found]
+
+
+async def encrypted_by(http: Http, room_id: str, user_id: str) -> AsyncGenerator[Json, None]:
+    """Every encrypted event of somebody in a room that still stands, newest first."""
+    query = {"filter": json.dumps({"senders": [user_id], "types": ["m.room.encrypted"]})}
+    async with aclosing(_events(http, path("rooms", room_id, "messages"), query, "")) as events:
+        async for event in events:
+            if _stands(event, user_id) and not _edited(event):
+                yield mapping(event)
 
 
 async def _place(http: Http, room_id: str, event_id: str) -> str:

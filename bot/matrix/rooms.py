@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from bot.matrix.http import Http, RequestError, TokenRevokedError, UnavailableError, path
-from bot.matrix.untrusted import items, text
+from bot.matrix.untrusted import items, name, text
 
 DEAD = 30.0  # seconds without an answer about one room, twice: its servers are gone
 
@@ -33,13 +33,29 @@ async def joined(http: Http) -> list[str]:
 
 async def is_encrypted(http: Http, room_id: str) -> bool:
     """Whether encryption was ever turned on here: it can't be turned off."""
+    return await _state(http, room_id, "m.room.encryption") is not None
+
+
+async def join_rule(http: Http, room_id: str) -> str:
+    """Who may come in (m.room.join_rules); without the event, who is invited."""
+    found = await _state(http, room_id, "m.room.join_rules")
+    return "invite" if found is None else name(text(found, "join_rule"))
+
+
+async def history_visibility(http: Http, room_id: str) -> str:
+    """Who may read what was said (m.room.history_visibility); without the event, all members."""
+    found = await _state(http, room_id, "m.room.history_visibility")
+    return "shared" if found is None else name(text(found, "history_visibility"))
+
+
+async def _state(http: Http, room_id: str, kind: str) -> dict[str, Any] | None:
+    """The content of a room's state; None where the homeserver says that there is none."""
     try:
-        await ask(http, path("rooms", room_id, "state", "m.room.encryption", ""))
+        return await ask(http, path("rooms", room_id, "state", kind, ""))
     except RequestError as error:
         if error.status == 404 and error.errcode == "M_NOT_FOUND":
-            return False
+            return None
         raise
-    return True
 
 
 async def join(http: Http, room: str, *, via: str = "") -> str:

@@ -12,11 +12,12 @@ from bot.matrix.events import ClearEvent
 from bot.matrix.guard import Guard
 from bot.matrix.http import Http, RequestError, is_gone, path
 from bot.matrix.media import upload_encrypted, upload_limit
+from bot.matrix.posted_heads import posted_heads
 from bot.matrix.recalling import fetched
 from bot.matrix.received_files import Open, received_file
 from bot.matrix.sharing import RoomKeys
 from bot.matrix.untrusted import text
-from bot.messages import Attachment, Device, Outgoing, Room, Sessions, Successor
+from bot.messages import Attachment, Device, Outgoing, Room, RoomRules, Sessions, Successor
 from storage import Rooms
 
 TYPING_MS = 30_000
@@ -54,6 +55,13 @@ class Sender:
         people = await rooms.people(self._http, room_id)
         invited = frozenset(one for one in people if people[one] == "invite")
         return Room(room_id, frozenset(people), await self._is_encrypted(room_id), invited)
+
+    async def rules(self, room_id: str) -> RoomRules:
+        """Who may come into a room and read there."""
+        encrypted = await self._is_encrypted(room_id)
+        join_rule = await rooms.join_rule(self._http, room_id)
+        history = await rooms.history_visibility(self._http, room_id)
+        return RoomRules(encrypted, join_rule, history)
 
     async def sessions(self, user_ids: Collection[str]) -> Mapping[str, Sessions]:
         """Of each of these people, how many sessions get the keys of a room that they are in."""
@@ -135,6 +143,10 @@ class Sender:
     async def own_edits(self, room_id: str, event_id: str) -> list[str]:
         """The ids of the bot's edits of an event."""
         return await own_events.edits_of(self._http, room_id, event_id, self._user_id)
+
+    async def posted_heads(self, room_id: str) -> list[str]:
+        """The notes of the signed heads that the bot posted in the audit room, newest first."""
+        return await posted_heads(self._http, self._read, room_id, self._user_id)
 
     async def withdraw(self, room_id: str, event_id: str, *, transaction_id: str) -> bool:
         """Take back an event of the bot's own.

@@ -10,11 +10,10 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol
 
-from bot.errors import HomeserverError
+from bot.errors import ConfigError, HomeserverError
 from bot.matrix.chains import read_person
 from bot.matrix.device import OpenDevice
 from bot.matrix.events import ClearEvent
@@ -23,15 +22,22 @@ from bot.matrix.keyserver import query_keys
 from bot.matrix.sas import METHOD, Cancelled, Party, Sas
 from bot.matrix.sender import Sender
 from bot.matrix.trust import Trust
-from bot.matrix.untrusted import items, member, number, text
+from bot.matrix.untrusted import items, text
+from bot.matrix.verification_flow import (
+    KIND,
+    SECONDS,
+    Flow,
+    Step,
+    step_in_room,
+    step_to_device,
+)
 from bot.matrix.vouching import vouch
 from bot.messages import Comparison, Device, Standing
 
-KIND = "m.key.verification."
-SECONDS = 600.0  # that a verification may take (Matrix spec)
 MOST = 20  # at once
 WAITING = 200  # messages that wait to be handled; more are dropped
 UNSIGNED = "the homeserver did not take my signature; please begin again"
+UNASKED = "My operators can't be asked to compare at this moment; please tell them."
 LOOK = 15.0  # seconds between two looks for what has taken too long
 
 Json = Mapping[str, Any]
@@ -47,7 +53,10 @@ class Comparing(Protocol):
         ...
 
     async def ask(self, comparison: Comparison) -> None:
-        """Have somebody compare; the answer comes to `Verifications.compared`."""
+        """Have somebody compare; the answer comes to `Verifications.compared`.
+
+        ConfigError where there is no fit place to ask.
+        """
         ...
 
     async def ended(
@@ -56,34 +65,9 @@ class Comparing(Protocol):
         """Say how it ended, and whether a changed identity was taken for the person's own."""
         ...
 
-
-@dataclass(frozen=True, slots=True)
-class _Message:
-    """One step of the other side; `room_id` is empty between devices."""
-
-    kind: str
-    sender: str
-    room_id: str
-    transaction_id: str
-    content: Json
-
-
-@dataclass(slots=True)
-class _Flow:
-    """One verification, from its request on."""
-
-    number: int
-    user_id: str
-    device_id: str
-    room_id: str
-    transaction_id: str
-    begun: float
-    asking: Device | None  # of a changed identity: it gets no keys, and has to read this
-    sas: Sas | None = None
-    asked: Comparison | None = None
-    agreed: bool = False  # somebody saw the same emoji on both sides
-    proved: frozenset[str] | None = None  # their keys, once their MACs are right
-    accepted: bool = False  # it was another identity than the one remembered
+    async def accepts(self, comparison: Comparison) -> None:
+        """Record that a changed identity is about to be taken for the person's own."""
+        ...
 
 
 class Verifications:
@@ -93,63 +77,60 @@ class Verifications:
         self._device = device
         self._sender = sender
         self._trust = trust
-        self._flows: dict[str, _Flow] = {}
-        self._steps: asyncio.Queue[_Message | tuple[int, bool]] = asyncio.Queue(WAITING)
+        self._flows: dict[str, Flow] = {}
+        self._steps: asyncio.Queue[Step | tuple[Flow, bool]] = asyncio.Queue(WAITING)
         device.guard.on_verification = self._take_to_device
 
     def watch(self, event: ClearEvent) -> None:
         """See an event of a room; what is no verification is none of ours."""
-        if event.type == "m.room.message":
-            asks_us = text(event.content, "to") == self._device.session.user_id
-            kind = text(event.content, "msgtype") if asks_us else ""
-            transaction_id = event.event_id
-            recent = abs(time.time() - event.sent_at.timestamp()) < SECONDS
-        else:
-            kind, recent = event.type, True
-            transaction_id = text(event.relation, "event_id")
-        if kind.startswith(KIND) and recent:
-            self._take(_Message(kind, event.sender, event.room_id, transaction_id, event.content))
+        self._take(step_in_room(event, me=self._device.session.user_id))
 
-    def compared(self, number: int, *, same: bool) -> None:
-        """Somebody compared the emoji of this verification."""
-        if not self._steps.full():
-            self._steps.put_nowait((number, same))
+    async def compared(self, number: int, *, same: bool) -> bool:
+        """Somebody compared the emoji of this verification; whether one waited for that.
+
+        What comes of it is told when it has ended.
+        """
+        flow = next((one for one in self._flows.values() if one.number == number), None)
+        if flow is None or flow.asked is None or flow.answered:
+            return False
+        flow.answered = True
+        await self._steps.put((flow, same))
+        return True
 
     async def run(self, comparing: Comparing) -> None:
         """Carry on whatever comes, one step after the other."""
         while True:
-            try:
-                async with asyncio.timeout(LOOK):
-                    step = await self._steps.get()
-            except TimeoutError:
-                step = None
-            try:
-                await self._expire(comparing)
-                if isinstance(step, _Message):
-                    await self._message(step, comparing)
-                elif step is not None:
-                    await self._answer(step, comparing)
-            except TokenRevokedError:
-                raise
-            except HomeserverError as error:
-                _log.warning("a verification did not go on: %s", error)
+            step = await self._next()
+            await self._tried(self._expire(comparing))
+            if isinstance(step, Step):
+                await self._tried(self._message(step, comparing))
+            elif step is not None:
+                flow, same = step
+                await self._tried(self._answer(flow, same=same, comparing=comparing))
+
+    async def _next(self) -> Step | tuple[Flow, bool] | None:
+        try:
+            async with asyncio.timeout(LOOK):
+                return await self._steps.get()
+        except TimeoutError:
+            return None
+
+    async def _tried(self, going_on: Awaitable[None]) -> None:
+        try:
+            await going_on
+        except TokenRevokedError:
+            raise
+        except (HomeserverError, ConfigError) as error:
+            _log.warning("a verification did not go on: %s", error)
 
     def _take_to_device(self, event: Json) -> None:
-        content = member(event, "content")
-        if not isinstance(content, dict):
-            return
-        age = int(time.time() * 1000) - number(content, "timestamp")  # integers have no bounds
-        is_request = text(event, "type") == f"{KIND}request"
-        if is_request and abs(age) >= SECONDS * 1000:
-            return
-        sender, kind = text(event, "sender"), text(event, "type")
-        self._take(_Message(kind, sender, "", text(content, "transaction_id"), content))
+        self._take(step_to_device(event))
 
-    def _take(self, message: _Message) -> None:
-        if message.transaction_id and not self._steps.full():
-            self._steps.put_nowait(message)
+    def _take(self, step: Step | None) -> None:
+        if step is not None and step.transaction_id and not self._steps.full():
+            self._steps.put_nowait(step)
 
-    async def _message(self, message: _Message, comparing: Comparing) -> None:
+    async def _message(self, message: Step, comparing: Comparing) -> None:
         kind, own = message.kind.removeprefix(KIND), self._device.session.user_id
         flow = self._flows.get(message.transaction_id)
         if message.sender == own:
@@ -165,7 +146,7 @@ class Verifications:
             except Cancelled as cancelled:
                 await self._cancel(flow, cancelled, comparing)
 
-    async def _request(self, message: _Message, comparing: Comparing) -> None:
+    async def _request(self, message: Step, comparing: Comparing) -> None:
         device_id = text(message.content, "from_device")
         known = METHOD in items(message.content, "methods")
         again = message.transaction_id in self._flows or len(self._flows) >= MOST
@@ -174,14 +155,14 @@ class Verifications:
         newer = Cancelled("m.user", "You have begun another verification.")
         for older in [one for one in self._flows.values() if one.user_id == message.sender]:
             await self._cancel(older, newer, comparing)
-        flow = _Flow(
-            secrets.randbelow(900_000) + 100_000,  # an old answer, sent again, must not fit
-            message.sender,
-            device_id,
-            message.room_id,
-            message.transaction_id,
-            time.monotonic(),
-            await self._changed(message.sender, device_id),
+        flow = Flow(
+            number=secrets.randbelow(900_000) + 100_000,  # an old answer, sent again, must not fit
+            user_id=message.sender,
+            device_id=device_id,
+            room_id=message.room_id,
+            transaction_id=message.transaction_id,
+            begun=time.monotonic(),
+            asking=await self._changed(message.sender, device_id),
         )
         self._flows[flow.transaction_id] = flow
         ready = {"from_device": self._device.session.device_id, "methods": [METHOD]}
@@ -192,7 +173,7 @@ class Verifications:
         changed = self._trust.standing(user_id, device_id) is Standing.CHANGED
         return Device(user_id, device_id) if changed else None
 
-    async def _step(self, flow: _Flow, kind: str, content: Json, comparing: Comparing) -> None:
+    async def _step(self, flow: Flow, kind: str, content: Json, comparing: Comparing) -> None:
         match kind:
             case "start" if flow.sas is None:
                 us, them = await self._parties(flow)
@@ -200,9 +181,7 @@ class Verifications:
                 await self._send(flow, "accept", flow.sas.accept())
             case "key" if flow.sas is not None:
                 await self._send(flow, "key", flow.sas.receive_key(content))
-                shown = (flow.sas.emoji, flow.sas.numbers)
-                flow.asked = Comparison(flow.number, flow.user_id, flow.room_id, *shown)
-                await comparing.ask(flow.asked)
+                await self._ask(flow, flow.sas, comparing)
             case "mac" if flow.sas is not None and flow.proved is None:
                 flow.proved = flow.sas.check(content)
                 await self._finish(flow, comparing)
@@ -216,20 +195,26 @@ class Verifications:
             case _:
                 raise Cancelled("m.unexpected_message", "That step was not expected now.")
 
-    async def _answer(self, answer: tuple[int, bool], comparing: Comparing) -> None:
-        number, same = answer
-        flow = next((one for one in self._flows.values() if one.number == number), None)
-        if flow is None or flow.sas is None or flow.asked is None or flow.agreed:
-            return
-        if same:
-            flow.agreed = True
-            await self._send(flow, "mac", flow.sas.mac())
-            await self._finish(flow, comparing)
-        else:
-            differ = Cancelled("m.mismatched_sas", "The emoji are not the same.")
-            await self._cancel(flow, differ, comparing)
+    async def _ask(self, flow: Flow, sas: Sas, comparing: Comparing) -> None:
+        flow.asked = Comparison(flow.number, flow.user_id, flow.room_id, sas.emoji, sas.numbers)
+        try:
+            await comparing.ask(flow.asked)
+        except ConfigError as error:
+            _log.error("nobody is asked to compare in a verification. %s", error)
+            flow.asked = None  # and so nobody is told how it ends
+            raise Cancelled("m.user", UNASKED) from None
 
-    async def _finish(self, flow: _Flow, comparing: Comparing) -> None:
+    async def _answer(self, flow: Flow, *, same: bool, comparing: Comparing) -> None:
+        if self._flows.get(flow.transaction_id) is not flow or flow.sas is None:
+            return None  # it ended meanwhile, and how was told
+        if not same:
+            differ = Cancelled("m.mismatched_sas", "The emoji are not the same.")
+            return await self._cancel(flow, differ, comparing)
+        flow.agreed = True
+        await self._send(flow, "mac", flow.sas.mac())
+        return await self._finish(flow, comparing)
+
+    async def _finish(self, flow: Flow, comparing: Comparing) -> None:
         """Both sides have vouched for their keys: believe, sign and say so."""
         if not flow.agreed or flow.proved is None:
             return None
@@ -239,7 +224,7 @@ class Verifications:
             master = read_person(flow.user_id, answer).master_key
             if own is not None and master is not None and master in flow.proved:
                 # Believing first: memory waits for it; our signature only tells our other clients.
-                flow.accepted = await self._trust.accept(flow.user_id, master_key=master)
+                await self._accept(flow, master, comparing)
                 shown = answer["master_keys"][flow.user_id]
                 await vouch(self._device.http, own, flow.user_id, shown, master_key=master)
         except TokenRevokedError:
@@ -253,7 +238,14 @@ class Verifications:
         finally:  # whether they hear it or not
             await self._tell(flow, comparing)
 
-    async def _parties(self, flow: _Flow) -> tuple[Party, Party]:
+    async def _accept(self, flow: Flow, master_key: str, comparing: Comparing) -> None:
+        """Take a changed identity for the person's own, once it is on the record."""
+        await self._trust.prepare([flow.user_id])
+        if flow.asked is not None and flow.user_id in self._trust.changed:
+            await comparing.accepts(flow.asked)
+            flow.accepted = await self._trust.accept(flow.user_id, master_key=master_key)
+
+    async def _parties(self, flow: Flow) -> tuple[Party, Party]:
         own = self._device.own.keys
         identity = self._device.identity_file.load(own.user_id)
         us = Party(
@@ -272,16 +264,18 @@ class Verifications:
             if time.monotonic() - flow.begun >= SECONDS:
                 await self._cancel(flow, late, comparing)
 
-    async def _cancel(self, flow: _Flow, why: Cancelled, comparing: Comparing) -> None:
+    async def _cancel(self, flow: Flow, why: Cancelled, comparing: Comparing) -> None:
         del self._flows[flow.transaction_id]
-        await self._tell(flow, comparing, why.reason)
-        await self._send(flow, "cancel", {"code": why.code, "reason": why.reason})
+        try:
+            await self._tell(flow, comparing, why.reason)
+        finally:  # whether operators hear it or not
+            await self._send(flow, "cancel", {"code": why.code, "reason": why.reason})
 
-    async def _tell(self, flow: _Flow, comparing: Comparing, why: str = "") -> None:
+    async def _tell(self, flow: Flow, comparing: Comparing, why: str = "") -> None:
         if flow.asked is not None:
             await comparing.ended(flow.asked, verified=not why, reason=why, accepted=flow.accepted)
 
-    async def _send(self, flow: _Flow, kind: str, content: Json) -> None:
+    async def _send(self, flow: Flow, kind: str, content: Json) -> None:
         transaction_id = secrets.token_hex(16)
         if flow.room_id:
             relation = {"rel_type": "m.reference", "event_id": flow.transaction_id}

@@ -1,6 +1,7 @@
 """The demo shows of a message what a client shows, not the Markdown that it was made from."""
 
 import pytest
+from prompt_toolkit.utils import get_cwidth
 
 from bot.demo.showing import shown
 from bot.demo.terminal import _folded
@@ -47,3 +48,10 @@ def test_the_terminal_breaks_no_path_at_its_hyphens_and_leaves_stars_that_were_t
 
     assert path in folded
     assert folded.endswith("2**8")
+
+
+def test_lines_with_pictures_are_folded_before_the_edge() -> None:
+    lines = _folded("04:58 💬 120 messages answered for 🐦 quail-57 in 1 min", 46).splitlines()
+
+    assert len(lines) > 1
+    assert all(get_cwidth(line) < 46 for line in lines)

@@ -21,6 +21,9 @@ STOP_SECONDS = 30.0
 
 Settings = Mapping[str, Mapping[str, Any]]
 
+STARTED: list["Bot"] = []  # whose audit rooms nobody has looked at yet: see audit_guard.py
+_DATABASES: dict[str, Path] = {}  # of the homeservers, by the accounts of bots
+
 
 class Bot:
     """A bot with an account and a folder; its log is kept across restarts."""
@@ -38,6 +41,16 @@ class Bot:
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
+
+    @property
+    def homeserver_database(self) -> Path:
+        """Where its homeserver keeps all events."""
+        return _DATABASES[self.user_id]
+
+    @property
+    def runs(self) -> bool:
+        """Whether it was started and neither stopped nor killed since."""
+        return self._process is not None
 
     @property
     def pid(self) -> int:
@@ -61,6 +74,8 @@ class Bot:
     async def begin(self) -> asyncio.subprocess.Process:
         """Start it and wait for nothing."""
         self._ready.clear()
+        if self not in STARTED:
+            STARTED.append(self)
         self._process = process = await asyncio.create_subprocess_exec(
             *(sys.executable, *self.program, "run", "--config", self.config),
             stdin=asyncio.subprocess.DEVNULL,
@@ -158,6 +173,7 @@ def settings_for(
     homeserver: Homeserver, user_id: str, password: str, *, operators: list[str]
 ) -> dict[str, dict[str, Any]]:
     """A configuration as short as an operator's, with the log at its most talkative."""
+    _DATABASES[user_id] = homeserver.database
     return {
         "homeserver": {"url": homeserver.url, "user_id": user_id, "password": password},
         "gateway": {"base_url": "builtin"},

@@ -1,7 +1,7 @@
 """One real homeserver for all live tests; for each test its own people and its own bot."""
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from bot.demo.homeserver import Homeserver, run_homeserver
+from tests.live.audit_guard import Guard
 from tests.live.bots import Bot, settings_for
 from tests.live.node import install_packages
 from tests.live.peers import Implementation, Peer, run_peer
@@ -18,6 +19,8 @@ from tests.live.staging import Stage, staged
 
 StartPeer = Callable[..., Awaitable[Peer]]
 StartBot = Callable[..., Awaitable[Bot]]
+
+GUARD = Guard()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,6 +31,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(300))  # the first one may have npm ci to wait for
             if item.get_closest_marker("asyncio"):  # first in the list: it outdoes auto mode's own
                 item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much was compared: 0 content in the audit rooms means little where 0 was read."""
+    if GUARD.bots:
+        terminalreporter.write_line(f"audit rooms against what was said elsewhere: {GUARD}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def last_look_at_the_audit_rooms() -> Iterator[None]:
+    """Those of bots that serve several tests."""
+    yield
+    GUARD.check(ended=True)
+
+
+@pytest.fixture(autouse=True)
+def no_content_in_audit_rooms(last_look_at_the_audit_rooms: None) -> Iterator[None]:
+    """Whatever a test is about, it fails if its bot let the audit room know what was said."""
+    yield
+    GUARD.check(ended=False)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 from bot.demo.homeserver import Homeserver
-from tests.live.bots import Bot, open_chat
+from tests.live.bots import Bot, Chat, open_chat
 from tests.live.conftest import StartBot, StartPeer
 from tests.live.peers import Implementation, Peer
 
@@ -28,10 +28,12 @@ async def test_a_canary_told_to_the_bot_is_in_no_file_no_log_and_not_in_the_audi
     recalled = await chat.ask("What is my cat called?")
     await chat.ask(f"!memory add The password of my cat is {canary}.")
     await chat.ask(f"!{canary}")
+    await _said_everywhere(chat, canary)
     await chat.ask("!memory")
     exported = await alice.download(await chat.ask("!export", kind="m.file"))
-    feed = await _audit_feed(jane, audit_room, bot, until="export.created")
     while_running = found(canary, [*bot.data.rglob("*"), bot.log])
+    await bot.restart()  # what came before the stop is in the room when the stop is
+    feed = await _audit_feed(jane, audit_room, bot, until="bot.stopped")
     await bot.stop()
 
     assert canary in recalled.text, "it was told, or this test is blind"
@@ -41,9 +43,31 @@ async def test_a_canary_told_to_the_bot_is_in_no_file_no_log_and_not_in_the_audi
     assert list(bot.data.glob("vaults/*.db"))
     assert while_running == found(canary, [*bot.data.rglob("*"), bot.log]) == []
     assert found(canary, homeserver.data.rglob("*")) == []
-    assert canary not in feed
+    assert [one for one in (canary, _aloud(canary)[1:]) if one in feed] == []
     assert alice.user_id not in feed, "people appear under pseudonyms"
-    assert "memory.created" in feed
+    done = ("memory.created", "message.answered", "settings.changed", "export.created", "head")
+    assert [one for one in done if one not in feed] == []
+
+
+async def _said_everywhere(chat: Chat, canary: str) -> None:
+    """The canary as the argument of commands, as a file, an edit, and a reason."""
+    for command in ("memory edit 1", "memory mode", "memory search", "forget", "retention"):
+        await chat.ask(f"!{command} {canary}")
+    for command in ("audit", "help", "model", "export", "memory pin", "private"):
+        await chat.ask(f"!{command} {canary}")
+    await chat.ask("!memory mode ask")
+    await chat.ask("!memory mode auto")
+    file = await chat.person.send_file(chat.room_id, f"{canary}.zip", canary.encode())
+    await chat.ask(f"!import {canary}", reply_to=file)
+    said = await chat.person.send(chat.room_id, f"Do you know {canary}?")
+    await chat.heard()
+    await chat.person.edit(chat.room_id, said, f"Do you know {canary}, too?")
+    await chat.person.react(chat.room_id, said, _aloud(canary))
+
+
+def _aloud(canary: str) -> str:
+    """Another one, for what the homeserver reads anyway: a reaction is never encrypted."""
+    return f"👍{canary[::-1]}"
 
 
 async def _audit_feed(operator: Peer, room_id: str, bot: Bot, *, until: str) -> str:

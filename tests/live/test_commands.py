@@ -131,7 +131,7 @@ async def _audit(chat: Chat) -> None:
 
     entries = (await chat.ask("!audit")).text
 
-    assert "memory.created" in entries
+    assert "Kept a memory: memory " in entries
     assert "oboe" not in entries
 
 

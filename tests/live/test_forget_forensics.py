@@ -5,19 +5,26 @@ store as well, by one life with everything in it.
 """
 
 import asyncio
+import io
+import json
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 from bot.demo.homeserver import Homeserver
+from storage import AuditDetail, read_audit_heads, read_audit_key, verify_audit_log
+from storage.audit_entry import detail_from
 from tests.hostile_exports import MEMORY, TURN, document
 from tests.live.bots import Chat, open_chat
 from tests.live.conftest import StartBot, StartPeer
 from tests.live.peers import Implementation
+from tests.test_forget_audit import guesses, linked
+from tests.test_forget_audit import leads as found_in
 from tests.test_forget_forensics import spellings
 
 TRUST = {"encrypted_room", "identity"}
@@ -43,7 +50,10 @@ async def test_no_word_is_left_in_any_file_nor_in_the_log_nor_in_the_crypto_stor
     bot = await start_bot()
     chat, others = await open_chat(alice, bot), await open_chat(bob, bot)
     await others.ask(f"My dog is called {kept}.")
-    await _live(chat, canary)
+    audited = await _live(chat, canary)
+    known, salts = [one.entry for one in audited], [one.salt for one in audited]
+    assert len(linked(bot.data, known, salts)) == len(audited) > 0, "or this test is blind"
+    heads = [one.note for one in read_audit_heads(bot.data)]
 
     await _forget(chat)
     await _until(lambda: not _rows(bot.data)["forgetting"], "the job is over")
@@ -60,10 +70,13 @@ async def test_no_word_is_left_in_any_file_nor_in_the_log_nor_in_the_crypto_stor
     rows = {name: str(rows) for name, rows in _rows(bot.data).items() if name not in TRUST}
     leads = [name for name in rows if chat.room_id in rows[name] or alice.user_id in rows[name]]
     assert leads == []
+    assert verify_audit_log(bot.data, read_audit_key(bot.data, "").verifier_key, heads).heads
+    assert linked(bot.data, known, guesses(bot.data, alice.user_id, "")) == set()
+    assert found_in(bot.data, [one.hex() for one in salts]) == []
 
 
-async def _live(chat: Chat, canary: str) -> None:
-    """Leave the word wherever a word can be left."""
+async def _live(chat: Chat, canary: str) -> list[AuditDetail]:
+    """Leave the word wherever a word can be left; the audit entries that were taken along."""
     await chat.ask(f"My cat is called {canary}.")
     assert canary in (await chat.ask("What is my cat called?")).text, "or this test is blind"
     await chat.ask(f"!memory add The password of my cat is {canary}.")
@@ -71,16 +84,17 @@ async def _live(chat: Chat, canary: str) -> None:
     await chat.ask(f"!{canary}")
     await chat.ask(f"!memory search {canary}")
     await chat.ask("!why")
-    await _take_along_and_bring_back(chat, canary)
+    audited = await _take_along_and_bring_back(chat, canary)
     question = await chat.person.send(chat.room_id, f"My dog is called {canary}.")
     await chat.heard()
     await chat.person.edit(chat.room_id, question, f"My fish is called {canary}.")
     await chat.ask(f"!private What of {canary}?")
+    return audited
 
 
-async def _take_along_and_bring_back(chat: Chat, canary: str) -> None:
+async def _take_along_and_bring_back(chat: Chat, canary: str) -> list[AuditDetail]:
     """Have exports sent, one with a passphrase, and import a file; the word is in all of it."""
-    await chat.ask("!export", kind="m.file")
+    exported = await chat.person.download(await chat.ask("!export", kind="m.file"))
     await chat.heard()
     await chat.ask("!export json --passphrase")
     await chat.ask(f"{canary} opens it", kind="m.file")
@@ -90,6 +104,15 @@ async def _take_along_and_bring_back(chat: Chat, canary: str) -> None:
     sent = await chat.person.send_file(chat.room_id, f"{canary}.json", content)
     told = await chat.ask("!import", reply_to=sent)
     assert "**Imported:** 1 memory, 1 message." in told.text, told.text
+    with ZipFile(io.BytesIO(exported)) as archive:
+        lines = map(json.loads, archive.read("audit.jsonl").splitlines())
+        return [detail_from(_row(one)) for one in lines]
+
+
+def _row(exported: dict[str, object]) -> dict[str, object]:
+    """An exported entry as the vault has it."""
+    salt = bytes.fromhex(str(exported["salt"]))
+    return {**exported, "salt": salt, "facts": json.dumps(exported["facts"])}
 
 
 async def _forget(chat: Chat) -> None:

@@ -95,10 +95,12 @@ async def killed_at(step: int, bot: Bot, proxy: Proxy) -> bool:
     False where it got ready before that.
     """
 
-    over = False
+    over = killed = False
 
     async def kill() -> None:
+        nonlocal killed
         if not over:
+            killed = True
             process.kill()
             await process.wait()
 
@@ -109,7 +111,7 @@ async def killed_at(step: int, bot: Bot, proxy: Proxy) -> bool:
     over = True  # what it does once it is ready is not part of the start
     for trouble in troubles:
         trouble.end()
-    if process.returncode is None:
+    if process.returncode is None and not killed:  # it may be dying of what came when it was ready
         return False
     await bot.kill()
     return True

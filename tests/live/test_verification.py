@@ -7,6 +7,8 @@ import pytest
 from tests.live.bots import Bot, Chat, open_chat
 from tests.live.conftest import StartBot, StartPeer
 from tests.live.peers import Implementation, Peer
+from tests.live.test_rooms import other_device
+from tests.live.test_unfit_audit_room import joinable_by
 
 Shown = tuple[list[str], list[int]]  # the pictures, whose names differ between clients, and numbers
 
@@ -89,3 +91,21 @@ async def test_emoji_that_differ_end_it_and_only_an_operator_can_say_so(
     assert "The emoji are not the same" in ended
     assert (after["phase"], after["code"]) == ("Cancelled", "m.mismatched_sas")
     assert not after["verified"]
+
+
+async def test_nobody_is_asked_in_an_audit_room_that_others_could_read(
+    start_peer: StartPeer, start_bot: StartBot
+) -> None:
+    alice = await start_peer(Implementation.JS_SDK, "alice")
+    jane = await start_peer(Implementation.LIBOLM, "jane")
+    bot = await start_bot(operators=[jane.user_id])
+    audit_room = await jane.accept_invitation(sender=bot.user_id)
+    chat = await open_chat(alice, bot)
+
+    async with other_device(bot) as bots:
+        await joinable_by(bots, audit_room, "public")
+        await begun(chat, in_room=False)
+        after = await alice.request("verification", user_id=bot.user_id, until="Cancelled")
+
+    assert (after["phase"], after["code"]) == ("Cancelled", "m.user")
+    assert not [one for one in jane.events if "wants to verify me" in str(one.content)]

@@ -21,6 +21,8 @@ BOT, ANN = "@bot:b", "@ann:b"
 QUESTIONS: list[Callable[[Http], Awaitable[object]]] = [
     lambda http: rooms.members(http, "!r"),
     lambda http: rooms.is_encrypted(http, "!r"),
+    lambda http: rooms.join_rule(http, "!r"),
+    lambda http: rooms.history_visibility(http, "!r"),
     lambda http: upgrades.successor(http, "!r"),
     lambda http: upgrades.predecessor(http, "!r"),
 ]
@@ -207,3 +209,16 @@ async def test_people_are_told_apart_by_whether_they_have_joined() -> None:
     async with serving(answer, answer) as (http, _):
         assert await rooms.people(http, "!r") == {ANN: "join", "@bob:b": "invite"}
         assert await rooms.members(http, "!r") == {ANN, "@bob:b"}
+
+
+async def test_a_room_without_rules_has_those_of_the_spec_and_odd_ones_are_none_of_them() -> None:
+    missing = answering(404, {"errcode": "M_NOT_FOUND"})
+    odd = answering(200, {"join_rule": ["public"], "history_visibility": "joined\nx"})
+
+    async with serving(missing) as (http, _):
+        rules = [await rooms.join_rule(http, "!r"), await rooms.history_visibility(http, "!r")]
+    async with serving(odd) as (http, _):
+        strange = [await rooms.join_rule(http, "!r"), await rooms.history_visibility(http, "!r")]
+
+    assert rules == ["invite", "shared"]
+    assert strange == ["another", "another"]

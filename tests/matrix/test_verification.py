@@ -12,11 +12,11 @@ from typing import Any, cast
 import pytest
 from nio import AsyncClient
 
-from bot.errors import HomeserverError
+from bot.errors import ConfigError, HomeserverError
 from bot.matrix.events import ClearEvent
 from bot.matrix.sender import Sender
 from bot.matrix.trust import Trust
-from bot.matrix.verification import Verifications
+from bot.matrix.verification import Comparing, Verifications
 from bot.messages import Comparison, Device
 from tests.matrix.account import BOT, Account, OwnDevice
 from tests.matrix.initiator import Initiator
@@ -86,18 +86,30 @@ class Operators:
         self.asked: asyncio.Queue[Comparison] = asyncio.Queue()
         self.endings: asyncio.Queue[tuple[bool, str]] = asyncio.Queue()
         self.accepted: list[bool] = []
+        self.accepting: list[str | None] = []  # the identity known at that moment
+        self.identities = Identities()
+        self.unfit: set[str] = set()  # what has no fit place to be said in
 
     def may(self, user_id: str) -> bool:
         return user_id in self.listed
 
     async def ask(self, comparison: Comparison) -> None:
+        self._check("ask")
         self.asked.put_nowait(comparison)
+
+    async def accepts(self, comparison: Comparison) -> None:
+        self.accepting.append(self.identities.known)
 
     async def ended(
         self, comparison: Comparison, *, verified: bool, reason: str, accepted: bool
     ) -> None:
         self.accepted.append(accepted)
         self.endings.put_nowait((verified, reason))
+        self._check("ended")
+
+    def _check(self, what: str) -> None:
+        if what in self.unfit:
+            raise ConfigError("audit.room: people come into that room without an invitation")
 
 
 class Identities:
@@ -129,6 +141,7 @@ class Scene:
         sender = cast(Sender, self.rooms)
         self.verifications = Verifications(self.device.open, sender, trust)
         self.operators = Operators()
+        self.operators.identities = self.identities
         somebody = self.homeserver.alice
         self.keys = {
             "ed25519:PHONE": somebody.device.keys.ed25519,
@@ -216,7 +229,7 @@ async def test_both_sides_vouch_once_an_operator_has_compared(scene: Scene, firs
         comparison = await scene.shown()
         if first == "alice":
             scene.vouches()
-        scene.verifications.compared(comparison.number, same=True)
+        assert await scene.verifications.compared(comparison.number, same=True)
         if first != "alice":
             scene.vouches()
         own = scene.device.open.own.keys
@@ -238,7 +251,7 @@ async def test_it_is_never_confirmed_without_an_operator(scene: Scene) -> None:
         comparison = await scene.shown()
         scene.vouches()
         scene.says("done", {})
-        scene.verifications.compared(comparison.number + 1, same=True)
+        assert not await scene.verifications.compared(comparison.number + 1, same=True)
 
         assert await scene.silent()
     assert scene.homeserver.signed == []
@@ -247,12 +260,13 @@ async def test_it_is_never_confirmed_without_an_operator(scene: Scene) -> None:
 async def test_a_mismatch_ends_it(scene: Scene) -> None:
     async with running(scene):
         comparison = await scene.shown()
-        scene.verifications.compared(comparison.number, same=False)
+        assert await scene.verifications.compared(comparison.number, same=False)
         cancelled = await scene.hears("cancel")
         ending = await scene.operators.endings.get()
-        scene.verifications.compared(comparison.number, same=True)
+        late = await scene.verifications.compared(comparison.number, same=True)
 
         assert await scene.silent()
+    assert not late, "it has ended"
     assert cancelled["code"] == "m.mismatched_sas"
     assert ending == (False, "The emoji are not the same.")
 
@@ -263,7 +277,7 @@ async def test_keys_that_are_not_what_the_homeserver_shows_end_it(scene: Scene) 
         comparison = await scene.shown()
         scene.vouches()
         cancelled = await scene.hears("cancel")
-        scene.verifications.compared(comparison.number, same=True)
+        assert not await scene.verifications.compared(comparison.number, same=True)
 
         assert await scene.silent()
     assert cancelled["code"] == "m.key_mismatch"
@@ -404,12 +418,13 @@ async def test_a_compared_identity_is_accepted_where_it_was_another(
     async with running(scene):
         comparison = await scene.shown()
         scene.vouches()
-        scene.verifications.compared(comparison.number, same=True)
+        assert await scene.verifications.compared(comparison.number, same=True)
         async with asyncio.timeout(10):
             ending = await scene.operators.endings.get()
 
     assert ending == (True, "")
     assert scene.operators.accepted == [known is not None]
+    assert scene.operators.accepting == ([known] if known else []), "on the record first"
     if known:
         assert scene.identities.known == scene.homeserver.alice.identity.master.public
 
@@ -424,7 +439,7 @@ async def test_a_signature_that_is_refused_is_told_and_what_was_compared_counts(
     async with running(scene):
         comparison = await scene.shown()
         scene.vouches()
-        scene.verifications.compared(comparison.number, same=True)
+        assert await scene.verifications.compared(comparison.number, same=True)
         await scene.hears("mac")
         cancelled = await scene.hears("cancel")
         async with asyncio.timeout(10):
@@ -444,7 +459,7 @@ async def test_after_a_refused_signature_another_verification_mends_it(scene: Sc
         for _ in range(2):
             comparison = await scene.shown()
             scene.vouches()
-            scene.verifications.compared(comparison.number, same=True)
+            assert await scene.verifications.compared(comparison.number, same=True)
             await scene.hears("mac")
             await scene.hears("done" if scene.homeserver.refusal is None else "cancel")
             scene.homeserver.refusal = None
@@ -460,8 +475,84 @@ async def test_operators_hear_how_it_ended_also_where_the_person_can_not(scene: 
     async with running(scene):
         comparison = await scene.shown()
         scene.vouches()
-        scene.verifications.compared(comparison.number, same=True)
+        assert await scene.verifications.compared(comparison.number, same=True)
         async with asyncio.timeout(10):
             ending = await scene.operators.endings.get()
 
     assert ending == (True, "")
+
+
+async def test_nobody_can_be_asked_in_an_unfit_room_and_the_person_is_told_in_their_client(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.operators.unfit.add("ask")
+    async with running(scene):
+        scene.asks()
+        await scene.hears("ready")
+        scene.says("start", scene.client.start)
+        scene.says("key", scene.client.accepted(await scene.hears("accept")))
+        await scene.hears("key")
+        cancelled = await scene.hears("cancel")
+
+        assert await scene.silent(), "it goes on with the others"
+    assert cancelled["code"] == "m.user"
+    assert "can't be asked to compare" in cancelled["reason"]
+    assert scene.operators.endings.empty(), "nobody had heard of it"
+    assert "people come into that room without an invitation" in caplog.text
+
+
+@pytest.mark.parametrize("same", [True, False])
+async def test_the_person_hears_how_it_ended_also_where_the_operators_can_not(
+    scene: Scene, caplog: pytest.LogCaptureFixture, *, same: bool
+) -> None:
+    async with running(scene):
+        comparison = await scene.shown()
+        scene.vouches()
+        scene.operators.unfit.add("ended")
+        assert await scene.verifications.compared(comparison.number, same=same)
+        if same:
+            await scene.hears("mac")
+        await scene.hears("done" if same else "cancel")
+
+        assert await scene.silent(), "it goes on with the others"
+    assert "a verification did not go on: audit.room" in caplog.text
+
+
+async def test_only_the_first_word_counts_while_it_waits_to_be_carried_out(scene: Scene) -> None:
+    async with running(scene):
+        comparison = await scene.shown()
+        compared = scene.verifications.compared
+        words = [await compared(comparison.number, same=one) for one in (False, True)]
+        cancelled = await scene.hears("cancel")
+
+        assert await scene.silent()
+    assert words == [True, False]
+    assert cancelled["code"] == "m.mismatched_sas"
+
+
+async def test_a_word_is_not_lost_where_another_verification_can_not_be_ended(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expire = Verifications._expire
+    fails = [HomeserverError("refused")]
+
+    async def failing(verifications: Verifications, comparing: Comparing) -> None:
+        if fails and answered:
+            raise fails.pop()
+        await expire(verifications, comparing)
+
+    answered: list[bool] = []
+    monkeypatch.setattr(Verifications, "_expire", failing)
+    async with running(scene):
+        comparison = await scene.shown()
+        answered.append(await scene.verifications.compared(comparison.number, same=True))
+
+        assert await scene.hears("mac")
+    assert fails == []
+
+
+async def test_what_comes_of_a_word_is_not_waited_for(scene: Scene) -> None:
+    async with running(scene):
+        comparison = await scene.shown()
+    async with asyncio.timeout(10):
+        assert await scene.verifications.compared(comparison.number, same=True), "nothing runs"

@@ -15,6 +15,7 @@ from sqlcipher3 import dbapi2
 
 from storage import AuditEntry, AuditTampered, MasterKey, Storage, open_storage
 from storage.audit_entry import AuditDetail, canonical, leaf_hash, salted
+from tests.spine import disclosed
 from tests.storage.conftest import everything_under, holding
 
 NOON = datetime(2026, 11, 23, 12, 0, 31, 5, tzinfo=UTC)
@@ -31,7 +32,7 @@ async def test_entries_are_numbered_from_one_without_a_gap(storage: Storage) -> 
         )
 
     assert sorted(numbers) == list(range(1, 21))
-    assert await storage.audit_log.verify() == 20
+    assert (await storage.audit_log.verify()).entries == 20
 
 
 async def test_a_person_reads_their_own_entries_newest_first(storage: Storage) -> None:
@@ -42,12 +43,12 @@ async def test_a_person_reads_their_own_entries_newest_first(storage: Storage) -
             await log.append(entry("memory.created"), bob)
         await log.append(entry("bot.started"))
 
-        details = await log.details(alice, limit=2, offset=1)
+        details = (await disclosed(log, alice))[1:3]
 
         assert [seq for seq, _ in details] == [9, 7]
         assert details[0][1] == entry(number=4, host="h", private=True, none=None)
-        assert {e.action for _, e in await log.details(bob, limit=99)} == {"memory.created"}
-        assert await log.details(alice, limit=5, offset=6) == []
+        assert {e.action for _, e in await disclosed(log, bob)} == {"memory.created"}
+        assert (await disclosed(log, alice))[6:11] == []
 
 
 async def test_details_whose_entry_was_never_published_do_not_count(storage: Storage) -> None:
@@ -57,7 +58,7 @@ async def test_details_whose_entry_was_never_published_do_not_count(storage: Sto
         await log.append(entry(), vault)
         await vault.keep_audit_details([salted(entry("forget.done"))])
 
-        assert [(seq, e.action) for seq, e in await log.details(vault, limit=9)] == [
+        assert [(seq, e.action) for seq, e in (await disclosed(log, vault))[:9]] == [
             (1, "message.answered")
         ]
 
@@ -68,7 +69,7 @@ async def test_many_entries_are_read_in_batches(storage: Storage) -> None:
             await storage.audit_log.append(entry(), vault)
             await vault.keep_audit_details([salted(entry("forget.done"))])
 
-        details = await storage.audit_log.details(vault, limit=3, offset=202)
+        details = (await disclosed(storage.audit_log, vault))[202:205]
 
     assert [seq for seq, _ in details] == [3, 2, 1]
 
@@ -90,6 +91,38 @@ async def test_the_feed_is_told_once_in_order_by_pseudonym(storage: Storage) -> 
             (3, "system", "bot.started"),
         ]
         assert (first[0].facts, first[0].occurred_at) == ({"rooms": 1}, "2026-11-23T12:00Z")
+
+
+@pytest.mark.parametrize("reason", ["unlisted", "no operator"])
+async def test_nobody_learns_whose_a_name_is_by_shutting_them_out(
+    storage: Storage, reason: str
+) -> None:
+    log = storage.audit_log
+    async with storage.vaults.open("@alice:hs") as vault:
+        await log.append(entry("message.denied", reason=reason), vault)
+        await log.append(entry("message.denied", reason="too fast"), vault)
+
+        assert [one.pseudonym for one in await log.feed(limit=9)] == ["—", vault.pseudonym]
+        assert len(await log.disclosed(vault)) == 2, "the person is told all the same"
+
+
+async def test_what_a_gateway_said_is_for_the_person_alone(
+    data: Path, master_key: MasterKey
+) -> None:
+    facts: dict[str, str | int | bool | None] = {"prompt_tokens": 86411, "model": "m"}
+    facts |= {"provider": "canary", "answered_by": "canary", "completion_tokens": 99173}
+    async with open_storage(data, master_key) as storage, storage.vaults.open("@alice:hs") as vault:
+        said = replace(entry(), facts=facts)
+        await storage.audit_log.append(said, vault)
+        await storage.audit_log.append(said)  # as where a vault is damaged
+
+        feed = await storage.audit_log.feed(limit=9)
+        [(_, own)] = (await disclosed(storage.audit_log, vault))[:9]
+
+        assert [one.facts for one in feed] == [{"model": "m"}] * 2
+        assert own.facts == facts
+        for word in (b"canary", b"86411", b"99173"):
+            assert holding(word, everything_under(data)) == []
 
 
 async def test_the_shared_file_never_learns_whom_an_entry_is_about(
@@ -128,7 +161,7 @@ async def test_the_log_goes_on_after_a_restart_and_survives_a_destroyed_vault(
         seq = await storage.audit_log.append(AuditEntry(NOON, "", "vault.destroyed", "ok"))
 
         assert seq == 2
-        assert await storage.audit_log.verify() == 2
+        assert (await storage.audit_log.verify()).entries == 2
 
 
 async def test_a_cancelled_append_leaves_no_gap_and_no_lock(storage: Storage) -> None:
@@ -142,8 +175,8 @@ async def test_a_cancelled_append_leaves_no_gap_and_no_lock(storage: Storage) ->
 
         last = await storage.audit_log.append(entry(), vault)
 
-        assert await storage.audit_log.verify() == last
-        assert len(await storage.audit_log.details(vault, limit=99)) == last
+        assert (await storage.audit_log.verify()).entries == last
+        assert len(await disclosed(storage.audit_log, vault)) == last
 
 
 def change(sql: str) -> Callable[[Path], None]:
@@ -176,7 +209,7 @@ async def test_verifying_finds_a_changed_entry(
     async with open_storage(data, master_key) as storage:
         for _ in range(5):
             await storage.audit_log.append(entry())
-        assert await storage.audit_log.verify() == 5
+        assert (await storage.audit_log.verify()).entries == 5
     tamper(data / "shared.db")
 
     async with open_storage(data, master_key) as storage:
@@ -260,4 +293,4 @@ async def test_a_fact_that_is_not_a_plain_value_is_refused(storage: Storage) -> 
     with pytest.raises(TypeError, match="list"):
         await storage.audit_log.append(AuditEntry(NOON, "a", "x", "ok", facts={"n": [1]}))  # type: ignore[dict-item]
 
-    assert await storage.audit_log.verify() == 0
+    assert (await storage.audit_log.verify()).entries == 0

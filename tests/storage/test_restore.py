@@ -19,6 +19,7 @@ from storage import (
     back_up,
     open_storage,
     restore,
+    tenants,
 )
 from storage.clock import utc_now
 from storage.keyring import SLOT_BYTES
@@ -162,7 +163,7 @@ async def test_data_that_did_not_go_on_from_the_backup_cannot_know_the_forgotten
     assert (restored.destroyed_again, restored.all_forgotten_known) == (0, False)
     async with open_storage(data, key) as storage:
         assert await storage.vaults.exists(ALICE)
-        assert await storage.audit_log.verify() == 3
+        assert (await storage.audit_log.verify()).entries == 4
 
 
 async def test_unreadable_living_data_is_not_replaced_because_it_knows_the_forgotten(
@@ -223,14 +224,35 @@ async def test_the_log_goes_on_where_it_stood_and_the_room_is_told_nothing_twice
     await restore(data, MASTER_SECRET, backup, replace=True)
 
     async with open_storage(data, key) as storage:
-        assert await storage.audit_log.verify() == 5
-        assert (
-            [item.seq for item in await storage.audit_log.feed(limit=9)] == told_next == [3, 4, 5]
-        )
-        assert await storage.audit_log.append(AuditEntry(NOON, "s", "bot.started", "ok")) == 6
+        assert (await storage.audit_log.verify()).entries == 6
+        *before, restored = await storage.audit_log.feed(limit=9)
+        assert [item.seq for item in before] == told_next == [3, 4, 5]
+        assert (restored.seq, restored.action) == (6, "backup.restored")
+        assert restored.facts == {"made_at": "2026-11-23T12:00:00+00:00", "destroyed_again": 0}
+        assert await storage.audit_log.append(AuditEntry(NOON, "s", "bot.started", "ok")) == 7
         assert await storage.rooms.ever_encrypted("!since:hs")
         assert await storage.rooms.identity("@since:hs") == "key"
         assert await told(storage, BOB) == ["has a dog"]
+
+
+async def test_nobody_gets_a_name_that_the_audit_room_has_seen(
+    data: Path, backup: Path, key: MasterKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def name(storage: Storage, user_id: str) -> str:
+        async with storage.vaults.open(user_id) as vault:
+            return vault.pseudonym
+
+    monkeypatch.setattr(tenants, "ANIMALS", ("fox",))
+    await make(data, backup)
+    async with open_storage(data, key) as storage:
+        seen = {await name(storage, one) for one in (ALICE, BOB, "@eve:hs")}
+        await storage.vaults.destroy(ALICE)
+
+    await restore(data, MASTER_SECRET, backup, replace=True)
+
+    async with open_storage(data, key) as storage:
+        later = [await name(storage, f"@{number}:hs") for number in range(87)]
+    assert seen.isdisjoint(later)
 
 
 async def test_only_what_is_ours_is_replaced(data: Path, backup: Path, key: MasterKey) -> None:

@@ -26,7 +26,7 @@ async def test_counts_tell_what_is_stored_and_its_size(storage: Storage) -> None
         await vault.turns.add(
             event_id="$1", room_id="!r", room_kind="direct", role="user", text="a", said_at=NOON
         )
-        entry = AuditEntry(NOON, "@a:hs", "vault.created", "ok")
+        entry = AuditEntry(NOON, "@a:hs", "memory.created", "ok", "memory 1")
         await storage.audit_log.append(entry, vault)
 
         counts = await vault.counts()
@@ -46,7 +46,13 @@ async def test_an_export_has_every_row_of_every_table_and_nothing_derived(
         )
         await vault.answers.keep(answer(memory_ids=[1], turn_ids=[1]))
         await vault.set_setting("mode", "auto")
-        await storage.audit_log.append(AuditEntry(NOON, "@a:hs", "vault.created", "ok"), vault)
+        done = (
+            ("memory.created", "memory 1"),
+            ("memory.updated", "memory 1"),
+            ("settings.changed", ""),
+        )
+        entries = [AuditEntry(NOON, "@a:hs", action, "ok", about) for action, about in done]
+        await storage.audit_log.record(entries, vault)
 
         export = await vault.export()
 
@@ -65,6 +71,7 @@ async def test_an_export_has_every_row_of_every_table_and_nothing_derived(
         "usage",
     }
     assert {table: len(rows) for table, rows in export.items() if len(rows) != 1} == {
+        "audit_detail": 3,
         "memory_said": 0,
         "memory_share": 0,
         "notice": 0,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import MasterKey, Storage, StorageFailure, Vault, open_storage
+from storage import MasterKey, Storage, StorageFailure, Vault, open_storage, tenants
 from storage.tenants import ANIMALS, free_pseudonym
 from tests.storage.conftest import everything_under, holding
 
@@ -269,6 +269,23 @@ async def test_pseudonyms_are_unique_and_say_nothing_of_the_person(storage: Stor
 
     assert len(set(names)) == 20
     assert all(re.fullmatch(r"[a-z]+-\d\d", name) for name in names)
+
+
+async def test_nobody_gets_the_name_of_whoever_was_forgotten(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def name(user_id: str) -> str:
+        async with storage.vaults.open(user_id) as vault:
+            return vault.pseudonym
+
+    monkeypatch.setattr(tenants, "ANIMALS", ("fox",))
+    names = {await name("@alice:hs"), await name("@bob:hs")}
+    await storage.vaults.destroy("@alice:hs")
+    await storage.vaults.destroy("@bob:hs")
+    for number in range(88):
+        names.add(await name(f"@{number}:hs"))
+
+    assert len(names) == 90
 
 
 def test_pseudonyms_grow_longer_when_they_get_scarce() -> None:

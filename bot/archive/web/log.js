@@ -8,15 +8,20 @@ function logView(target) {
   const start = target ? Math.max(0, newest.indexOf(target) - 5) : 0;
   const between = (entry, before) => (before && dayOf(before.at) === dayOf(entry.at) ? null
     : el("li", { class: "day" }, el("h2", {}, time(entry.at, told(entry.at, "longDay")))));
-  return [head, paged(newest, (one) => entryItem(one, one === target), { list: el("ol", { class: "log" }), start, between })];
+  return [head, witness(), paged(newest, (one) => entryItem(one, one === target), { list: el("ol", { class: "log" }), start, between })];
+}
+
+// The head of the whole log, signed: whoever keeps it can tell later whether the log was rewritten.
+function witness() {
+  return given.audit_head ? el("details", {}, el("summary", {}, "Head of the whole log"),
+    el("pre", {}, given.audit_head)) : "";
 }
 
 function entryItem(one, isTarget) {
   return el("li", { id: `entry-${one.id}`, class: `entry ${one.outcome === "ok" ? "" : "bad"}${isTarget ? " target" : ""}`, tabindex: "-1" },
     el("p", { class: "about" }, link(`log/${one.id}`, {}, number(one.id)), " ", time(one.at, told(one.at, "time"))),
     el("div", {},
-      el("p", {}, theirs("span", actionWords(one), { class: "done" }), entryTarget(one),
-        one.outcome === "ok" ? "" : [" ", theirs("span", OUTCOMES.get(one.outcome) ?? one.outcome, { class: "badge" })]),
+      el("p", {}, theirs("span", actionWords(one), { class: "done" }), entryTarget(one)),
       one.facts.length ? el("ul", { class: "facts" }, ...one.facts.map((fact) => theirs("li", factWords(fact)))) : "",
       proof(one)));
 }

@@ -56,48 +56,17 @@ function roomName(id) {
   return roomById.get(id)?.name ?? "Another room";
 }
 
-const ACTIONS = new Map([
-  ["message.answered", "Answered a message of yours"],
-  ["message.denied", "Refused a message"],
-  ["message.undecryptable", "Could not read a message: its key had not come"],
-  ["memory.created", "Kept a memory"],
-  ["memory.updated", "Changed a memory"],
-  ["memory.deleted", "Deleted a memory"],
-  ["memory.shared", "Changed where a memory may be used"],
-  ["memory.used", "Told you what was learned"],
-  ["export.created", "Made an export"],
-  ["import.applied", "Took in an import"],
-  ["forget.done", "Forgot what was to be forgotten"],
-  ["vault.created", "Began to keep things for you, in a vault of your own"],
-  ["vault.destroyed", "Destroyed a vault"],
-  ["settings.changed", "Changed a setting"],
-  ["room.joined", "Came into a room"],
-  ["room.left", "Left a room"],
-  ["room.refused", "Turned down an invitation into a room"],
-  ["gateway.failed", "The AI provider failed to answer"],
-  ["access.changed", "Noted a change of who you are to others, or of what you may do"],
-  ["identity.looked_up", "Somebody looked up who is behind a pseudonym"],
-  ["retention.swept", "Erased what had become too old"],
-  ["backup.created", "Made a backup"],
-  ["bot.started", "Started"],
-  ["bot.stopped", "Stopped"],
-  ["audit.head", "Sealed the log up to here"],
-]);
-
 const OUTCOMES = new Map([
   ["ok", "done"],
   ["denied", "refused"],
   ["failed", "failed"],
   ["interrupted", "interrupted"],
+  ["begun", "cut short"],
 ]);
 
+// What was done and how it ended, in the words that the bot has for it.
 function actionWords(entry) {
-  const command = entry.facts.find(([name]) => name === "command")?.[1];
-  if (entry.action === "message.answered" && command === "unknown") {
-    return "Answered a command that it does not know";
-  }
-  if (entry.action === "message.answered" && command) return `Carried out the command “${command}”`;
-  return ACTIONS.get(entry.action) ?? entry.action;
+  return given.said[entry.said];
 }
 
 function factWords([name, value]) {
